@@ -1,0 +1,5 @@
+"""`python -m bas`."""
+
+from bas.cli import main
+
+main()

@@ -1,0 +1,144 @@
+"""Every setting of every stage: frozen, and closed to keys it does not know."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and closed to keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class ExtractSettings(Settings):
+    """Stage 1: what a row of the cache is. Everything above the line is in the cache's fingerprint."""
+
+    clock: str = "25"
+    """Ticks a second of the model's clock, an integer or a fraction such as 30000/1001."""
+    encoder: str = "tf_efficientnetv2_b0.in1k"
+    """Any timm model that supports `features_only`."""
+    weights: str = "timm"
+    """timm (its hub), random, a .safetensors file, or the folder of a run."""
+    seed: int = 0
+    """Of random weights."""
+    stack: tuple[int, int, int] = (-2, 0, 2)
+    """The three ticks that make one input, relative to the row's own."""
+    hop: int = Field(2, ge=1)
+    """Ticks from one row to the next."""
+    height: int = Field(720, ge=32)
+    """Rows of a picture before padding; another size is scaled to it."""
+    width: int = Field(1280, ge=32)
+    """Columns of a picture before padding."""
+    grid: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (6, 10)
+    """Rows and columns that the feature map is averaged to."""
+    flip: bool = False
+    """Mirror every picture left to right: the flipped view, a cache of its own."""
+    # ---- not in the fingerprint ----
+    video: Literal["720p", "224p"] = "720p"
+    """Which of a game's video files to read."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of the encoder; auto takes bf16 where the hardware has it."""
+    batch: int = Field(30, ge=1)
+    """Rows an encoder call; calls never cross a segment's border."""
+    segment_seconds: int = Field(60, ge=1)
+    """Length of a part file: what a killed run loses at most."""
+    on_bad_video: Literal["fail", "skip", "degrade"] = "fail"
+    """What to do with a damaged, cut or incomplete video: refuse it, leave it out, or cache what there is."""
+    time_origin: Literal["auto", "start", "zero"] = "auto"
+    """Time of tick 0: the first picture (start), the container's zero, or the first unless it is 0.5 s late."""
+
+    @field_validator("clock")
+    @classmethod
+    def _positive_rate(cls, value: str) -> str:
+        try:
+            rate = Fraction(value)
+        except (ValueError, ZeroDivisionError):
+            rate = Fraction(0)
+        if not 1 <= rate <= 240:
+            raise ValueError("clock is ticks a second, between 1 and 240, as 25 or 30000/1001")
+        return str(rate)
+
+    @property
+    def clock_rate(self) -> Fraction:
+        """Ticks a second."""
+        return Fraction(self.clock)
+
+    @property
+    def row_rate(self) -> Fraction:
+        """Rows a second."""
+        return self.clock_rate / self.hop
+
+    @property
+    def segment_rows(self) -> int:
+        """Rows a segment, at least one."""
+        return max(1, int(self.segment_seconds * self.row_rate))
+
+
+class NetVLADSettings(Settings):
+    """NetVLAD++ sized for ball actions."""
+
+    kind: Literal["netvlad"] = "netvlad"
+    dim: int = Field(192, ge=1)
+    """Width after the linear layer; rows that are this wide already pass none."""
+    clusters: int = Field(8, ge=1)
+    """Clusters before the frame, and as many after it."""
+    window_seconds: float = Field(1.6, gt=0, le=30)
+    """Whole window: half of it before the frame, half from the frame on."""
+    dropout: float = Field(0.4, ge=0, lt=1)
+
+
+HeadSettings = NetVLADSettings
+
+
+class FitSettings(Settings):
+    """Stage 2: how a head is trained."""
+
+    epochs: int = Field(20, ge=1)
+    samples: int = Field(6000, ge=1)
+    """Windows drawn an epoch."""
+    batch: int = Field(64, ge=1)
+    """Windows a step."""
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup_epochs: float = Field(1.0, ge=0)
+    """Linear from 0, then cosine to a hundredth."""
+    clip_norm: float = Field(1.0, gt=0)
+    """Largest norm of a gradient."""
+    ema_decay: float = Field(0.99, ge=0, lt=1)
+    """Of the averaged weights that are scored and kept."""
+    focal_gamma: float = Field(1.2, ge=0)
+    focal_alpha: float = Field(0.4, ge=0, le=1)
+    """Weight of positives; negatives weigh 1 - alpha."""
+    action_probability: float = Field(0.5, gt=0, lt=1)
+    """Share of windows drawn near an action."""
+    action_window: int = Field(9, ge=1)
+    """Ticks around an action that count as near it."""
+    target_window: int = Field(7, ge=1)
+    """Ticks around an action that are its positives."""
+    teams: Literal["none", "classes"] = "none"
+    """classes doubles the vocabulary: ACTION-left, ACTION-right."""
+    seed: int = 0
+
+
+class PeaksSettings(Settings):
+    """From dense scores to events."""
+
+    sigma: float = Field(3.0, ge=0)
+    """Ticks of the Gaussian that smooths the scores."""
+    height: float = Field(0.02, ge=0, le=1)
+    """Smallest smoothed score of an event."""
+    distance: int = Field(8, ge=1)
+    """Ticks between two events of a class, at least."""
+
+
+class Pipeline(Settings):
+    """All of a run: what rows it reads, what head it fits and how, and how events come out."""
+
+    extract: ExtractSettings = ExtractSettings()
+    head: HeadSettings = HeadSettings()
+    fit: FitSettings = FitSettings()
+    peaks: PeaksSettings = PeaksSettings()

@@ -1,0 +1,1 @@
+"""From scores to events to mAP@1, exactly as the challenge scores them."""

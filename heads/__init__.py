@@ -1,0 +1,1 @@
+"""Stage 2: light temporal heads that train on cached rows."""
