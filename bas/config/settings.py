@@ -116,9 +116,9 @@ class FitSettings(Settings):
     action_probability: float = Field(0.5, gt=0, lt=1)
     """Share of windows drawn near an action."""
     action_window: int = Field(9, ge=1)
-    """Ticks around an action that count as near it."""
-    target_window: int = Field(7, ge=1)
-    """Ticks around an action that are its positives."""
+    """Ticks centered on an action that count as near it."""
+    target_window: int = Field(15, ge=1)
+    """Ticks centered on an action that are its positives."""
     teams: Literal["none", "classes"] = "none"
     """classes doubles the vocabulary: ACTION-left, ACTION-right."""
     seed: int = 0

@@ -1,0 +1,66 @@
+"""What a head should say of each row: several classes may hold at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64
+
+from bas.clock import frame_at
+from bas.errors import DataError
+from bas.types import Spot
+
+SIDES = ("left", "right")
+
+
+def target_classes(classes: Sequence[str], *, teams: bool) -> tuple[str, ...]:
+    """Names of a head's outputs: the classes, or ACTION-left and ACTION-right of each in turn."""
+    if not teams:
+        return tuple(classes)
+    return tuple(f"{name}-{side}" for name in classes for side in SIDES)
+
+
+def target_name(spot: Spot, *, teams: bool) -> str:
+    """The output that `spot` belongs to.
+
+    Raises:
+        DataError: teams are wanted and the label says home or away, or nothing.
+    """
+    if not teams:
+        return spot.label
+    if spot.team not in SIDES:
+        raise DataError(
+            f"{spot.label} at {spot.position_ms} ms has team {spot.team!r}, wanted left or right, the side in "
+            "the picture. Labels of 2024 say home and away: take those of 2025, or --set fit.teams=none."
+        )
+    return f"{spot.label}-{spot.team}"
+
+
+def row_targets(
+    spots: Iterable[Spot],
+    outputs: Sequence[str],
+    *,
+    frames: Int64[np.ndarray, "rows"],
+    rate: Fraction,
+    window: int,
+    teams: bool,
+) -> Float32[np.ndarray, "rows outputs"]:
+    """1 where a row's frame lies within a window of `window` frames centered on a spot of that output."""
+    targets = np.zeros((len(frames), len(outputs)), np.float32)
+    column = {name: k for k, name in enumerate(outputs)}
+    for spot in spots:
+        near = np.abs(frames - frame_at(spot.position_ms, rate)) <= window // 2
+        targets[near, column[target_name(spot, teams=teams)]] = 1
+    return targets
+
+
+def near_any(
+    spots: Iterable[Spot], *, frames: Int64[np.ndarray, "rows"], rate: Fraction, window: int
+) -> Bool[np.ndarray, "rows"]:
+    """Whether a row's frame lies within a window of `window` frames centered on any spot."""
+    near = np.zeros(len(frames), bool)
+    for spot in spots:
+        near |= np.abs(frames - frame_at(spot.position_ms, rate)) <= window // 2
+    return near

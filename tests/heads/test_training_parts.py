@@ -1,0 +1,101 @@
+"""Targets, loss, schedule, and the guard against steps that are not finite."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from bas.config import FitSettings
+from bas.errors import DataError, RunFailedError
+from bas.heads.losses import sigmoid_focal
+from bas.heads.optim import Optimizer, warm_cosine
+from bas.heads.targets import near_any, row_targets, target_classes
+from bas.types import Spot
+
+_SPOTS = (Spot(400, "PASS", "left"), Spot(440, "DRIVE", "right"), Spot(2000, "PASS", "right"))
+
+
+def test_classes_hold_together_around_neighboring_spots() -> None:
+    frames = np.arange(0, 60, 2)
+    targets = row_targets(_SPOTS, ("PASS", "DRIVE"), frames=frames, rate=Fraction(25), window=5, teams=False)
+    assert frames[targets[:, 0] == 1].tolist() == [8, 10, 12, 48, 50, 52]
+    assert frames[targets[:, 1] == 1].tolist() == [10, 12]
+    assert frames[near_any(_SPOTS, frames=frames, rate=Fraction(25), window=3)].tolist() == [10, 12, 50]
+
+
+def test_teams_double_the_outputs_left_before_right() -> None:
+    outputs = target_classes(("PASS", "DRIVE"), teams=True)
+    assert outputs == ("PASS-left", "PASS-right", "DRIVE-left", "DRIVE-right")
+    targets = row_targets(_SPOTS, outputs, frames=np.arange(60), rate=Fraction(25), window=1, teams=True)
+    assert np.argwhere(targets).tolist() == [[10, 0], [11, 3], [50, 1]]
+
+
+def test_home_and_away_are_no_sides() -> None:
+    with pytest.raises(DataError, match=r"'home', wanted left or right.*--set fit.teams=none"):
+        row_targets(
+            [Spot(0, "PASS", "home")],
+            ("PASS-left", "PASS-right"),
+            frames=np.arange(2),
+            rate=Fraction(25),
+            window=1,
+            teams=True,
+        )
+
+
+def test_focal_loss_with_gamma_0_is_weighted_cross_entropy() -> None:
+    torch.manual_seed(0)
+    logits, targets = torch.randn(6, 4), (torch.rand(6, 4) > 0.7).float()
+    entropy = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    weight = torch.where(targets == 1, 0.4, 0.6)
+    torch.testing.assert_close(
+        sigmoid_focal(logits, targets, gamma=0.0, alpha=0.4), (weight * entropy).mean()
+    )
+
+
+def test_focal_loss_by_hand() -> None:
+    # p = 0.8 for a positive: 0.25 * 0.2^2 * -ln 0.8
+    loss = sigmoid_focal(torch.tensor([[4.0]]).log(), torch.ones(1, 1), gamma=2.0, alpha=0.25)
+    torch.testing.assert_close(loss, torch.tensor(0.25 * 0.04 * 0.2231435513))
+
+
+def test_the_rate_rises_to_its_peak_once_and_never_rises_again() -> None:
+    curve = [warm_cosine(step, total=100, warmup=10) for step in range(100)]
+    assert curve[:10] == pytest.approx([0.1 * (i + 1) for i in range(10)])
+    assert max(curve) == 1
+    assert all(a >= b for a, b in itertools.pairwise(curve[10:]))
+    assert curve[-1] == pytest.approx(0.01, abs=2e-3)
+
+
+def _optimizer(model: nn.Module) -> Optimizer:
+    return Optimizer(model, FitSettings(epochs=4, learning_rate=0.1, warmup_epochs=0), steps_per_epoch=10)
+
+
+def test_a_step_that_is_not_finite_changes_nothing() -> None:
+    model = nn.Linear(3, 2)
+    optimizer = _optimizer(model)
+    optimizer.step(model(torch.ones(1, 3)).square().sum())
+    before = {k: v.clone() for k, v in (model.state_dict() | optimizer.average.state_dict()).items()}
+    assert not optimizer.step(model(torch.full((1, 3), float("nan"))).sum())
+    assert optimizer.skipped == 1
+    for key, value in (model.state_dict() | optimizer.average.state_dict()).items():
+        assert torch.equal(value, before[key])
+
+
+def test_twenty_steps_in_a_row_that_are_not_finite_end_the_run() -> None:
+    model = nn.Linear(3, 2)
+    optimizer = _optimizer(model)
+    bad = torch.full((1, 3), float("inf"))
+    for _ in range(19):
+        optimizer.step(model(bad).sum())
+    optimizer.step(model(torch.ones(1, 3)).sum())  # a sound step starts the count again
+    for _ in range(19):
+        optimizer.step(model(bad).sum())
+    with pytest.raises(RunFailedError, match="20 steps in a row") as caught:
+        optimizer.step(model(bad).sum())
+    assert caught.value.exit_code == 70
