@@ -1,0 +1,80 @@
+"""Settings: closed, checked, and told apart from their misspellings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bas.config import Pipeline, load, parse, read_yaml, to_yaml
+from bas.errors import SettingsError
+
+_CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.mark.parametrize(
+    "preset", sorted(_CONFIGS.rglob("*.yaml")), ids=lambda p: f"{p.parent.name}/{p.stem}"
+)
+def test_every_preset_describes_a_run(preset: Path) -> None:
+    assert isinstance(parse(read_yaml(preset), source=str(preset)), Pipeline)
+
+
+def test_settings_are_read_as_they_are_written(tmp_path: Path) -> None:
+    settings = load("heads", sets=["extract.hop=3", "extract.clock=30000/1001", "fit.learning_rate=1e-4"])
+    assert settings.fit.learning_rate == 1e-4
+    file = tmp_path / "settings.yaml"
+    file.write_text(to_yaml(settings))
+    assert parse(read_yaml(file), source="it") == settings
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load("heads", sets=["extract.hopp=4", "fit.epochs=0", "lrr=1", "extract.grid=[6]"])
+    text = str(caught.value)
+    assert "extract.hopp: Extra inputs are not permitted, got 4 (did you mean extract.hop?)" in text
+    assert "fit.epochs: Input should be greater than or equal to 1, got 0" in text
+    assert "lrr: Extra inputs" in text
+    assert "extract.grid.1: Field required" in text
+    assert caught.value.exit_code == 78
+
+
+def test_a_misspelled_preset_is_answered_with_the_nearest_name() -> None:
+    with pytest.raises(SettingsError, match=r"no heads preset 'netvald'. Did you mean 'netvlad'\?"):
+        load("heads", head="netvald")
+
+
+def test_a_preset_folder_sets_every_stage_up_to_the_one_asked_for() -> None:
+    extracting, fitting = load("extract", preset="tiny"), load("heads", head="netvlad", preset="tiny")
+    assert extracting.extract == fitting.extract != Pipeline().extract
+    assert fitting.fit != Pipeline().fit
+
+
+def test_later_sources_win_and_leave_the_rest(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("extract: {hop: 3, batch: 7}\nfit: {epochs: 2}\n")
+    settings = load("heads", preset=str(file), sets=["extract.batch=8"])
+    assert (settings.extract.hop, settings.extract.batch, settings.fit.epochs) == (3, 8, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("extract: {hop: 1, hop: 2}", "'hop' stands twice"),
+        ("- a\n- b", "holds a list"),
+        ("extract: !!python/object:os.system {}", "not YAML"),
+        ("extract: {encoder: no}", None),  # YAML 1.1 would read false
+    ],
+)
+def test_yaml_is_read_strictly(tmp_path: Path, text: str, reason: str | None) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(text)
+    if reason is None:
+        assert parse(read_yaml(file), source="a").extract.encoder == "no"
+    else:
+        with pytest.raises(SettingsError, match=reason):
+            read_yaml(file)
+
+
+def test_an_assignment_without_value_is_told() -> None:
+    with pytest.raises(SettingsError, match="extract.hop is not of the form key=value"):
+        load("extract", sets=["extract.hop"])

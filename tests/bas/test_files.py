@@ -1,0 +1,171 @@
+"""Final files come to be whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import resource
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bas.errors import DataError, LockedError, MissingError, OutputError
+from bas.files import atomic_write, locked, parse_json, publish, read_json, write_at, write_json
+
+_CALLS = ("open", "posix_fallocate", "pwrite", "fsync", "replace")
+
+
+def _in_child(work: Callable[[], None]) -> int:
+    """Exit status of `work` in a forked process; negative for a signal."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        except OutputError as error:
+            status = error.exit_code
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _break(call: str, nth: int, kind: str) -> None:
+    """Let the `nth` use of an os function kill the process, tear the write, or fail."""
+    real: Any = getattr(os, call)
+    used = 0
+
+    def broken(*arguments: Any, **named: Any) -> Any:
+        nonlocal used
+        used += 1
+        if used != nth:
+            return real(*arguments, **named)
+        if kind == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if kind == "torn":
+            if call == "pwrite":
+                real(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2], arguments[2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        if kind == "short" and call == "pwrite":
+            return real(arguments[0], bytes(arguments[1])[:3], arguments[2])
+        raise OSError(getattr(errno, kind.upper(), errno.EIO), "injected")
+
+    setattr(os, call, broken)
+
+
+@pytest.mark.parametrize("kind", ["kill", "torn", "enospc", "eio"])
+@pytest.mark.parametrize("call", _CALLS)
+@pytest.mark.parametrize("nth", [1, 2])
+def test_whatever_fails_the_old_file_or_the_new_one_is_there_whole(
+    tmp_path: Path, call: str, nth: int, kind: str
+) -> None:
+    path = tmp_path / "deep" / "report.json"
+    atomic_write(path, b"old" * 1000)
+
+    def work() -> None:
+        _break(call, nth, kind)
+        atomic_write(path, b"new" * 2000)
+
+    status = _in_child(work)
+    assert path.read_bytes() in (b"old" * 1000, b"new" * 2000)
+    if status == 0:
+        assert path.read_bytes() == b"new" * 2000
+    elif kind in ("kill", "torn"):
+        assert status == -signal.SIGKILL
+    else:
+        assert status == 74
+        assert [p.name for p in path.parent.iterdir()] == ["report.json"]
+
+
+def test_a_short_write_is_continued(tmp_path: Path) -> None:
+    def work() -> None:
+        _break("pwrite", 1, "short")
+        atomic_write(tmp_path / "a", b"0123456789")
+
+    assert _in_child(work) == 0
+    assert (tmp_path / "a").read_bytes() == b"0123456789"
+
+
+def test_a_full_disk_is_told_with_bytes_needed_and_free(tmp_path: Path) -> None:
+    def work() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        with pytest.raises(OutputError, match=r"needs 5,000 bytes and [\d,]+ are free.*run the same command"):
+            atomic_write(tmp_path / "a", bytes(5000))
+
+    assert _in_child(work) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_fails_inside_leaves_nothing(tmp_path: Path) -> None:
+    def fill(descriptor: int) -> None:
+        write_at(descriptor, b"half", 0)
+        raise KeyError("a bug")
+
+    with pytest.raises(KeyError):
+        publish(tmp_path / "a", fill, size=8)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _hold(path: Path, held: Any, release: Any) -> None:
+    with locked(path, wait=False):
+        held.set()
+        release.wait()
+
+
+def test_a_lock_keeps_others_out_and_is_free_after_kill_9(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    held, release = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(tmp_path / "lock", held, release))
+    holder.start()
+    held.wait()
+    with (
+        pytest.raises(LockedError, match="another process holds lock") as caught,
+        locked(tmp_path / "lock", wait=False),
+    ):
+        pass
+    assert caught.value.exit_code == 73
+    holder.kill()
+    holder.join()
+    with locked(tmp_path / "lock", wait=False):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'{"a": 1, "a": 2}', "'a' stands twice"),
+        (b'{"a": NaN}', "NaN is not JSON"),
+        (b'{"a": -Infinity}', "-Infinity is not JSON"),
+        (b"\xef\xbb\xbf{}", "BOM"),
+        (b'{"a": [1, 2', "strict JSON"),
+        (b"\xff\xfe", "utf-8"),
+        (b"[" * 100_000, "strict JSON"),
+    ],
+)
+def test_json_is_read_strictly(content: bytes, reason: str) -> None:
+    with pytest.raises(DataError, match=reason):
+        parse_json(content, source="labels.json")
+
+
+def test_json_of_a_gigabyte_is_not_read(tmp_path: Path) -> None:
+    huge = tmp_path / "huge.json"
+    with huge.open("wb") as stream:
+        stream.truncate(1 << 30)
+    with pytest.raises(DataError, match="1,073,741,824 bytes"):
+        read_json(huge)
+
+
+def test_a_missing_document_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="gone.json"):
+        read_json(tmp_path / "gone.json")
+
+
+def test_json_is_never_written_with_nan(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "a.json", {"score": float("nan")})
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,141 @@
+"""Runs survive kills and damage."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from bas.errors import LockedError, MissingError, StoppedError
+from bas.runs import Checkpoint, Run, newest_finished, open_run, run_state
+
+
+def _checkpoint(epoch: int) -> Checkpoint:
+    torch.manual_seed(epoch)
+    return Checkpoint(
+        epoch,
+        model={"weight": torch.randn(3, 4)},
+        training={"step": epoch * 10, "moments": [torch.randn(2)]},
+        history=[{"epoch": e, "mAP": 0.1 * e} for e in range(1, epoch + 1)],
+    )
+
+
+def _assert_same(found: Checkpoint | None, wanted: Checkpoint) -> None:
+    assert found is not None
+    assert found.epoch == wanted.epoch
+    assert torch.equal(found.model["weight"], wanted.model["weight"])
+    assert torch.equal(found.training["moments"][0], wanted.training["moments"][0])
+    assert list(found.history) == list(wanted.history)
+
+
+def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert run.newest() is None
+    run.save(_checkpoint(1), best_epoch=1)
+    _assert_same(run.newest(), _checkpoint(1))
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"epoch": 1, "mAP": 0.1}\n'
+
+
+def test_the_last_three_and_the_best_are_kept(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    for epoch in range(1, 8):
+        run.save(_checkpoint(epoch), best_epoch=min(epoch, 2))
+    kept = sorted(p.name for p in (tmp_path / "checkpoints").iterdir())
+    assert kept == ["epoch-0002", "epoch-0005", "epoch-0006", "epoch-0007"]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "training.pt", "history.json", "MANIFEST.json"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
+def test_a_damaged_checkpoint_is_passed_over(
+    tmp_path: Path, name: str, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(tmp_path)
+    run.save(_checkpoint(1), best_epoch=1)
+    run.save(_checkpoint(2), best_epoch=1)
+    file = tmp_path / "checkpoints" / "epoch-0002" / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    match damage:
+        case "flip":
+            file.write_bytes(content)
+        case "cut":
+            file.write_bytes(content[:-1])
+        case _:
+            file.unlink()
+    _assert_same(run.newest(), _checkpoint(1))
+    assert "epoch-0002" in capsys.readouterr().err
+
+
+def test_kill_9_at_any_file_operation_of_a_save_leaves_a_sound_checkpoint(tmp_path: Path) -> None:
+    operations = ("open", "pwrite", "fsync", "replace", "rename", "unlink", "rmdir")
+    survived = 0
+    for nth in range(1, 200):
+        folder = tmp_path / str(nth)
+        run = Run(folder)
+        for epoch in range(1, 5):
+            run.save(_checkpoint(epoch), best_epoch=1)
+        child = os.fork()
+        if child == 0:
+            _kill_at(operations, nth)
+            run.save(_checkpoint(5), best_epoch=1)
+            os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        newest = run.newest()
+        assert newest is not None
+        _assert_same(newest, _checkpoint(newest.epoch))
+        assert newest.epoch in (4, 5)
+        _assert_same(run.load(1), _checkpoint(1))
+        run.save(_checkpoint(5), best_epoch=1)  # the next start goes on
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL
+        survived += 1
+    assert survived > 20
+
+
+def _kill_at(names: tuple[str, ...], nth: int) -> None:
+    used = 0
+
+    def deadly(real):  # type: ignore[no-untyped-def]
+        def call(*arguments, **named):  # type: ignore[no-untyped-def]
+            nonlocal used
+            used += 1
+            if used == nth:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*arguments, **named)
+
+        return call
+
+    for name in names:
+        setattr(os, name, deadly(getattr(os, name)))
+
+
+def test_a_run_records_how_it_ended(tmp_path: Path) -> None:
+    with open_run(tmp_path / "a", settings_yaml="fit: {}\n") as run:
+        assert run_state(tmp_path / "a") == "running"
+        run.mark("done")
+    assert run_state(tmp_path / "a") == "done"
+    with pytest.raises(StoppedError), open_run(tmp_path / "b", settings_yaml=""):
+        raise StoppedError("asked")
+    assert run_state(tmp_path / "b") == "stopped"
+    with pytest.raises(ZeroDivisionError), open_run(tmp_path / "c", settings_yaml=""):
+        print(1 / 0)
+    assert run_state(tmp_path / "c") == "failed"
+    assert newest_finished(tmp_path) == tmp_path / "a"
+
+
+def test_two_processes_never_share_a_run(tmp_path: Path) -> None:
+    with (
+        open_run(tmp_path, settings_yaml=""),
+        pytest.raises(LockedError, match="another process"),
+        open_run(tmp_path, settings_yaml=""),
+    ):
+        pass
+
+
+def test_without_a_finished_run_the_remedy_is_told(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="bas fit-head netvlad"):
+        newest_finished(tmp_path)
