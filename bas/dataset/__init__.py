@@ -1,0 +1,37 @@
+"""Matches on disk: layouts, splits, classes, labels, and when each picture of a video is shown."""
+
+from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES
+from bas.dataset.containers import open_video, packets
+from bas.dataset.dataset import Dataset, open_dataset
+from bas.dataset.games import game_id
+from bas.dataset.labels import Labels, labels_of, read_labels, require_left_right
+from bas.dataset.layouts import Layout, VideoSize
+from bas.dataset.manifest import read_manifest, write_manifest
+from bas.dataset.splits import SPLIT_NAMES, split_lists
+from bas.dataset.times import Problem, ProblemKind, VideoTimes, length_ms, probe
+
+__all__ = [
+    "BALL_CLASSES",
+    "BALL_CLASSES_2023",
+    "SOCCERNET_V2_CLASSES",
+    "SPLIT_NAMES",
+    "Dataset",
+    "Labels",
+    "Layout",
+    "Problem",
+    "ProblemKind",
+    "VideoSize",
+    "VideoTimes",
+    "game_id",
+    "labels_of",
+    "length_ms",
+    "open_dataset",
+    "open_video",
+    "packets",
+    "probe",
+    "read_labels",
+    "read_manifest",
+    "require_left_right",
+    "split_lists",
+    "write_manifest",
+]

@@ -1,0 +1,209 @@
+"""Video files as untrusted input: opened safely, and named for what they are when they are not video."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from bas.errors import DataError, MissingError
+
+if TYPE_CHECKING:
+    from av import Packet, VideoStream
+    from av.container import InputContainer
+
+VIDEO_SUFFIXES = frozenset({".mkv", ".mp4", ".m4v", ".mov", ".webm", ".ts", ".m2ts", ".mts", ".3gp"})
+"""Names of the containers that carry presentation times; AVI does not."""
+
+_FORMATS = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpegts"
+_MOST_PIXELS = 4096 * 2304
+_MOST_ERRORS = 100  # in a row; more than that is no damage but no video
+_HEAD_BYTES = 512
+
+_SIGNATURES = (
+    (b"version https://git-lfs", "a git-LFS pointer, not the video itself: run `git lfs pull`"),
+    (b"PK\x03\x04", "a zip archive: unpack it"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it"),
+    (b"ffconcat", "a playlist that names other files: give the video itself"),
+    (b"#EXTM3U", "a playlist that names other files: give the video itself"),
+    (b"RIFF", "an AVI file, which holds no presentation times: convert it to .mkv or .mp4"),
+    (b"\x1a\x45\xdf\xa3", "a Matroska file too damaged to open: copy or download it again"),
+)
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[VideoStream]:
+    """The main video stream of a local file, which is closed at the end.
+
+    The file's text may be in any encoding, it may not make FFmpeg open other files or addresses,
+    and pictures beyond 4096 x 2304 are refused before one is decoded. The stream is the largest
+    one that is not a cover picture.
+
+    Raises:
+        MissingError: there is no such file.
+        DataError: it is not a video; the message says what it is.
+    """
+    import av
+
+    if not path.is_file():
+        raise MissingError(
+            f"{path} is not there." if not path.exists() else f"{path} is a folder, not a video."
+        )
+    options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS, "max_pixels": str(_MOST_PIXELS)}
+    try:
+        # An absolute path holds no protocol, whatever colons the name has.
+        container = av.open(str(path.absolute()), metadata_errors="ignore", options=options)
+    except PermissionError as error:
+        raise MissingError(f"{path} may not be read: {error.strerror}.") from error
+    except (av.error.FFmpegError, ValueError, IndexError) as error:
+        raise DataError(f"{path} is {_what_it_is(path)}.") from error
+    with container:
+        yield _main_stream(path, list(container.streams.video))
+
+
+def container_of(stream: VideoStream) -> InputContainer:
+    """The open file that a stream is part of."""
+    from av.container import InputContainer
+
+    assert isinstance(stream.container, InputContainer)
+    return stream.container
+
+
+def packets(stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """Every packet of a stream that can be read, past damage in the file, and the empty one at the end.
+
+    Raises:
+        DataError: the file cannot be read any further.
+    """
+    import av
+
+    errors = 0
+    while True:
+        try:
+            for packet in container_of(stream).demux(stream):
+                errors = 0
+                yield packet
+            return
+        except av.error.FFmpegError as error:
+            errors += 1
+            if errors == _MOST_ERRORS or not isinstance(error, av.error.InvalidDataError):
+                name = container_of(stream).name
+                raise DataError(
+                    f"{name} cannot be read to its end: {error}. Copy or download it again."
+                ) from error
+
+
+def missing_bytes(path: Path) -> int:
+    """How many bytes the container claims beyond the end of the file: 0 for a whole one.
+
+    The length of an MP4 is the sum of its boxes (ISO/IEC 14496-12), that of a Matroska file is in
+    the header of its segment (RFC 9559). A transport stream, and a file that was written as a live
+    stream, claim nothing.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head.startswith(b"\x1a\x45\xdf\xa3"):
+            claimed = _matroska_bytes(file, size)
+        elif head[4:8] in (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"wide"):
+            claimed = max((stop for _, stop in _boxes(file, size)), default=size)
+        else:
+            claimed = size
+    return max(0, claimed - size)
+
+
+def _main_stream(path: Path, streams: list[VideoStream]) -> VideoStream:
+    from av.stream import Disposition
+
+    moving = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
+    if not moving:
+        raise DataError(
+            f"{path} holds no video stream, only sound or a cover picture. Give the video itself."
+        )
+    moving = [stream for stream in moving if stream.codec_context is not None]
+    if not moving:
+        raise DataError(
+            f"{path} is of a codec that no decoder here knows. Copy it again, or convert it to H.264."
+        )
+    stream = max(moving, key=lambda one: (one.width * one.height, -one.index))
+    pixels = stream.width * stream.height
+    if not 0 < pixels <= _MOST_PIXELS:
+        raise DataError(
+            f"{path} declares pictures of {stream.width} x {stream.height}; bas reads up to 4096 x 2304. "
+            "Scale it down, or copy it again if that is not its true size."
+        )
+    return stream
+
+
+def _what_it_is(path: Path) -> str:
+    size = path.stat().st_size
+    if size == 0:
+        return "empty (0 bytes): download it again"
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        for signature, meaning in _SIGNATURES:
+            if head.startswith(signature):
+                return meaning
+        if head[4:8] == b"ftyp":
+            return _what_mp4_lacks(file, size)
+    text = head.decode("utf-8", "ignore").strip()
+    if text[:15].lower().startswith(("<!doctype", "<html", "<?xml")):
+        return "a web page, not a video: the download needs a login or its address was wrong"
+    if len(text.encode()) > 0.9 * len(head.strip()) and all(c.isprintable() or c.isspace() for c in text):
+        return f"a text file, not a video; it begins with {text[:40]!r}"
+    return f"not a video that bas can read ({size:,} bytes): copy or download it again"
+
+
+def _what_mp4_lacks(file: BinaryIO, size: int) -> str:
+    boxes = list(_boxes(file, size))
+    if any(kind == b"moov" for kind, _ in boxes):
+        return "an MP4 file too damaged to open: copy or download it again"
+    claimed = max(stop for _, stop in boxes)
+    of = f"at least {claimed:,}" if claimed > size else "an unknown number of"
+    return (
+        "an MP4 file whose index (moov) is missing, as after an unfinished download or recording; "
+        f"{size:,} of {of} bytes are there: download it again"
+    )
+
+
+def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
+    """Kind and end of each top-level box of an MP4 file; the last may end beyond `size`."""
+    start = 0
+    while start + 8 <= size:
+        file.seek(start)
+        head = file.read(16)
+        length = int.from_bytes(head[:4])
+        if length == 1:
+            length = int.from_bytes(head[8:16])
+        elif length == 0:
+            length = size - start
+        if length < 8:
+            return
+        start += length
+        yield head[4:8], start
+
+
+def _matroska_bytes(file: BinaryIO, size: int) -> int:
+    """End of the segment that a Matroska file claims; the file's size where it claims none."""
+    file.seek(4)
+    header_bytes = _variable_length(file)
+    if header_bytes is None:
+        return size
+    file.seek(header_bytes, os.SEEK_CUR)
+    if file.read(4) != b"\x18\x53\x80\x67":
+        return size
+    segment_bytes = _variable_length(file)
+    return size if segment_bytes is None else file.tell() + segment_bytes
+
+
+def _variable_length(file: BinaryIO) -> int | None:
+    """A Matroska length: the leading zero bits of its first byte say how many bytes follow."""
+    first = file.read(1)
+    if not first or first[0] == 0:
+        return None
+    following = 8 - first[0].bit_length()
+    value = int.from_bytes(bytes([first[0] ^ 1 << 7 - following]) + file.read(following))
+    unknown = (1 << 7 * (following + 1)) - 1
+    return None if value == unknown else value

@@ -1,0 +1,103 @@
+"""The matches of a data folder, or of a single video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES
+from bas.dataset.games import require_videos
+from bas.dataset.layouts import Found, Layout, VideoSize, look
+from bas.dataset.manifest import require_sizes
+from bas.dataset.splits import select
+from bas.errors import DataError, MissingError
+from bas.files import read_json
+from bas.types import Game
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Every match of a data folder, and the vocabulary of its labels."""
+
+    root: Path
+    layout: Layout
+    games: tuple[Game, ...]
+    """As found, videos not yet checked: take games for use from `split`."""
+    classes: tuple[str, ...]
+
+    def split(self, name: str, *, need_videos: bool = True) -> tuple[Game, ...]:
+        """The games of train, valid (or val), test or challenge; of `all`, every one.
+
+        Args:
+            name: of the split.
+            need_videos: refuse games whose videos are missing or of another size than the manifest says.
+
+        Raises:
+            MissingError: there is no such split, or a game or a video of it is missing.
+            DataError: `splits.yaml` is wrong, or a file differs from the manifest.
+        """
+        games = select(name, self.games, root=self.root, layout=self.layout)
+        if need_videos:
+            _require_whole(games)
+            require_sizes(self.root, games)
+        return games
+
+
+def open_dataset(root: Path, *, video: VideoSize = "720p") -> Dataset:
+    """Recognize what lies at `root`: a SoccerNet folder, a folder of videos, or one video file.
+
+    Args:
+        root: folder or video.
+        video: which of a SoccerNet game's video files to take.
+
+    Raises:
+        MissingError: nothing is there, or no match.
+        DataError: layouts are mixed, or the matches lie in the wrong folder.
+    """
+    found = look(root, video=video)
+    return Dataset(root, found.layout, found.games, _vocabulary(found))
+
+
+def _require_whole(games: tuple[Game, ...]) -> None:
+    """One error for every incomplete game."""
+    messages = []
+    for game in games:
+        try:
+            require_videos(game)
+        except MissingError as error:
+            messages.append(str(error))
+    if messages:
+        count = f"{len(messages)} of {len(games)} games are incomplete.\n" if len(messages) > 1 else ""
+        raise MissingError(count + "\n".join(messages))
+
+
+def _vocabulary(found: Found) -> tuple[str, ...]:
+    match found.layout:
+        case Layout.BALL_HALVES:
+            return BALL_CLASSES_2023
+        case Layout.BALL_WHOLE:
+            return BALL_CLASSES
+        case Layout.SOCCERNET_V2:
+            return SOCCERNET_V2_CLASSES
+        case Layout.FOLDER | Layout.FILE:
+            return _vocabulary_of_labels(found.games)
+        case _:
+            assert_never(found.layout)
+
+
+def _vocabulary_of_labels(games: tuple[Game, ...]) -> tuple[str, ...]:
+    """SoccerNet-v2's where its labels are in the majority; a wrong label is reported when it is read."""
+    ball = v2 = 0
+    for game in games:
+        labels = _labels_in(game.labels) if game.labels else []
+        ball += sum(label in BALL_CLASSES for label in labels)
+        v2 += sum(label in SOCCERNET_V2_CLASSES for label in labels)
+    return SOCCERNET_V2_CLASSES if v2 > ball else BALL_CLASSES
+
+
+def _labels_in(path: Path) -> list[str]:
+    try:
+        return [str(annotation["label"]) for annotation in read_json(path)["annotations"]]
+    except (DataError, LookupError, TypeError):
+        return []

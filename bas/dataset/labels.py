@@ -1,0 +1,231 @@
+"""SoccerNet's label files, read strictly: every mistake of a file is named, none is passed over."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bas.clock import game_time, parse_game_time
+from bas.dataset.times import length_ms
+from bas.errors import DataError, MissingError
+from bas.files import read_json
+from bas.types import Game, Spot
+
+TeamWords = Literal["left/right", "home/away"]
+
+_TEAMS: Mapping[str, TeamWords] = {
+    "left": "left/right",
+    "right": "left/right",
+    "home": "home/away",
+    "away": "home/away",
+}
+_NO_TEAM = "not applicable"
+_VISIBILITY = {"visible": True, "not shown": False}
+_DIGITS = re.compile(r"[0-9]{1,8}")
+_LONGEST_MS = 24 * 60 * 60 * 1000
+_GAME_TIME_SLACK_MS = 1500  # game times are whole seconds, rounded by some and cut by others
+_END_SLACK_MS = 40  # one frame of a 25 fps broadcast
+_SHOWN = 10  # mistakes that a message names
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The spots of one game."""
+
+    spots: tuple[Spot, ...]
+    """By half and position; two may share a position. The last may lie a frame beyond the video's end."""
+    warnings: tuple[str, ...]
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Spots of each class."""
+        return Counter(spot.label for spot in self.spots)
+
+    @property
+    def team_words(self) -> TeamWords | None:
+        """How teams are named; None where no spot names one."""
+        return next((_TEAMS[spot.team] for spot in self.spots if spot.team), None)
+
+
+def labels_of(game: Game, classes: Sequence[str]) -> Labels:
+    """The labels of a game, checked against the ends of those of its videos that are there.
+
+    Raises:
+        MissingError: the game has no labels.
+        DataError: as `read_labels`, or a video is none.
+    """
+    if game.labels is None:
+        raise MissingError(f"{game.id} has no labels beside {game.videos[0].path}.")
+    ends = {video.half: length_ms(video.path) for video in game.videos if video.path.is_file()}
+    halves = {video.half for video in game.videos}
+    return read_labels(game.labels, classes=classes, halves=halves, video_ms=ends)
+
+
+def read_labels(
+    path: Path, *, classes: Sequence[str], halves: Collection[int], video_ms: Mapping[int, int] | None = None
+) -> Labels:
+    """Read `Labels-ball.json`, `Labels-v2.json` or a file of the same form.
+
+    Positions are integers or strings of digits; the game time has to agree with them and names the half.
+    `team` and `visibility` may be left out. Exact duplicates are kept once, with a warning.
+
+    Args:
+        path: the file.
+        classes: every label that may occur.
+        halves: every half that may occur.
+        video_ms: length of each half's video, where known, in milliseconds; one frame more is tolerated.
+
+    Raises:
+        MissingError: there is no such file.
+        DataError: with every mistake in the file, the first ten in words.
+    """
+    content = read_json(path)
+    annotations = content.get("annotations") if isinstance(content, dict) else None
+    if not isinstance(annotations, list):
+        raise DataError(f"{path} has no list of annotations. Restore the file from its source.")
+    reader = _Reader(tuple(classes), frozenset(halves), video_ms or {})
+    spots: list[Spot] = []
+    problems: list[str] = []
+    for i, annotation in enumerate(annotations):
+        try:
+            spots.append(reader.spot(annotation))
+        except _Mistake as mistake:
+            problems.append(f"annotations[{i}]: {mistake}")
+    problems += _mixed_teams(spots)
+    if problems:
+        raise DataError(_message(path, problems, len(annotations)))
+    kept = dict.fromkeys(spots)
+    warnings = [*_misfiled(path, content.get("UrlLocal")), *_duplicates(path, spots, kept)]
+    return Labels(tuple(sorted(kept, key=lambda spot: (spot.half, spot.position_ms))), tuple(warnings))
+
+
+def require_left_right(labels: Labels, *, source: str) -> None:
+    """Refuse labels that do not say on which side of the picture each team is.
+
+    Raises:
+        DataError: they say home and away, or name no teams.
+    """
+    if labels.team_words == "left/right":
+        return
+    found = "teams as home and away" if labels.team_words else "no teams"
+    raise DataError(
+        f"{source} names {found}; team work needs left and right, the side of the picture. SoccerNet's 2025 "
+        "edition (spotting-ball-2025) has the same games labeled so: use its Labels-ball.json files."
+    )
+
+
+class _Mistake(Exception):
+    """What is wrong with one annotation."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    classes: tuple[str, ...]
+    halves: frozenset[int]
+    video_ms: Mapping[int, int]
+
+    def spot(self, annotation: Any) -> Spot:
+        if not isinstance(annotation, dict):
+            raise _Mistake(f"is {_quote(annotation)}, not an object with gameTime, label and position")
+        position_ms = _position(annotation.get("position"))
+        return Spot(
+            position_ms=position_ms,
+            label=self._label(annotation.get("label")),
+            team=_team(annotation.get("team")),
+            visible=_visible(annotation.get("visibility", "visible")),
+            half=self._half(annotation.get("gameTime"), position_ms),
+        )
+
+    def _label(self, value: Any) -> str:
+        if value in self.classes:
+            return str(value)
+        raise _Mistake(f"unknown label {_quote(value)}{_did_you_mean(value, self.classes)}")
+
+    def _half(self, value: Any, position_ms: int) -> int:
+        try:
+            half, time_ms = parse_game_time(value if isinstance(value, str) else "")
+        except ValueError:
+            raise _Mistake(f"gameTime {_quote(value)} is not of the form '1 - MM:SS'") from None
+        if half not in self.halves:
+            wanted = " or ".join(str(half) for half in sorted(self.halves))
+            raise _Mistake(f"half {half} of gameTime {value!r}, but the videos here are of half {wanted}")
+        if abs(time_ms - position_ms) > _GAME_TIME_SLACK_MS:
+            raise _Mistake(
+                f"gameTime {value!r} and position {position_ms:,} ms ({game_time(half, position_ms)}) differ"
+            )
+        end = self.video_ms.get(half)
+        if end is not None and position_ms > end + _END_SLACK_MS:
+            raise _Mistake(
+                f"position {position_ms:,} ms > video {end:,} ms (+{(position_ms - end) / 1000:.1f} s)"
+            )
+        return half
+
+
+def _position(value: Any) -> int:
+    is_digits = isinstance(value, str) and _DIGITS.fullmatch(value) is not None
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    if not is_digits and not is_integer:
+        raise _Mistake(f'position {_quote(value)} is not whole milliseconds, as "12360"')
+    if not 0 <= int(value) <= _LONGEST_MS:
+        raise _Mistake(f"position {_quote(value)} is not between 0 and a day")
+    return int(value)
+
+
+def _team(value: Any) -> str | None:
+    if value is None or value == _NO_TEAM:
+        return None
+    if isinstance(value, str) and value in _TEAMS:
+        return value
+    raise _Mistake(f"unknown team {_quote(value)}{_did_you_mean(value, (*_TEAMS, _NO_TEAM))}")
+
+
+def _visible(value: Any) -> bool:
+    if isinstance(value, str) and value in _VISIBILITY:
+        return _VISIBILITY[value]
+    raise _Mistake(f"unknown visibility {_quote(value)}{_did_you_mean(value, tuple(_VISIBILITY))}")
+
+
+def _quote(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _did_you_mean(value: Any, known: Sequence[str]) -> str:
+    if not isinstance(value, str):
+        return ""
+    by_case = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(value.strip().casefold(), by_case, 1)
+    return f" (did you mean {by_case[near[0]]}?)" if near else f" (there are {', '.join(known)})"
+
+
+def _mixed_teams(spots: Iterable[Spot]) -> list[str]:
+    words = {_TEAMS[spot.team] for spot in spots if spot.team}
+    return ["teams are named both left/right and home/away"] if len(words) > 1 else []
+
+
+def _message(path: Path, problems: Sequence[str], num_annotations: int) -> str:
+    lines = [f"{len(problems):,} mistakes in the {num_annotations:,} annotations of {path}:"]
+    lines += [f"  {path.name}:{problem}" for problem in problems[:_SHOWN]]
+    if len(problems) > _SHOWN:
+        lines.append(f"  and {len(problems) - _SHOWN:,} more")
+    lines.append("Correct them, or restore the file from its source.")
+    return "\n".join(lines)
+
+
+def _misfiled(path: Path, url: Any) -> list[str]:
+    """A warning where a SoccerNet file speaks of another game than that of its folder."""
+    folder = path.absolute().parent.name
+    if not path.name.startswith("Labels-") or not isinstance(url, str) or not url.strip("/"):
+        return []
+    name = url.strip("/").rpartition("/")[2]
+    return [f"{path} says that it is of {name!r}, but lies in {folder!r}"] if name != folder else []
+
+
+def _duplicates(path: Path, spots: Sequence[Spot], kept: Collection[Spot]) -> list[str]:
+    twice = len(spots) - len(kept)
+    return [f"{path}: {twice} annotations stand there twice; each is kept once"] if twice else []

@@ -1,0 +1,235 @@
+"""How matches lie on disk: recognized by looking, never by a setting."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Literal, assert_never
+
+from bas.dataset.containers import VIDEO_SUFFIXES
+from bas.dataset.games import game_id, listing
+from bas.errors import DataError, MissingError
+from bas.files import read_json
+from bas.types import Game, Video
+
+VideoSize = Literal["720p", "224p"]
+
+_BALL_LEAGUE = "england_efl"
+_V2_LEAGUES = (
+    "england_epl",
+    "europe_uefa-champions-league",
+    "france_ligue-1",
+    "germany_bundesliga",
+    "italy_serie-a",
+    "spain_laliga",
+)
+_BALL_LABELS, _V2_LABELS = "Labels-ball.json", "Labels-v2.json"
+_HALF = re.compile(r"[12]_(224p|720p|hq)\.\w+", re.IGNORECASE)
+_WHOLE = re.compile(r"(224p|720p)\.\w+", re.IGNORECASE)
+_ARCHIVES = (".zip", ".7z")
+_DEEPEST = 6  # folders below the root: the four of a game, and two more to see how it was misplaced
+_WANTED = (
+    "Wanted is SoccerNet's <league>/<season>/<game>/ with 720p.mp4, or with 1_720p.mkv and 2_720p.mkv, "
+    "and its labels; or a folder of videos of any name; or one video file."
+)
+
+
+class Layout(Enum):
+    """The ways in which matches lie on disk."""
+
+    BALL_HALVES = "SN-BAS 2023, two videos a game"
+    BALL_WHOLE = "SN-BAS 2024 and 2025, one video a game"
+    SOCCERNET_V2 = "SoccerNet-v2, two videos a game"
+    FOLDER = "a folder of videos"
+    FILE = "one video"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What lies in a data folder."""
+
+    layout: Layout
+    games: tuple[Game, ...]
+    """In order of their ids; each with the videos that it should have, there or not."""
+
+
+def look(root: Path, *, video: VideoSize) -> Found:
+    """Recognize the layout of `root`, a folder or one video file, and list its games.
+
+    Raises:
+        MissingError: there is no such folder, or no game in it.
+        DataError: it mixes layouts, or the games lie in the wrong folder; the message says how to mend it.
+    """
+    if root.is_file():
+        return Found(Layout.FILE, (_bare_game(root, stem=root.stem),))
+    if not root.is_dir():
+        raise MissingError(
+            f"{root} is not there. Give the folder of the matches with --data, or set BAS_DATA."
+        )
+    folders = list(_folders(root))
+    if not folders:
+        raise MissingError(_nothing_found(root))
+    _require_in_place(root, folders)
+    layout = _only_layout(root, folders)
+    if layout is Layout.FOLDER:
+        videos = [path for folder in folders for path in folder.videos]
+        games = [_bare_game(path, stem=path.relative_to(root).with_suffix("").as_posix()) for path in videos]
+        _require_unique(root, games)
+    else:
+        games = [_soccernet_game(root, folder.path, layout, video) for folder in folders]
+    return Found(layout, tuple(sorted(games, key=lambda game: game.id)))
+
+
+def labels_name(layout: Layout) -> str:
+    """Name of the labels file of a game, with <stem> for the video's own where it has any name."""
+    match layout:
+        case Layout.BALL_HALVES | Layout.BALL_WHOLE:
+            return _BALL_LABELS
+        case Layout.SOCCERNET_V2:
+            return _V2_LABELS
+        case Layout.FOLDER | Layout.FILE:
+            return "<stem>.json"
+        case _:
+            assert_never(layout)
+
+
+def archives_in(root: Path) -> list[str]:
+    """Names of the archives that lie in a folder, not unpacked."""
+    return sorted(path.name for path in root.iterdir() if path.suffix.lower() in _ARCHIVES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder that holds videos or labels."""
+
+    path: Path
+    videos: tuple[Path, ...]
+    layouts: frozenset[Layout]
+    """Every layout that the names in it speak of; several if it mixes them."""
+
+
+def _folders(root: Path) -> Iterator[_Folder]:
+    for where, folders, names in os.walk(root, followlinks=True):
+        path = Path(where)
+        depth = len(path.relative_to(root).parts)
+        folders[:] = (
+            sorted(f for f in folders if not f.startswith((".", "__MACOSX"))) if depth < _DEEPEST else []
+        )
+        shown = sorted(name for name in names if not name.startswith("."))
+        videos = [name for name in shown if Path(name).suffix.lower() in VIDEO_SUFFIXES]
+        layouts = frozenset(_layouts(path, shown, videos))
+        if layouts:
+            yield _Folder(path, tuple(path / name for name in videos), layouts)
+
+
+def _layouts(path: Path, names: Sequence[str], videos: Sequence[str]) -> Iterator[Layout]:
+    halves = any(_HALF.fullmatch(name) for name in videos)
+    whole = any(_WHOLE.fullmatch(name) for name in videos)
+    if whole:
+        yield Layout.BALL_WHOLE
+    if halves:
+        unlabeled_v2 = _BALL_LABELS not in names and any(
+            league in path.absolute().parts for league in _V2_LEAGUES
+        )
+        yield Layout.SOCCERNET_V2 if _V2_LABELS in names or unlabeled_v2 else Layout.BALL_HALVES
+    if halves or whole:
+        return
+    if _BALL_LABELS in names:
+        yield Layout.BALL_HALVES if _speaks_of_halves(path / _BALL_LABELS) else Layout.BALL_WHOLE
+    elif _V2_LABELS in names:
+        yield Layout.SOCCERNET_V2
+    elif videos:
+        yield Layout.FOLDER
+
+
+def _speaks_of_halves(labels: Path) -> bool:
+    """Whether labels without videos name a second half; a broken file is reported when it is read."""
+    try:
+        annotations = read_json(labels)["annotations"]
+        return any(str(entry["gameTime"]).startswith("2") for entry in annotations)
+    except (DataError, LookupError, TypeError):
+        return False
+
+
+def _only_layout(root: Path, folders: Sequence[_Folder]) -> Layout:
+    counts = Counter(layout for folder in folders for layout in folder.layouts)
+    if len(counts) == 1:
+        return next(iter(counts))
+    examples = []
+    for layout, count in counts.items():
+        example = next(folder for folder in folders if layout in folder.layouts)
+        examples.append(
+            f"  {layout.value}: {count:,} folders, as {example.path} with {listing(_names(example))}"
+        )
+    raise DataError(
+        f"{root} mixes {len(counts)} layouts:\n"
+        + "\n".join(examples)
+        + f"\n{_WANTED} Keep one layout there, "
+        "move the others elsewhere, and give the one you want with --data."
+    )
+
+
+def _names(folder: _Folder) -> list[str]:
+    return sorted(path.name for path in folder.path.iterdir() if path.is_file())
+
+
+def _require_in_place(root: Path, folders: Sequence[_Folder]) -> None:
+    """Refuse games whose league is not the first folder below the root, as after `unzip` into `train/`."""
+    misplaced = []
+    for folder in folders:
+        parts = folder.path.relative_to(root).parts
+        league = next((i for i, part in enumerate(parts) if part in (_BALL_LEAGUE, *_V2_LEAGUES)), 0)
+        if league > 0:
+            misplaced.append(root.joinpath(*parts[:league]))
+    tops = sorted({str(top) for top in misplaced})
+    if not tops:
+        return
+    remedy = f"Give --data {tops[0]!r}" if len(misplaced) == len(folders) and len(tops) == 1 else ""
+    unpack = (
+        f"move the league folders in {listing(tops)} up into {root}, merging them (unzip train.zip -d {root})"
+    )
+    raise DataError(
+        f"{root}: {len(misplaced):,} games lie too deep, below {listing(tops)} instead of {root} itself. "
+        + (f"{remedy}, or {unpack}." if remedy else f"{unpack[0].upper()}{unpack[1:]}.")
+    )
+
+
+def _nothing_found(root: Path) -> str:
+    archives = archives_in(root)
+    if archives:
+        return (
+            f"{root} holds {listing(archives)}, not unpacked. Unpack them all into {root} itself, for example "
+            f"`unzip {archives[0]} -d {root}` (or `7z x` for the password-protected ones of 2025)."
+        )
+    names = sorted(path.name + "/" * path.is_dir() for path in root.iterdir())
+    return f"{root} holds no match, only {listing(names)}. {_WANTED}"
+
+
+def _soccernet_game(root: Path, folder: Path, layout: Layout, video: VideoSize) -> Game:
+    names = (f"{video}.mp4",) if layout is Layout.BALL_WHOLE else (f"1_{video}.mkv", f"2_{video}.mkv")
+    below = folder.relative_to(root).as_posix()
+    labels = folder / labels_name(layout)
+    return Game(
+        id=game_id(folder.resolve().name if below == "." else below, source=str(folder)),
+        videos=tuple(Video(folder / name, half) for half, name in enumerate(names, 1)),
+        labels=labels if labels.is_file() else None,
+    )
+
+
+def _bare_game(path: Path, *, stem: str) -> Game:
+    labels = path.with_suffix(".json")
+    return Game(game_id(stem, source=str(path)), (Video(path, 1),), labels if labels.is_file() else None)
+
+
+def _require_unique(root: Path, games: Sequence[Game]) -> None:
+    counts = Counter(game.id for game in games)
+    twice = [str(video.path) for game in games if counts[game.id] > 1 for video in game.videos]
+    if twice:
+        raise DataError(
+            f"{root}: {listing(sorted(twice))} would be the same game. Rename or remove one of each."
+        )

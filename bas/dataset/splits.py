@@ -1,0 +1,129 @@
+"""Which game belongs to which split: a list of the user's, or the official one of SoccerNet."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bas.config import read_yaml
+from bas.dataset.games import game_id, listing
+from bas.dataset.layouts import Layout, archives_in
+from bas.errors import DataError, MissingError
+from bas.types import Game
+
+SPLIT_NAMES = ("train", "valid", "test", "challenge")
+ALL = "all"
+SPLITS_FILE = "splits.yaml"
+
+_ALIASES = {"val": "valid"}
+
+
+def split_lists(root: Path, layout: Layout) -> dict[str, tuple[str, ...]]:
+    """Game ids of every split: of `splits.yaml` in the data folder, else SoccerNet's; none of a user's videos.
+
+    Raises:
+        DataError: `splits.yaml` is not a mapping of split names to game ids, or a game is in two splits.
+        SettingsError: it is not YAML.
+    """
+    file = root / SPLITS_FILE
+    lists = _read_lists(file) if file.is_file() else _official_lists(layout)
+    _require_apart(file, lists)
+    return lists
+
+
+def select(name: str, games: Sequence[Game], *, root: Path, layout: Layout) -> tuple[Game, ...]:
+    """The games of one split, in the order of its list; `all` is every game, in order of ids.
+
+    Raises:
+        DataError: `splits.yaml` is wrong.
+        MissingError: there is no such split, or a game of it is not there.
+    """
+    if name == ALL:
+        return tuple(games)
+    lists = split_lists(root, layout)
+    name = _ALIASES.get(name, name)
+    by_id = {game.id: game for game in games}
+    wanted = lists.get(name)
+    if wanted is None or (not any(game in by_id for game in wanted) and not (root / SPLITS_FILE).is_file()):
+        raise MissingError(_no_such_split(name, games, lists, root))
+    absent = [game for game in wanted if game not in by_id]
+    if absent:
+        raise MissingError(_absent_games(name, absent, list(by_id), root))
+    return tuple(by_id[game] for game in wanted)
+
+
+def _official_lists(layout: Layout) -> dict[str, tuple[str, ...]]:
+    match layout:
+        case Layout.BALL_HALVES | Layout.BALL_WHOLE:
+            task = "spotting-ball"
+        case Layout.SOCCERNET_V2:
+            task = "spotting"
+        case Layout.FOLDER | Layout.FILE:
+            return {}
+    # The dataset argument stays at its default: with task "spotting-ball" it fails (SoccerNet 0.2.0).
+    from SoccerNet.utils import getListGames
+
+    return {name: tuple(getListGames(name, task=task)) for name in SPLIT_NAMES}
+
+
+def _read_lists(file: Path) -> dict[str, tuple[str, ...]]:
+    lists: dict[str, tuple[str, ...]] = {}
+    for key, value in read_yaml(file).items():
+        name = _ALIASES.get(key, key)
+        if name not in SPLIT_NAMES:
+            raise DataError(f"{file}: there is no split {key!r}. Its keys are {', '.join(SPLIT_NAMES)}.")
+        if name in lists:
+            raise DataError(f"{file} has both valid and val. Keep one of them.")
+        lists[name] = tuple(_game_ids(value, source=f"{file}: {key}"))
+    return lists
+
+
+def _game_ids(value: Any, *, source: str) -> list[str]:
+    if not isinstance(value, list) or not value:
+        raise DataError(f"{source} is not a list of game ids. Write one a line, each after a dash.")
+    for entry in value:
+        if not isinstance(entry, str):
+            raise DataError(f"{source}: {entry!r} is not text. Put the game's id in quotes.")
+    return [game_id(entry, source=source) for entry in value]
+
+
+def _require_apart(file: Path, lists: Mapping[str, Sequence[str]]) -> None:
+    first: dict[str, str] = {}
+    for name, games in lists.items():
+        for game in games:
+            if game in first:
+                raise DataError(
+                    f"{file}: {game!r} is in {first[game]} and again in {name}, so that training and "
+                    "evaluation would share it. Keep it in one split, once."
+                )
+            first[game] = name
+
+
+def _no_such_split(name: str, games: Sequence[Game], lists: Mapping[str, Sequence[str]], root: Path) -> str:
+    ids = [game.id for game in games]
+    here = [split for split, wanted in lists.items() if set(wanted) & set(ids)]
+    example = f"{name if name in SPLIT_NAMES else 'test'}: [{ids[0]!r}]"
+    archives = archives_in(root) if root.is_dir() else []
+    unpack = f" {listing(archives)} in {root} may hold them, not unpacked." if archives else ""
+    too_deep = next(
+        (game for wanted in lists.values() for game in wanted if game.endswith(f"/{ids[0]}")), None
+    )
+    higher = f" Or give the folder that holds {too_deep.split('/')[0]} with --data." if too_deep else ""
+    return (
+        f"There is no split {name!r} in {root}.{unpack} It has {len(ids)} games ({listing(ids, shown=3)}); its "
+        f"splits are {', '.join([ALL, *here])}. To choose your own, write {root / SPLITS_FILE} with lines as "
+        f"{example}.{higher}"
+    )
+
+
+def _absent_games(name: str, absent: Sequence[str], ids: Sequence[str], root: Path) -> str:
+    near = difflib.get_close_matches(absent[0], ids, 1, cutoff=0.9)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    archives = archives_in(root) if root.is_dir() else []
+    unpack = f", or unpack {listing(archives)}" if archives else ""
+    return (
+        f"The split {name} lists {len(absent)} games that are not in {root}: {listing(absent)}.{hint} "
+        f"Copy or download them there{unpack}, or take them off {SPLITS_FILE}."
+    )
