@@ -1,34 +1,42 @@
 """Pictures of a video on the model's clock: one iterator over two decoders.
 
     times = probe(path)
-    ticks = lay(times.pts, times.time_base, origin=..., rate=...)
+    ticks = lay(times.pts, times.time_base, origin=times.start_pts, rate=Fraction(25))
     health = Health()
-    for frame in read_frames(times, ticks, start=0, stop=len(ticks), decoder="auto", device=device, health=health):
-        ...
+    frames = read_frames(
+        times, ticks, start=0, stop=len(ticks), decoder="auto", device=device, health=health
+    )
 
-Every tick of [start, stop) comes exactly once, in order. The decoder runs in a thread of its own,
-some pictures ahead; closing the iterator ends it. Several iterators may run at once, each in its
-own thread with its own `Health`: that is how several engines, or several cores, are kept busy,
-since one CPU decoder takes one core. A luma plane is a tensor on `device` when NVDEC decoded it and
-an array when the CPU did (also inside a read that began with NVDEC), so that
-`torch.as_tensor(frame.luma, device=device)` takes both.
+The decoder runs in a thread of its own, some pictures ahead; closing the iterator ends it. Several
+iterators may run at once, from several threads, each with its own `Health`: one CPU decoder takes
+one core, one NVDEC decoder one engine. A read begins a keyframe or two before its first tick, so
+long reads waste less than short ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from bas.clock import Ticks
 from bas.dataset.times import VideoTimes
+from bas.errors import DataError
+from bas.extract.ahead import read_ahead
+from bas.extract.backends import Decoder, choose, pictures
+from bas.extract.pictures import Health, Picture
+from bas.extract.seek import entry, is_first
 
-Decoder = Literal["auto", "nvdec", "cpu"]
+__all__ = ["Decoder", "Frame", "Health", "read_frames"]
+
+_PATIENCE_SECONDS = 60.0
+_CHUNK_BYTES = 8 << 20
+_LONGEST_CHUNK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,37 +46,18 @@ class Frame:
     number: int
     """Tick of the model's clock."""
     pts: int
-    """Presentation time of the tick's picture, in the stream's time base."""
+    """Presentation time of the picture, in the stream's time base."""
     luma: UInt8[np.ndarray, "height width"] | UInt8[Tensor, "height width"]
-    """Raw luma plane as it was decoded, 16..235 as a rule, in memory of its own, of the picture's own size."""
+    """Raw luma plane as it was decoded (16..235 as a rule), of the picture's own size.
+
+    A tensor on the device where NVDEC decoded it, an array where the CPU did, also within one
+    read: `torch.as_tensor(luma, device=device)` takes both. Ticks that show one picture share it.
+    """
     sound: bool
-    """False where the picture is missing or damaged: then `luma` repeats the last sound picture before it."""
+    """False where the picture is missing or damaged: then this is the last sound one before it.
 
-
-@dataclass(slots=True)
-class Health:
-    """What one or several reads met; counts only ever grow."""
-
-    decoder: Literal["", "nvdec", "cpu"] = ""
-    """Which decoder was used; cpu also when it took over from NVDEC."""
-    reason: str = ""
-    """Why that one, in words for a person."""
-    pictures: int = 0
-    """Pictures that the decoder handed out."""
-    errors: int = 0
-    """Packets that the decoder refused, and failed reads of the file."""
-    corrupt: int = 0
-    """Packets and pictures that are marked as corrupt."""
-    complaints: int = 0
-    """Warnings and errors that FFmpeg logged."""
-    repaired: int = 0
-    """Pictures that NVDEC did not hand out and the CPU did."""
-    unsound: int = 0
-    """Ticks whose picture is missing or damaged."""
-
-    def add(self, other: Health) -> None:
-        """Take in what another read of the same video met."""
-        raise NotImplementedError
+    Before the first sound picture of the video it is that one.
+    """
 
 
 def read_frames(
@@ -83,8 +72,95 @@ def read_frames(
 ) -> Generator[Frame, None, None]:
     """Yield every tick of [start, stop) once, in order, with its picture.
 
+    What a tick shows does not depend on where the read began.
+
+    Args:
+        times: of the video, from `bas.dataset.times.probe`.
+        ticks: the same video's pictures on the model's clock.
+        start: first tick.
+        stop: tick after the last.
+        decoder: auto takes NVDEC where the device is a CUDA one and can, else the CPU, and says so.
+        device: where the luma is wanted.
+        health: gathers what the read meets.
+
     Raises:
-        DataError: the video cannot be opened, holds no picture, or gave none for a minute.
-        UnavailableError: `decoder` is nvdec and this machine has none.
+        DataError: the video cannot be read, no picture of it can be decoded, or none came for a minute.
+        UnavailableError: `decoder` is nvdec, and it is missing or failed.
     """
-    raise NotImplementedError
+    assert 0 <= start <= stop <= len(ticks), (start, stop, len(ticks))
+    if start == stop:
+        return
+    device = torch.device(device)
+    choose(decoder, device, health=health)
+    shown = _shown(ticks)
+    first = int(times.pts[max(shown[start], 0)])
+    source = _placed(
+        _from_sound(times, first, device=device, fall_back=decoder == "auto", health=health),
+        times,
+        ticks,
+        shown=shown,
+        span=range(start, stop),
+    )
+    frames = read_ahead(
+        source,
+        chunk=max(1, min(_LONGEST_CHUNK, _CHUNK_BYTES // (times.width * times.height))),
+        patience_seconds=_PATIENCE_SECONDS,
+        progress=lambda: health.pictures + health.errors,
+        too_late=DataError(
+            f"{times.path} gave no picture for {_PATIENCE_SECONDS:.0f} s. Copy it again, or take --decoder cpu."
+        ),
+    )
+    with closing(frames):
+        for frame in frames:
+            health.unsound += not frame.sound
+            if isinstance(frame.luma, Tensor) and frame.luma.is_cuda:
+                # Memory of the decoder's stream, which must not be reused while this one reads it.
+                frame.luma.record_stream(torch.cuda.current_stream(frame.luma.device))
+            yield frame
+
+
+def _shown(ticks: Ticks) -> Int64[np.ndarray, "ticks"]:
+    """Index of the picture to show at each tick: its own, in a hole the last one before; -1 before all."""
+    return np.maximum.accumulate(np.where(ticks.present, ticks.picture, -1))
+
+
+def _from_sound(
+    times: VideoTimes, first: int, *, device: torch.device, fall_back: bool, health: Health
+) -> Iterator[Picture]:
+    """The sound pictures of a video, the first of them at or before `first` where there is one."""
+    back = 1
+    while True:
+        keyframe = entry(times, first, back=back)
+        source = pictures(times, keyframe, device=device, fall_back=fall_back, health=health)
+        earliest = next(source, None)
+        if earliest is not None and (earliest.pts <= first or is_first(times, keyframe)):
+            yield earliest
+            yield from source
+            return
+        if is_first(times, keyframe):
+            raise DataError(
+                f"No picture of {times.path} can be decoded after FFmpeg refused {health.errors:,} packets "
+                f"and {health.damaged:,} pictures came out damaged. Copy or download it again."
+            )
+        back *= 4  # all damaged: look further back for what to repeat
+
+
+def _placed(
+    source: Iterator[Picture],
+    times: VideoTimes,
+    ticks: Ticks,
+    *,
+    shown: Int64[np.ndarray, "ticks"],
+    span: range,
+) -> Generator[Frame, None, None]:
+    """Lay pictures, which rise in time, on ticks; each tick shows the last one at or before its own."""
+    held: Picture | None = None
+    coming = next(source, None)
+    for tick in span:
+        wanted = int(times.pts[shown[tick]]) if shown[tick] >= 0 else times.start_pts - 1
+        while coming is not None and coming.pts <= wanted:
+            held, coming = coming, next(source, None)
+        picture = held or coming
+        assert picture is not None
+        sound = bool(ticks.present[tick]) and picture.pts == wanted
+        yield Frame(tick, picture.pts, picture.luma, sound)
