@@ -63,7 +63,9 @@ def listing(names: Sequence[str], *, shown: int = _SHOWN) -> str:
 def _remedy(missing: Sequence[str], there: Sequence[str], expected: Sequence[str]) -> str:
     for size, other in _OTHER_SIZE.items():
         if size in expected[0] and {name.replace(size, other) for name in expected} <= set(there):
-            return f"To read the {other} videos, pass --set extract.video={other}."
+            return (
+                f"To read the {other} videos, pass --set extract.video={other} (bas doctor: --video {other})."
+            )
     for name in missing:
         same = [near for near in there if near.casefold() == name.casefold()]
         if same:

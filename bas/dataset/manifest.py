@@ -5,7 +5,7 @@ It is the only witness of a transport stream that was cut, for such a file claim
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -68,7 +68,7 @@ def require_sizes(root: Path, games: Iterable[Game]) -> None:
         )
 
 
-def difference(root: Path, path: Path, manifest: dict[str, Entry], *, hashes: bool) -> str:
+def difference(root: Path, path: Path, manifest: Mapping[str, Entry], *, hashes: bool) -> str:
     """How a file differs from its entry; empty if it does not, or has none. Hashes read all of it."""
     entry = manifest.get(path.relative_to(root).as_posix())
     if entry is None:
