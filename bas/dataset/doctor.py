@@ -142,9 +142,7 @@ class _Look:
         for warning in labels.warnings:
             self._odd(warning)
         if labels.team_words == "home/away":
-            self._odd(
-                "teams are named home and away: enough for actions, not for teams (2025 has left and right)"
-            )
+            self._odd("teams are named home and away; team work needs left and right, as in the 2025 edition")
         if not labels.spots:
             self._odd(f"{self._game.labels.name} holds no action")
         return labels
@@ -173,18 +171,17 @@ def _of_folder(
     for name, listed in splits.items():
         absent = [game for game in listed if game not in here]
         if absent and (own or len(absent) < len(listed)):
-            yield Suspicion(
-                f"split {name}", f"{len(absent)} of {len(listed)} games are not there: {listing(absent)}", own
-            )
+            what = f"{len(absent)} of {len(listed)} games are not there: {listing(absent)}"
+            yield Suspicion(f"split {name}", what, wrong=own)
     loose = sorted(here - {game for listed in splits.values() for game in listed})
     if loose and splits:
-        yield Suspicion("splits", f"{len(loose)} games are in no split: {listing(loose)}", wrong=False)
+        yield Suspicion("splits", f"games in no split ({len(loose)}): {listing(loose)}", wrong=False)
     if root.is_dir() and (archives := archives_in(root)):
         yield Suspicion(str(root), f"{listing(archives)} may hold more games, not unpacked", wrong=False)
     lost = [name for name in manifest if not (root / name).is_file()]
     if lost:
         yield Suspicion(
-            "manifest", f"{len(lost)} files that it lists are not there: {listing(lost)}", wrong=True
+            "manifest", f"files that it lists are not there ({len(lost)}): {listing(lost)}", wrong=True
         )
 
 

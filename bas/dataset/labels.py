@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bas.clock import game_time, parse_game_time
+from bas.dataset.games import listing
 from bas.dataset.times import length_ms
 from bas.errors import DataError, MissingError
 from bas.files import read_json
@@ -60,7 +61,12 @@ def labels_of(game: Game, classes: Sequence[str]) -> Labels:
         DataError: as `read_labels`, or a video is none.
     """
     if game.labels is None:
-        raise MissingError(f"{game.id} has no labels beside {game.videos[0].path}.")
+        folder = game.videos[0].path.parent
+        there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        raise MissingError(
+            f"{game.id} has no labels. Expected Labels-ball.json, Labels-v2.json, or for a video of your own "
+            f"<its stem>.json, in {folder}, which holds {listing(there)}."
+        )
     ends = {video.half: length_ms(video.path) for video in game.videos if video.path.is_file()}
     halves = {video.half for video in game.videos}
     return read_labels(game.labels, classes=classes, halves=halves, video_ms=ends)
@@ -209,7 +215,7 @@ def _mixed_teams(spots: Iterable[Spot]) -> list[str]:
 
 
 def _message(path: Path, problems: Sequence[str], num_annotations: int) -> str:
-    lines = [f"{len(problems):,} mistakes in the {num_annotations:,} annotations of {path}:"]
+    lines = [f"Mistakes in {path} ({len(problems):,} in {num_annotations:,} annotations):"]
     lines += [f"  {path.name}:{problem}" for problem in problems[:_SHOWN]]
     if len(problems) > _SHOWN:
         lines.append(f"  and {len(problems) - _SHOWN:,} more")
@@ -228,4 +234,4 @@ def _misfiled(path: Path, url: Any) -> list[str]:
 
 def _duplicates(path: Path, spots: Sequence[Spot], kept: Collection[Spot]) -> list[str]:
     twice = len(spots) - len(kept)
-    return [f"{path}: {twice} annotations stand there twice; each is kept once"] if twice else []
+    return [f"{path}: annotations that stand there twice ({twice}) are kept once"] if twice else []

@@ -63,7 +63,7 @@ def require_sizes(root: Path, games: Iterable[Game]) -> None:
     wrong = [text for path in paths if (text := difference(root, path, manifest, hashes=False))]
     if wrong:
         raise DataError(
-            f"{len(wrong)} files differ from {root / MANIFEST_NAME}: {listing(wrong)}. Copy or download them "
+            f"Files that differ from {root / MANIFEST_NAME} ({len(wrong)}): {listing(wrong)}. Copy or download them "
             "again; where you changed one on purpose, remove its entry from the manifest."
         )
 

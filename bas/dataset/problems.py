@@ -60,11 +60,11 @@ def find_problems(
         yield Problem("backwards", f"the times of the pictures go back by {float(back):.2f} s")
     repeated = len(scan.shown) - len(pts)
     if repeated:
-        yield Problem("repeated", f"{repeated:,} pictures have the time of another one")
+        yield Problem("repeated", f"pictures that have the time of another one: {repeated:,}")
     if scan.undated:
-        yield Problem("undated", f"{scan.undated:,} pictures have no presentation time")
+        yield Problem("undated", f"pictures without a presentation time: {scan.undated:,}")
     if scan.corrupt:
-        yield Problem("corrupt", f"{scan.corrupt:,} packets are marked as damaged")
+        yield Problem("corrupt", f"packets that are marked as damaged: {scan.corrupt:,}")
 
 
 def _what_is_cut(

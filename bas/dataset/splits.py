@@ -111,10 +111,12 @@ def _no_such_split(name: str, games: Sequence[Game], lists: Mapping[str, Sequenc
         (game for wanted in lists.values() for game in wanted if game.endswith(f"/{ids[0]}")), None
     )
     higher = f" Or give the folder that holds {too_deep.split('/')[0]} with --data." if too_deep else ""
+    choose = (
+        f" To choose your own, write {root / SPLITS_FILE} with lines as {example}." if root.is_dir() else ""
+    )
     return (
-        f"There is no split {name!r} in {root}.{unpack} It has {len(ids)} games ({listing(ids, shown=3)}); its "
-        f"splits are {', '.join([ALL, *here])}. To choose your own, write {root / SPLITS_FILE} with lines as "
-        f"{example}.{higher}"
+        f"There is no split {name!r} in {root}.{unpack} It holds {listing(ids, shown=3)}; its splits are "
+        f"{', '.join([ALL, *here])}.{choose}{higher}"
     )
 
 
@@ -124,6 +126,6 @@ def _absent_games(name: str, absent: Sequence[str], ids: Sequence[str], root: Pa
     archives = archives_in(root) if root.is_dir() else []
     unpack = f", or unpack {listing(archives)}" if archives else ""
     return (
-        f"The split {name} lists {len(absent)} games that are not in {root}: {listing(absent)}.{hint} "
+        f"The split {name} lists games that are not in {root} ({len(absent)}): {listing(absent)}.{hint} "
         f"Copy or download them there{unpack}, or take them off {SPLITS_FILE}."
     )
