@@ -158,7 +158,7 @@ def _what_it_is(path: Path) -> str:
 
 def _what_mp4_lacks(file: BinaryIO, size: int) -> str:
     boxes = list(_boxes(file, size))
-    if any(kind == b"moov" for kind, _ in boxes):
+    if any(kind == b"moov" and stop <= size for kind, stop in boxes):
         return "an MP4 file too damaged to open: copy or download it again"
     claimed = max(stop for _, stop in boxes)
     of = f"at least {claimed:,}" if claimed > size else "an unknown number of"

@@ -45,7 +45,8 @@ def conclude(suspicions: Sequence[Suspicion], *, what: str) -> None:
     for suspicion in suspicions:
         places.setdefault((not suspicion.wrong, suspicion.what), []).append(suspicion.where)
     for (harmless, text), where in sorted(places.items(), key=lambda item: item[0][0]):
-        place = "" if where[0] in text else f"{listing(where, shown=1)}: "
+        names_it = text.startswith(where[0]) or f"/{where[0]}" in text
+        place = "" if names_it else f"{listing(where, shown=1)}: "
         console.show(f"{'note ' if harmless else 'WRONG'} {place}{text}")
     num_wrong = sum(suspicion.wrong for suspicion in suspicions)
     if num_wrong:

@@ -114,8 +114,13 @@ class _Folder:
 
 
 def _folders(root: Path) -> Iterator[_Folder]:
+    seen: set[Path] = set()
     for where, folders, names in os.walk(root, followlinks=True):
         path = Path(where)
+        if path.resolve() in seen:  # by a link to another one of these folders
+            folders.clear()
+            continue
+        seen.add(path.resolve())
         depth = len(path.relative_to(root).parts)
         folders[:] = (
             sorted(f for f in folders if not f.startswith((".", "__MACOSX"))) if depth < _DEEPEST else []

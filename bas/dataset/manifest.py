@@ -75,7 +75,7 @@ def difference(root: Path, path: Path, manifest: Mapping[str, Entry], *, hashes:
         return ""
     size = path.stat().st_size
     if size != entry.bytes:
-        return f"{path} has {size:,} of {entry.bytes:,} bytes"
+        return f"{path} has {size:,} bytes instead of {entry.bytes:,}"
     if hashes and sha256_of(path) != entry.sha256:
         return f"{path} has the right size but another SHA-256"
     return ""

@@ -21,7 +21,8 @@ LATE = Fraction(1, 2)
 """Seconds: B-frames delay a first picture by less."""
 
 _HOLE = Fraction(1, 2)
-_BACKWARDS = Fraction(1)  # pictures that are merely reordered lie closer together
+_BACKWARDS = Fraction(1)
+_DEEPEST_REORDERING = 16  # pictures, in H.264 and HEVC
 _SLACK = Fraction(1)  # seconds by which a declared duration may exceed the pictures
 _SHOWN = 3  # holes that a message names
 
@@ -56,7 +57,7 @@ def find_problems(
     if text := _holes(pts, unit):
         yield Problem("hole", text)
     back = int((np.maximum.accumulate(scan.shown) - scan.shown).max()) * unit
-    if back > _BACKWARDS:
+    if back > max(_BACKWARDS, _DEEPEST_REORDERING * interval):
         yield Problem("backwards", f"the times of the pictures go back by {float(back):.2f} s")
     repeated = len(scan.shown) - len(pts)
     if repeated:
