@@ -248,6 +248,17 @@ def test_declared_counts_are_only_noted(tmp_path: Path) -> None:
     assert 0 < len(times.pts) < 50
 
 
+def test_pictures_that_an_edit_list_hides_are_not_counted(tmp_path: Path) -> None:
+    path = media.write_video(tmp_path / "a.mp4", 60, start_ms=-400)
+    times = probe(path)
+    numbers = media.numbers_by_pts(path)
+    assert times.pts.tolist() == sorted(numbers)
+    assert sorted(numbers.values()) == list(range(10, 60))  # type: ignore[type-var]
+    assert times.keyframes[0] < times.start_pts
+    assert times.problems == ()
+    assert times.length_ms == length_ms(path) == 2000
+
+
 def test_packets_go_on_past_damage(tmp_path: Path) -> None:
     path = media.flip_bytes(media.write_video(tmp_path / "a.mkv", 200), 40, seed=3)
     with open_video(path) as stream:
