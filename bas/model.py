@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float16
 
 
+@runtime_checkable
 class SpottingModel(Protocol):
     """Anything that turns the cached rows of one video into scores."""
 

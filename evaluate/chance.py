@@ -46,9 +46,9 @@ def chance(
     """
     evaluations: list[Evaluation] = []
     for seed in range(runs):
-        guesses = _guesses(counts, num_frames, seed=seed)
+        guessed = guesses(counts, num_frames, seed=seed)
         evaluations.append(
-            score_detections(labels, guesses, classes=tuple(counts), fps=fps, tolerance=tolerance)
+            score_detections(labels, guessed, classes=tuple(counts), fps=fps, tolerance=tolerance)
         )
     return Chance(
         mean_ap=float(np.percentile([e.mean_ap for e in evaluations], _PERCENTILE)),
@@ -57,7 +57,7 @@ def chance(
     )
 
 
-def _guesses(
+def guesses(
     counts: Mapping[str, int], num_frames: Mapping[str, Mapping[int, int]], *, seed: int
 ) -> dict[str, dict[int, list[Detection]]]:
     """Detections by game and half, uniform over the frames of all of them."""
@@ -66,7 +66,7 @@ def _guesses(
         (game, half, frames) for game, of_game in num_frames.items() for half, frames in of_game.items()
     ]
     ends = np.cumsum([frames for _, _, frames in halves])
-    guesses: dict[str, dict[int, list[Detection]]] = {
+    found: dict[str, dict[int, list[Detection]]] = {
         game: {half: [] for half in of_game} for game, of_game in num_frames.items()
     }
     for label, count in counts.items():
@@ -76,5 +76,5 @@ def _guesses(
             index = int(np.searchsorted(ends, position, side="right"))
             game, half, frames = halves[index]
             frame = int(position - (ends[index] - frames))
-            guesses[game][half].append(Detection(frame, label, float(confidence)))
-    return guesses
+            found[game][half].append(Detection(frame, label, float(confidence)))
+    return found

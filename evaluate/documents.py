@@ -42,11 +42,14 @@ def gather(path: Path, *names: str) -> dict[str, Document]:
     """
     if not path.exists():
         raise MissingError(f"{path} is not there.")
-    if path.is_dir():
-        return _from_folder(path, names)
-    if zipfile.is_zipfile(path):
-        return _from_archive(path, names)
-    return {path.stem: _read_file(path)}
+    if is_one(path):
+        return {path.stem: _read_file(path)}
+    return _from_folder(path, names) if path.is_dir() else _from_archive(path, names)
+
+
+def is_one(path: Path) -> bool:
+    """Whether `path` is itself a document, and neither a folder nor an archive."""
+    return path.is_file() and not zipfile.is_zipfile(path)
 
 
 def pair(wanted: Collection[str], found: Collection[str]) -> dict[str, str]:
@@ -55,20 +58,18 @@ def pair(wanted: Collection[str], found: Collection[str]) -> dict[str, str]:
     Games without a partner are left out.
 
     Raises:
-        DataError: two found games answer to one wanted name.
+        DataError: it cannot be told which game belongs to which.
     """
     result = {}
     for game in wanted:
         alike = [name for name in found if name.endswith(f"/{game}") or game.endswith(f"/{name}")]
         if game in found:
             result[game] = game
-        elif len(alike) == 1:
-            result[game] = alike[0]
         elif alike:
-            raise DataError(
-                f"{game} stands {len(alike)} times among the predictions: {', '.join(sorted(alike)[:3])}. "
-                "Point --predictions at the folder of one run."
-            )
+            _require_one(alike, of=game)
+            result[game] = alike[0]
+    for partner in result.values():
+        _require_one([game for game in result if result[game] == partner], of=partner)
     return result
 
 
@@ -76,6 +77,14 @@ def wrapping_folder(pairs: Mapping[str, str]) -> str | None:
     """The folder around the found games, where one and the same stands around all of them."""
     wrappers = {found.removesuffix(game) if found.endswith(game) else "" for game, found in pairs.items()}
     return wrappers.pop() or None if len(wrappers) == 1 else None
+
+
+def _require_one(games: Sequence[str], *, of: str) -> None:
+    if len(games) > 1:
+        raise DataError(
+            f"{of} may be any of {len(games)} games: {', '.join(sorted(games)[:3])}. "
+            "Point at the folder above england_efl or the like, of labels and of predictions alike."
+        )
 
 
 def _from_folder(root: Path, names: Sequence[str]) -> dict[str, Document]:

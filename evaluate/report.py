@@ -17,9 +17,10 @@ from bas.evaluate.tolerance import reach_frames, tolerance_name, window_text
 def show(evaluation: Evaluation, *, split: str | None = None) -> None:
     """Print what was scored, a table by class, one by team where there are teams, and the notes."""
     name = tolerance_name(evaluation.tolerances)
+    num_games = len(evaluation.games)
     of_split = f" of {split}" if split else ""
     console.show(
-        f"{len(evaluation.games)} games{of_split}, {len(evaluation.classes)} classes, "
+        f"{num_games} game{'s' if num_games > 1 else ''}{of_split}, {len(evaluation.classes)} classes, "
         f"window {window_text(evaluation.tolerances, framerate=evaluation.framerate)}",
         _class_table(evaluation, name=name),
     )

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from bas import console
 from bas.config.settings import PeaksSettings
+from bas.dataset import open_dataset
 from bas.errors import MissingError
 from bas.evaluate import report
 from bas.evaluate.dense import SCORES_FILE, write_scores
 from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import slide
-from bas.evaluate.score import FRAMERATE, Evaluation, score, score_documents
+from bas.evaluate.score import Evaluation, score, score_documents
 from bas.evaluate.soccernet import (
     RESULTS_FILE,
     Prediction,
@@ -32,9 +33,6 @@ def evaluate_predictions(
     predictions: Path,
     *,
     tolerance: Tolerance = 1,
-    framerate: int = FRAMERATE,
-    classes: Sequence[str] | None = None,
-    games: Collection[str] | None = None,
     split: str | None = None,
     json: Path | None = None,
 ) -> Evaluation:
@@ -44,15 +42,13 @@ def evaluate_predictions(
         data: a folder or zip of labels; no video is needed.
         predictions: a folder or zip of results_spotting.json.
         tolerance: as `bas.evaluate.tolerance.parse_tolerance` takes it.
-        framerate: rows a second of the official clock.
-        classes: the vocabulary; None recognizes it.
-        games: ids to score; None takes every game that has labels.
-        split: what these games are called in the report.
+        split: the games of a data folder to score; None takes every game that has labels.
         json: where to write the report.
     """
-    evaluation = score(
-        data, predictions, tolerance=tolerance, framerate=framerate, classes=classes, games=games
-    )
+    games = None
+    if split is not None:
+        games = [game.id for game in open_dataset(data).split(split, need_videos=False)]
+    evaluation = score(data, predictions, tolerance=tolerance, games=games)
     _tell(evaluation, split=split, json=json)
     return evaluation
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 
 from bas.errors import MissingError
 from bas.evaluate import documents
+from bas.evaluate.notes import notes_on_folders, notes_on_scoring
 from bas.evaluate.precision import Timeline, average_precision
 from bas.evaluate.soccernet import Prediction, predictions_of, read_labels, read_results, results_document
 from bas.evaluate.teams import TeamScore, team_score, why_no_teams
@@ -96,7 +97,7 @@ def score(
     """
     spots = _wanted(read_labels(labels), games, labels=labels)
     predictions = read_results(results)
-    if results.is_file() and len(spots) == len(predictions) == 1:
+    if documents.is_one(results) and len(spots) == len(predictions) == 1:
         pairs = dict(zip(spots, predictions, strict=True))
     else:
         pairs = documents.pair(spots, predictions)
@@ -109,7 +110,7 @@ def score(
         classes=vocabulary,
         tolerance=tolerance,
         framerate=framerate,
-        notes=_notes_on_folders(pairs, predictions, results=results),
+        notes=notes_on_folders(pairs, predictions if games is None else (), results=results),
     )
 
 
@@ -182,7 +183,17 @@ def score_documents(
         teams=team_score(labels, predictions, classes=classes, framerate=framerate, tolerances=tolerances)
         if refusal is None
         else None,
-        notes=(*notes, *_notes(rows, oddities, labels, predictions, refusal=refusal)),
+        notes=(
+            *notes,
+            *notes_on_scoring(
+                labels,
+                predictions,
+                classes=classes,
+                oddities=oddities,
+                absent=[row.label for row in rows if not row.num_spots],
+                no_teams=refusal,
+            ),
+        ),
     )
 
 
@@ -210,53 +221,6 @@ def _refuse_missing(
         raise MissingError(
             f"{results} has no predictions for {len(missing)} of the {len(spots)} games with labels: "
             f"{'; '.join(missing[:3])}. It has those of {len(predictions)} games, such as "
-            f"{min(predictions)}. The official scorer stops here too: pass the labels of the scored "
-            "games alone, or add the missing files (an empty list of predictions is legal)."
+            f"{min(predictions)}. The official scorer stops here too: score one split alone (--split), pass the "
+            "labels of the wanted games alone, or add the missing files (an empty list is legal)."
         )
-
-
-def _notes_on_folders(pairs: Mapping[str, str], predictions: Collection[str], *, results: Path) -> list[str]:
-    notes = []
-    wrapper = documents.wrapping_folder(pairs)
-    if wrapper:
-        notes.append(
-            f"the predictions stand inside {wrapper} in {results.name}: scored all the same, but the official "
-            "scorer and the challenge servers look at the top and would stop; pack from inside that folder"
-        )
-    extra = len(predictions) - len(pairs)
-    if extra:
-        notes.append(f"{extra:,} games with predictions are not scored: they have no labels here")
-    return notes
-
-
-def _notes(
-    rows: Sequence[ClassScore],
-    oddities: Mapping[str, int],
-    labels: Mapping[str, Sequence[Spot]],
-    predictions: Mapping[str, Sequence[Prediction]],
-    *,
-    refusal: str | None,
-) -> list[str]:
-    annotated = [spot.label for spots in labels.values() for spot in spots]
-    claimed = [prediction.label for each in predictions.values() for prediction in each]
-    known = {row.label for row in rows}
-    absent = [row.label for row in rows if not row.num_spots]
-    notes = [*_unknown("annotations", annotated, known), *_unknown("predictions", claimed, known)]
-    notes += [f"{oddity} ({count:,})" for oddity, count in oddities.items() if count]
-    notes += [f"{game} has an empty list of predictions" for game in labels if not predictions[game]]
-    if absent:
-        notes.append(f"no ground truth of {', '.join(absent)}: officially AP 0, which lowers the mAP")
-    dropped = sum(spot.half != 1 for spots in labels.values() for spot in spots)
-    if refusal is not None:
-        notes.append(refusal)
-    elif dropped:
-        notes.append(f"annotations that Team-mAP drops, outside half 1 ({dropped:,})")
-    return notes
-
-
-def _unknown(what: str, names: Iterable[str], known: Collection[str]) -> list[str]:
-    unknown = Counter(name for name in names if name not in known)
-    most = ", ".join(f"{name!r} {count:,}" for name, count in unknown.most_common(5))
-    return (
-        [f"{what} ignored, of none of the {len(known)} classes ({unknown.total():,}): {most}"] if most else []
-    )

@@ -1,12 +1,19 @@
-"""Golden numbers, and a small set of labels and predictions to write to disk."""
+"""Golden numbers, labels and predictions on disk, and a model that reads its scores from the rows."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from einops import reduce, repeat
+from jaxtyping import Float, Float16
+
+from bas.extract.cache import Facts, FeatureCache
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -42,3 +49,65 @@ def match_folders(tmp_path: Path, metric_golden: dict[str, Any]) -> tuple[Path, 
         (labels / game / "Labels-ball.json").write_text(json.dumps(documents["labels"]))
         (results / game / "results_spotting.json").write_text(json.dumps(documents["results"]))
     return labels, results
+
+
+class Reader:
+    """A model that scores a row by its own numbers: channel k is class k."""
+
+    classes = ("PASS-left", "PASS-right", "DRIVE-left", "DRIVE-right")
+
+    def score_rows(
+        self, rows: Float16[np.ndarray, "rows channels height width"], *, rate: Fraction
+    ) -> Float[np.ndarray, "rows classes"]:
+        """Mean over the grid."""
+        return reduce(rows.astype(np.float32), "rows channels height width -> rows channels", "mean")
+
+
+@pytest.fixture
+def reader() -> Reader:
+    """A model whose scores a test writes into the rows."""
+    return Reader()
+
+
+MakeCache = Callable[[np.ndarray, int], FeatureCache]
+
+
+@pytest.fixture
+def make_cache(tmp_path: Path) -> MakeCache:
+    """Cache some scores (rows, classes) as rows with a grid of 1 x 2, one every `hop` of 25 ticks a second."""
+
+    def make(scores: np.ndarray, hop: int) -> FeatureCache:
+        rows = repeat(scores.astype(np.float16), "rows classes -> rows classes 1 two", two=2)
+        path = tmp_path / f"{hash(scores.tobytes())}.rows"
+        path.write_bytes(rows.tobytes())
+        facts = Facts(
+            format="",
+            fingerprint="",
+            clock="25",
+            hop=hop,
+            num_frames=hop * len(rows),
+            segment_rows=len(rows),
+            video_bytes=0,
+            video_sha256="",
+            time_base="1/25",
+            origin_pts=0,
+            expected=0,
+            missing=0,
+            damaged=0,
+            clamped=0,
+            decoder="",
+            precision="",
+            versions="",
+            complete=1,
+        )
+        return FeatureCache(
+            path,
+            facts,
+            offset=0,
+            shape=rows.shape,
+            pts=np.arange(hop * len(rows)),
+            valid=np.ones(len(rows), dtype=bool),
+            segment_sha256=(),
+        )
+
+    return make

@@ -306,8 +306,8 @@ def _dense(
             for side in curves:
                 of_side = [(score, hit) for score, hit, nearest in found if nearest in wanted[side]]
                 per_class[side].append(_dense_area(of_side, num_spots[side]))
-        for side in curves:
-            curves[side].append(float(np.mean(per_class[side])))
+        for side, values in curves.items():
+            values.append(float(np.mean(per_class[side])))
     if len(tolerances) == 1:
         return {side: values[0] for side, values in curves.items()}
     averages = {}

@@ -1,0 +1,51 @@
+"""Dense scores survive the disk; a file of another kind is refused."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from bas.errors import DataError, MissingError
+from bas.evaluate.dense import read_scores, write_scores
+from bas.types import Scores
+
+
+def test_what_is_written_reads_back_bit_for_bit(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    halves = {
+        half: Scores(random.random((frames, 2), dtype=np.float32), ("PASS", "Schuß"), Fraction(30000, 1001))
+        for half, frames in ((1, 200), (2, 0))
+    }
+    write_scores(tmp_path / "game" / "scores.h5", halves)
+    read = read_scores(tmp_path / "game" / "scores.h5")
+    assert list(read) == [1, 2]
+    for half, scores in halves.items():
+        assert np.array_equal(read[half].values, scores.values)
+        assert read[half].values.dtype == np.float32
+        assert (read[half].classes, read[half].fps) == (scores.classes, scores.fps)
+
+
+def test_its_attributes_have_a_fixed_length(tmp_path: Path) -> None:
+    scores = Scores(np.zeros((3, 1), dtype=np.float32), ("PASS",), Fraction(25))
+    write_scores(tmp_path / "scores.h5", {1: scores})
+    with h5py.File(tmp_path / "scores.h5") as file:
+        assert {name: file["1"].attrs.get_id(name).dtype.kind for name in ("classes", "fps")} == {
+            "classes": "S",
+            "fps": "S",
+        }
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="is not there"):
+        read_scores(tmp_path / "scores.h5")
+    (tmp_path / "scores.h5").write_bytes(b"no HDF5")
+    with pytest.raises(DataError, match="holds no scores of bas"):
+        read_scores(tmp_path / "scores.h5")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["1"] = np.zeros((3, 1), dtype=np.float32)
+    with pytest.raises(DataError, match="holds no scores of bas"):
+        read_scores(tmp_path / "other.h5")

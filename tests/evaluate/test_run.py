@@ -1,0 +1,93 @@
+"""Both forms of `bas eval`, from rows or files to tables, files and the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bas.config.settings import PeaksSettings
+from bas.errors import MissingError
+from bas.evaluate.dense import read_scores
+from bas.evaluate.run import evaluate_model, evaluate_predictions
+from bas.evaluate.score import score
+from bas.extract.cache import FeatureCache
+from bas.model import SpottingModel
+from bas.types import Game, Video
+
+MakeCache = Callable[[np.ndarray, int], FeatureCache]
+GAME = "league/season/A - B"
+
+
+def test_a_model_is_scored_through_the_files_that_it_leaves(
+    tmp_path: Path, make_cache: MakeCache, reader: SpottingModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = np.zeros((400, 4), dtype=np.float32)
+    scores[0, 0] = scores[100, 3] = scores[399, 0] = 1.0
+    labels = tmp_path / "data" / GAME / "Labels-ball.json"
+    _write(labels, [("PASS", 0, "left"), ("DRIVE", 8000, "right"), ("PASS", 31_920, "left")])
+    video = Video(tmp_path / "720p.mp4", 1)
+    evaluation = evaluate_model(
+        reader,
+        [Game(GAME, (video,), labels)],
+        {video.path: make_cache(scores, 2)},
+        peaks=PeaksSettings(),
+        out=tmp_path / "out",
+        split="test",
+        json=tmp_path / "report.json",
+    )
+    assert [(row.label, row.ap, row.num_detections) for row in evaluation.rows] == [
+        ("PASS", 1.0, 2),
+        ("DRIVE", 1.0, 1),
+    ]
+    assert evaluation.teams is not None
+    assert evaluation.teams.mean_ap == 1.0
+    assert score(tmp_path / "data", tmp_path / "out", classes=("PASS", "DRIVE")) == evaluation
+    assert read_scores(tmp_path / "out" / GAME / "scores.h5")[1].values.shape == (800, 4)
+    assert json.loads((tmp_path / "report.json").read_text())["mAP"] == 1.0
+    assert "1 game of test, 2 classes, window 1 s = ±12 frames at 25 fps" in capsys.readouterr().out
+
+
+def test_a_game_without_labels_is_not_scored(
+    tmp_path: Path, make_cache: MakeCache, reader: SpottingModel
+) -> None:
+    with pytest.raises(MissingError, match="A - B has no labels, so it cannot be scored"):
+        evaluate_model(reader, [Game(GAME, (), None)], {}, peaks=PeaksSettings(), out=tmp_path)
+
+
+def test_predictions_of_anyone_are_scored_without_a_video(
+    match_folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluation = evaluate_predictions(*match_folders, tolerance="1", json=tmp_path / "report.json")
+    assert evaluation.mean_ap == pytest.approx(0.5508502958, abs=1e-9)
+    assert json.loads((tmp_path / "report.json").read_text())["mAP"] == evaluation.mean_ap
+    out = capsys.readouterr().out
+    assert "2 games, 12 classes, window 1 s = ±12 frames at 25 fps" in out
+    assert "55.09" in out
+
+
+def test_one_split_of_a_data_folder_is_scored_alone(match_folders: tuple[Path, Path]) -> None:
+    labels, results = match_folders
+    other = "england_efl/2019-2020/2019-10-01 - Middlesbrough - Preston North End"
+    _write(labels / other / "Labels-ball.json", [("PASS", 0, "home")])
+    with pytest.raises(MissingError, match=r"Middlesbrough.*score one split alone \(--split\)"):
+        evaluate_predictions(labels, results)
+    assert len(evaluate_predictions(labels, results, split="test").games) == 2
+
+
+def _write(path: Path, annotations: list[tuple[str, int, str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    entries = [
+        {
+            "gameTime": f"1 - 00:{position // 1000:02d}",
+            "label": label,
+            "position": str(position),
+            "team": team,
+            "visibility": "visible",
+        }
+        for label, position, team in annotations
+    ]
+    path.write_text(json.dumps({"annotations": entries}))
