@@ -1,0 +1,155 @@
+"""What can happen to a ball, what may follow what, and how often each action is wanted.
+
+Shares and gaps of the profile `real` are those of the seven public matches of SoccerNet Ball
+Action Spotting 2024 (12,433 actions).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, assert_never
+
+ProfileName = Literal["real", "even"]
+
+
+class Action(StrEnum):
+    """The twelve classes, in official order."""
+
+    PASS = "PASS"
+    DRIVE = "DRIVE"
+    HEADER = "HEADER"
+    HIGH_PASS = "HIGH PASS"
+    OUT = "OUT"
+    CROSS = "CROSS"
+    THROW_IN = "THROW IN"
+    SHOT = "SHOT"
+    BLOCK = "BALL PLAYER BLOCK"
+    TACKLE = "PLAYER SUCCESSFUL TACKLE"
+    FREE_KICK = "FREE KICK"
+    GOAL = "GOAL"
+
+
+class Move(StrEnum):
+    """An action with the situation it happens in: the states of the match."""
+
+    PASS = "pass"
+    KICK_OFF = "kick-off"
+    DRIVE = "drive"
+    HEADER = "header"
+    HIGH_PASS = "high pass"
+    GOAL_KICK = "goal kick"
+    OUT_SIDE = "over the touchline"
+    OUT_CORNER = "over the defender's own goal line"
+    OUT_BEHIND = "over the goal line beside the goal"
+    CROSS = "cross"
+    CORNER = "corner"
+    THROW_IN = "throw-in"
+    SHOT = "shot"
+    BLOCK = "block"
+    TACKLE = "tackle"
+    FREE_KICK = "free kick"
+    GOAL = "goal"
+
+    @property
+    def action(self) -> Action:
+        """The class that this move is labelled with."""
+        return _LABELS.get(self) or Action[self.name]
+
+    @property
+    def restarts(self) -> bool:
+        """Whether the ball is dead before this move."""
+        return self in _RESTARTS
+
+    @property
+    def leaves_play(self) -> bool:
+        """Whether the ball is dead after this move."""
+        return self in _ENDS
+
+
+_LABELS = {
+    Move.KICK_OFF: Action.PASS,
+    Move.GOAL_KICK: Action.HIGH_PASS,
+    Move.OUT_SIDE: Action.OUT,
+    Move.OUT_CORNER: Action.OUT,
+    Move.OUT_BEHIND: Action.OUT,
+    Move.CORNER: Action.CROSS,
+}
+_RESTARTS = {Move.KICK_OFF, Move.GOAL_KICK, Move.CORNER, Move.THROW_IN, Move.FREE_KICK}
+_ENDS = {Move.OUT_SIDE, Move.OUT_CORNER, Move.OUT_BEHIND, Move.GOAL}
+
+_OPEN_PLAY = {"PASS": 10, "DRIVE": 16, "HIGH_PASS": 2, "CROSS": 1, "SHOT": 1, "OUT_SIDE": 1, "TACKLE": 0.2}
+_FOLLOWERS: dict[str, dict[str, float]] = {
+    "PASS": {**_OPEN_PLAY, "BLOCK": 0.6, "FREE_KICK": 0.1},
+    "KICK_OFF": {"PASS": 1, "DRIVE": 1},
+    "DRIVE": {"PASS": 16, "HIGH_PASS": 2, "CROSS": 2, "SHOT": 1.5, "TACKLE": 2, "OUT_SIDE": 0.5, "FREE_KICK": 1},
+    "HEADER": {
+        "PASS": 6, "DRIVE": 6, "HEADER": 4, "HIGH_PASS": 1, "OUT_SIDE": 3, "OUT_CORNER": 0.4, "OUT_BEHIND": 1,
+        "SHOT": 0.5, "GOAL": 1, "BLOCK": 0.2,
+    },
+    "HIGH_PASS": {"HEADER": 8, "DRIVE": 5, "PASS": 3, "OUT_SIDE": 4, "HIGH_PASS": 0.3, "BLOCK": 0.5},
+    "GOAL_KICK": {"HEADER": 6, "DRIVE": 2, "PASS": 1, "OUT_SIDE": 0.5},
+    "OUT_SIDE": {"THROW_IN": 1},
+    "OUT_CORNER": {"CORNER": 1},
+    "OUT_BEHIND": {"GOAL_KICK": 3, "KICK_OFF": 0.001},
+    "CROSS": {"HEADER": 6, "DRIVE": 1, "PASS": 1, "SHOT": 2, "BLOCK": 3, "OUT_BEHIND": 1.5, "HIGH_PASS": 0.5},
+    "CORNER": {"HEADER": 6, "SHOT": 1, "DRIVE": 1, "OUT_BEHIND": 0.5, "HIGH_PASS": 0.5},
+    "THROW_IN": {"PASS": 4, "DRIVE": 4, "HEADER": 4, "HIGH_PASS": 0.5, "TACKLE": 0.1, "CROSS": 0.2},
+    "SHOT": {"OUT_BEHIND": 4, "OUT_CORNER": 1.5, "BLOCK": 5, "GOAL": 4, "PASS": 1, "HIGH_PASS": 1},
+    "BLOCK": {
+        "PASS": 4, "DRIVE": 5, "SHOT": 0.8, "OUT_SIDE": 3, "OUT_CORNER": 2, "HIGH_PASS": 1, "CROSS": 0.5, "HEADER": 0.5,
+    },
+    "TACKLE": {"DRIVE": 5, "PASS": 5, "HIGH_PASS": 1, "OUT_SIDE": 1, "FREE_KICK": 0.1},
+    "FREE_KICK": {"HEADER": 4, "DRIVE": 2, "PASS": 2, "SHOT": 0.3, "BLOCK": 1, "GOAL": 0.5, "OUT_BEHIND": 0.6},
+    "GOAL": {"KICK_OFF": 1, "FREE_KICK": 0.002, "THROW_IN": 0.002},
+}  # fmt: skip
+FOLLOWERS: dict[Move, dict[Move, float]] = {
+    Move[name]: {Move[after]: weight for after, weight in weights.items()}
+    for name, weights in _FOLLOWERS.items()
+}
+"""How readily one move follows another, before the profile bends it to its shares. The tiny weights are
+broadcasts that come back from a replay in another situation; only the profile `even` needs them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How often actions happen, and how far apart."""
+
+    name: ProfileName
+    counts: dict[Action, float]
+    """Wanted frequency of every class, up to a factor."""
+    gaps: tuple[tuple[float, float], ...]
+    """Quantiles of the seconds between consecutive actions, from (0, shortest) to (1, longest)."""
+    pull: float
+    """How strongly a class that fell behind its share is preferred, per missing action."""
+
+    @property
+    def labels(self) -> tuple[Action, ...]:
+        """The classes in the order of the counts."""
+        return tuple(self.counts)
+
+
+def profile(name: ProfileName) -> Profile:
+    """`real`: 18 actions a minute, rare classes rare. `even`: 40 a minute, all classes alike."""
+    match name:
+        case "real":
+            counts = (4985, 4300, 713, 761, 551, 261, 362, 169, 223, 74, 21, 13)
+            # The last is not a measured quantile: it brings the mean to 18 actions a minute.
+            gaps = (
+                (0.0, 0.04), (0.029, 0.5), (0.1, 0.76), (0.208, 1.0), (0.25, 1.04), (0.5, 1.56), (0.75, 2.6),
+                (0.9, 4.52), (1.0, 47.0),
+            )  # fmt: skip
+            return Profile(name, dict(zip(Action, counts, strict=True)), gaps, 0.0)
+        case "even":
+            gaps = (
+                (0.0, 0.12),
+                (0.05, 0.44),
+                (0.25, 0.96),
+                (0.5, 1.28),
+                (0.75, 1.92),
+                (0.9, 2.8),
+                (1.0, 3.76),
+            )
+            return Profile(name, dict.fromkeys(Action, 1.0), gaps, 0.4)
+        case _:
+            assert_never(name)

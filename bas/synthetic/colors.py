@@ -1,0 +1,69 @@
+"""Colors of a match: kits that differ, and the way from RGB to what a video holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+RGB = tuple[int, int, int]
+NUM_PARTS = 7
+SHIRT, SHORTS, SOCKS, SKIN, HAIR, BOOTS, SLEEVE = range(NUM_PARTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What one kind of person wears."""
+
+    shirt: RGB
+    shorts: RGB
+    socks: RGB
+    sleeves: RGB
+    skin: RGB = (214, 164, 128)
+    hair: RGB = (52, 36, 26)
+
+    @property
+    def parts(self) -> tuple[RGB, ...]:
+        """Colors by part of the body."""
+        return (self.shirt, self.shorts, self.socks, self.skin, self.hair, (24, 24, 26), self.sleeves)
+
+
+_RED, _WHITE, _BLUE, _SKY = (200, 22, 30), (238, 238, 236), (28, 52, 168), (120, 186, 236)
+_YELLOW, _BLACK, _CLARET, _ORANGE = (246, 212, 30), (28, 28, 32), (112, 20, 44), (240, 118, 20)
+_BRIGHT = (
+    Kit(_WHITE, _WHITE, _WHITE, _WHITE),
+    Kit(_SKY, _WHITE, _SKY, _SKY),
+    Kit(_YELLOW, _YELLOW, _YELLOW, _YELLOW),
+    Kit(_WHITE, _BLACK, _WHITE, _RED),
+    Kit(_YELLOW, _BLUE, _WHITE, _YELLOW),
+)
+_DARK = (
+    Kit(_RED, _WHITE, _RED, _RED),
+    Kit(_BLUE, _BLUE, _WHITE, _BLUE),
+    Kit(_CLARET, _WHITE, _SKY, _SKY),
+    Kit(_BLACK, _BLACK, _BLACK, _ORANGE),
+    Kit(_RED, _RED, _BLACK, _WHITE),
+)
+_KEEPERS = (Kit(_ORANGE, _BLACK, _ORANGE, _ORANGE), Kit((190, 60, 180), _BLACK, _BLACK, (190, 60, 180)))
+_REFEREE = Kit((20, 24, 24), (20, 24, 24), (20, 24, 24), (20, 24, 24))
+
+
+def kits(rng: np.random.Generator) -> tuple[Kit, ...]:
+    """Home team, away team, home keeper, away keeper, referee; one team bright, one dark."""
+    pair = [_BRIGHT[rng.integers(len(_BRIGHT))], _DARK[rng.integers(len(_DARK))]]
+    if rng.random() < 0.5:
+        pair.reverse()
+    return (*pair, *_KEEPERS, _REFEREE)
+
+
+def to_yuv(rgb: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shape 3"]:
+    """BT.709, limited range: luma 16..235, chroma around 128; RGB is 0..255."""
+    red, green, blue = np.moveaxis(rgb, -1, 0)
+    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    yuv = (
+        16 + luma * 219 / 255,
+        128 + (blue - luma) / 1.8556 * 224 / 255,
+        128 + (red - luma) / 1.5748 * 224 / 255,
+    )
+    return np.stack(yuv, axis=-1)

@@ -1,0 +1,75 @@
+"""Where the files of a synthetic match lie, and what the match is called."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, assert_never
+
+import numpy as np
+
+Layout = Literal["bas-2025", "bas-2024", "bas-2023", "soccernet-v2", "folder"]
+
+_LEAGUE, _SEASON = "synthetic_league", "2030-2031"
+_FIRST_MATCHDAY = datetime.date(2030, 8, 3)
+_CLUBS = (
+    "Aldermoor Rovers", "Brackwater United", "Cinderford Athletic", "Dunholme Wanderers", "Eastmere City",
+    "Fernhill Albion", "Gallowgate Town", "Harrowby Rangers", "Inverlea Thistle", "Kestrel Park", "Larkfield Villa",
+    "Merrowdale", "Northquay Orient", "Oakhaven County", "Pendlebrook", "Quarry Vale",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MatchName:
+    """What a match is called."""
+
+    game_id: str
+    date: str
+    home: str
+    away: str
+
+
+@dataclass(frozen=True, slots=True)
+class MatchFiles:
+    """Files of one match; two videos have a half each, one has both."""
+
+    videos: tuple[Path, ...]
+    labels: Path
+
+
+def match_name(layout: Layout, *, match: int, rng: np.random.Generator) -> MatchName:
+    """Date and clubs of the `match`-th match, counted from 0."""
+    home, away = rng.choice(np.array(_CLUBS), 2, replace=False)
+    date = (_FIRST_MATCHDAY + datetime.timedelta(days=7 * match)).isoformat()
+    title = f"{date} - {home} - {away}"
+    game_id = title if layout == "folder" else f"{_LEAGUE}/{_SEASON}/{title}"
+    return MatchName(game_id, date, str(home), str(away))
+
+
+def match_files(out: Path, layout: Layout, name: MatchName, *, video: str) -> MatchFiles:
+    """Paths of a match below `out`; `video` is 224p or 720p, for the names of the files."""
+    folder = out / name.game_id
+    match layout:
+        case "bas-2025" | "bas-2024":
+            return MatchFiles((folder / f"{video}.mp4",), folder / "Labels-ball.json")
+        case "bas-2023" | "soccernet-v2":
+            labels = "Labels-ball.json" if layout == "bas-2023" else "Labels-v2.json"
+            return MatchFiles((folder / f"1_{video}.mkv", folder / f"2_{video}.mkv"), folder / labels)
+        case "folder":
+            return MatchFiles((out / f"{name.game_id}.mp4",), out / f"{name.game_id}.json")
+        case _:
+            assert_never(layout)
+
+
+def split_games(games: tuple[str, ...]) -> dict[str, list[str]]:
+    """About half for training, a sixth for validation, a third for the test; no split empty from three on."""
+    total = len(games)
+    test = max(1, round(total / 3)) if total > 1 else 0
+    valid = max(1, round(total / 6)) if total > 2 else 0
+    train = total - test - valid
+    return {
+        "train": list(games[:train]),
+        "valid": list(games[train : train + valid]),
+        "test": list(games[train + valid :]),
+    }

@@ -1,0 +1,157 @@
+"""One frame of the broadcast: ground, goals, people and ball from far to near, film grain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int16, UInt8
+
+from bas.synthetic import goals, sprites
+from bas.synthetic.camera import Projection, Views, projection
+from bas.synthetic.colors import Kit
+from bas.synthetic.figures import Figures, figures
+from bas.synthetic.ground import Ground, texels
+from bas.synthetic.play import Half
+from bas.synthetic.poses import Pose
+from bas.synthetic.canvas import Sprite
+from bas.synthetic.sprites import HEADINGS, SUN, Look, scale_step
+
+_BALL_RADIUS_METRES = 0.175
+"""Drawn larger than life, so that a small picture shows it."""
+_GRAIN = 2.4
+_NET_LUMA, _NET_COVER = 225, 90  # cover of 256
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """A picture as a video holds it: 4:2:0, limited range."""
+
+    luma: UInt8[np.ndarray, "rows columns"]
+    chroma: UInt8[np.ndarray, "two half_rows half_columns"]
+
+
+class Painter:
+    """Paints any frame of one half; the same frame is the same bytes, whatever was painted before."""
+
+    def __init__(
+        self,
+        half: Half,
+        views: Views,
+        kits: tuple[Kit, ...],
+        ground: Ground,
+        *,
+        width: int,
+        height: int,
+        rng: np.random.Generator,
+    ) -> None:
+        """`kits`: one a person, in the order of `half.people`."""
+        assert width % 2 == 0, width
+        assert height % 2 == 0, height
+        self._half, self._views, self._kits, self._ground = half, views, kits, ground
+        self._figures: Figures = figures(half)
+        self._width, self._height = width, height
+        self._grain: Int16[np.ndarray, "rows columns"] = np.rint(
+            rng.normal(0, _GRAIN, (height + 64, width + 64))
+        ).astype(np.int16)
+
+    def __len__(self) -> int:
+        return len(self._half)
+
+    def paint(self, frame: int) -> Planes:
+        """The picture of one frame."""
+        camera = projection(self._views, frame, width=self._width, height=self._height)
+        index = texels(self._ground, camera, width=self._width, height=self._height)
+        luma, *chroma = self._ground.planes
+        small = index[::2, ::2]
+        planes = Planes(luma.take(index), np.stack([plane.take(small) for plane in chroma]))
+        self._people_and_ball(planes, camera, frame)
+        return Planes(self._grained(planes.luma, frame), planes.chroma)
+
+    def _people_and_ball(self, planes: Planes, camera: Projection, frame: int) -> None:
+        ball = self._half.ball[frame].astype(np.float64)
+        people = self._half.people[frame].astype(np.float64)
+        feet = camera.place(np.c_[people, np.zeros(len(people))])
+        looks = self._looks(feet, camera, frame)
+        odd = [(int(column) % 2, int(row) % 2) for column, row in np.floor(feet[:, :2])]
+        for person, look in looks.items():
+            _lay(planes, sprites.shadow(look, odd[person]), feet[person, 0], feet[person, 1])
+        self._ball_shadow(planes, camera, ball)
+        for side in (-1, 1):
+            if goals.in_view(side, camera, width=self._width, height=self._height):
+                _goal(planes, camera, side)
+        depth = (np.r_[people, ball[None, :2]] - camera.eye[:2]) @ camera.forward[:2]
+        for item in sorted((*looks, len(people)), key=lambda item: -depth[item]):
+            if item < len(people):
+                sprite = sprites.figure(looks[item], self._kits[item], odd[item])
+                _lay(planes, sprite, feet[item, 0], feet[item, 1])
+            else:
+                column, row, scale = camera.place(ball[None])[0]
+                radius = max(_BALL_RADIUS_METRES * scale, 1.4)
+                _lay(planes, sprites.ball(radius, column, row), column - column % 2, row - row % 2)
+
+    def _looks(self, feet: Float[np.ndarray, "people 3"], camera: Projection, frame: int) -> dict[int, Look]:
+        """Everybody whose body or shadow may be in the picture."""
+        margin = 2.8 * feet[:, 2]
+        seen = (feet[:, 0] > -margin) & (feet[:, 0] < self._width + margin)
+        seen &= (feet[:, 1] > -0.3 * margin) & (feet[:, 1] < self._height + margin)
+        turn = np.arctan2(camera.right[1], camera.right[0])
+        heading = (
+            np.rint((self._figures.heading[frame] - turn) / (2 * np.pi) * HEADINGS).astype(int) % HEADINGS
+        )
+        half, bodies = self._half, self._figures
+        return {
+            int(i): Look(
+                pose=Pose(int(half.poses[frame, i])),
+                phase=int(half.phases[frame, i]),
+                effort=int(bodies.effort[frame, i]),
+                stride=int(bodies.stride[frame, i]),
+                heading=int(heading[i]),
+                scale=scale_step(feet[i, 2]),
+            )
+            for i in np.flatnonzero(seen)
+        }
+
+    def _ball_shadow(self, planes: Planes, camera: Projection, ball: Float[np.ndarray, "3"]) -> None:
+        right, away = ball[2] * SUN[0] * camera.right[:2], ball[2] * SUN[1] * camera.forward[:2]
+        column, row, scale = camera.place(np.array([[*(ball[:2] + right + away), 0.0]]))[0]
+        sprite = sprites.ball_shadow(max(_BALL_RADIUS_METRES * scale, 1.4), column, row)
+        _lay(planes, sprite, column - column % 2, row - row % 2)
+
+    def _grained(
+        self, luma: UInt8[np.ndarray, "rows columns"], frame: int
+    ) -> UInt8[np.ndarray, "rows columns"]:
+        down, right = ((frame * np.array([37, 53]) + (frame // 7) * 11) % 64).tolist()
+        noisy = self._grain[down : down + self._height, right : right + self._width] + luma
+        np.clip(noisy, 16, 235, out=noisy)
+        return noisy.astype(np.uint8)
+
+
+def _lay(planes: Planes, sprite: Sprite, column: float, row: float) -> None:
+    """Lay a sprite over the picture, its anchor at the given element."""
+    left, top = int(np.floor(column)) - sprite.left, int(np.floor(row)) - sprite.top
+    rows, columns = sprite.luma.shape
+    height, width = planes.luma.shape
+    r0, r1, c0, c1 = max(-top, 0), min(rows, height - top), max(-left, 0), min(columns, width - left)
+    if r0 >= r1 or c0 >= c1:
+        return
+    part = planes.luma[top + r0 : top + r1, left + c0 : left + c1]
+    part[...] = (part * sprite.below[r0:r1, c0:c1] >> 8) + sprite.luma[r0:r1, c0:c1]
+    r0, r1, c0, c1, left, top = r0 // 2, r1 // 2, c0 // 2, c1 // 2, left // 2, top // 2
+    tint = planes.chroma[:, top + r0 : top + r1, left + c0 : left + c1]
+    tint[...] = (tint * sprite.chroma_below[r0:r1, c0:c1] >> 8) + sprite.chroma[:, r0:r1, c0:c1]
+
+
+def _goal(planes: Planes, camera: Projection, side: int) -> None:
+    """Strings as single elements, the frame as capsules."""
+    ends = camera.place(goals.frame(side))
+    strings = camera.place(goals.strings(side, int(np.ceil(ends[:, 2].max() / 8)) * 12))
+    height, width = planes.luma.shape
+    columns, rows = np.floor(strings[:, :2]).astype(int).T
+    seen = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    element = rows[seen], columns[seen]
+    below = planes.luma[element].astype(np.int32)
+    planes.luma[element] = below + ((_NET_LUMA - below) * _NET_COVER >> 8)
+    corner = ends[:, :2].min(axis=0) // 2 * 2
+    sprite = sprites.posts(ends[:, :2] - corner, goals.FRAME_RADIUS * ends[:, 2])
+    _lay(planes, sprite, corner[0], corner[1])

@@ -1,0 +1,12 @@
+"""The pitch in metres: x along the touchline, y away from the cameras, z up, the center spot at zero."""
+
+from __future__ import annotations
+
+HALF_LENGTH = 52.5
+HALF_WIDTH = 34.0
+GOAL_HALF_WIDTH = 3.66
+GOAL_HEIGHT = 2.44
+GOAL_DEPTH = 2.0
+BOARDS_X = 57.5
+"""Where the advertising boards behind the goals stand."""
+BOARDS_Y = 38.5

@@ -1,0 +1,213 @@
+"""A data folder of matches that do not exist: videos, labels, splits and manifest."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from jaxtyping import UInt8
+
+from bas import console
+from bas.dataset.manifest import MANIFEST_NAME, write_manifest
+from bas.dataset.splits import SPLITS_FILE
+from bas.errors import OutputError, SettingsError
+from bas.files import atomic_write, locked, publish, read_json, remove_leftovers, write_at, write_json
+from bas.synthetic.actions import ProfileName
+from bas.synthetic.encode import encode
+from bas.synthetic.labels import document
+from bas.synthetic.layouts import Layout, MatchFiles, MatchName, match_files, match_name, split_games
+from bas.synthetic.match import Recipe
+from bas.synthetic.plan import FPS
+from bas.synthetic.render import Renderer, renderer
+
+_REQUEST_FILE = "synthetic.json"
+_LOCK_FILE = ".synthetic.lock"
+_SIZES = {"224p": (398, 224), "720p": (1280, 720)}
+_SIZE = re.compile(r"([0-9]{2,4})x([0-9]{2,4})")
+_SHORTEST_MINUTES = 0.1
+_COPY_BYTES = 1 << 22
+
+
+def synthesize(
+    out: Path,
+    *,
+    matches: int,
+    minutes: float,
+    size: str = "224p",
+    profile: ProfileName = "real",
+    layout: Layout = "bas-2025",
+    seed: int = 0,
+    processes: int | None = None,
+) -> tuple[str, ...]:
+    """Render matches into `out` and return their game ids; the same arguments give the same bytes.
+
+    Files that are there already are kept, so the same call again finishes an interrupted one.
+
+    Args:
+        out: folder of its own, created if need be.
+        matches: how many.
+        minutes: length of each, both halves together.
+        size: 224p (398x224), 720p (1280x720), or WIDTHxHEIGHT, even numbers, in files named 224p.
+        profile: frequencies of real matches, or 40 actions a minute with all classes alike.
+        layout: the dataset to look like.
+        seed: of everything.
+        processes: how many render; all cores by default. The result does not depend on it.
+
+    Raises:
+        SettingsError: a size, or a length, that cannot be rendered.
+        OutputError: `out` holds something else, or the disk is full.
+        LockedError: another process is filling `out`.
+    """
+    width, height = _parse_size(size)
+    half_frames = _half_frames(minutes)
+    if matches < 1:
+        raise SettingsError(f"matches is {matches}; wanted at least 1.")
+    request = {
+        "matches": matches, "minutes": minutes, "size": f"{width}x{height}", "video": _video_name(size),
+        "profile": profile, "layout": layout, "seed": seed,
+    }  # fmt: skip
+    jobs = [
+        _job(
+            out,
+            layout,
+            _video_name(size),
+            [Recipe(seed, i, half, half_frames, profile, width, height) for half in (1, 2)],
+        )
+        for i in range(matches)
+    ]
+    games = tuple(job.name.game_id for job in jobs)
+    _claim(out, request)
+    with locked(out / _LOCK_FILE, wait=False):
+        _fill(out, jobs, layout, processes=processes or len(os.sched_getaffinity(0)))
+    return games
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One match to make."""
+
+    name: MatchName
+    files: MatchFiles
+    halves: tuple[Recipe, ...]
+
+    @property
+    def videos(self) -> dict[Path, tuple[Recipe, ...]]:
+        """The halves in each video."""
+        if len(self.files.videos) == 1:
+            return {self.files.videos[0]: self.halves}
+        return {path: (half,) for path, half in zip(self.files.videos, self.halves, strict=True)}
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return (*self.files.videos, self.files.labels)
+
+
+def _job(out: Path, layout: Layout, video: str, halves: list[Recipe]) -> _Job:
+    name = match_name(layout, match=halves[0].match, rng=halves[0].random("name"))
+    return _Job(name, match_files(out, layout, name, video=video), tuple(halves))
+
+
+def _fill(out: Path, jobs: list[_Job], layout: Layout, *, processes: int) -> None:
+    """Make what is missing."""
+    splits = split_games(tuple(job.name.game_id for job in jobs))
+    if not (out / SPLITS_FILE).is_file():
+        atomic_write(out / SPLITS_FILE, yaml.safe_dump(splits, sort_keys=False, width=200).encode())
+    missing = [job for job in jobs if not all(path.is_file() for path in job.paths)]
+    videos = {path: halves for job in missing for path, halves in job.videos.items() if not path.is_file()}
+    if missing:
+        total = sum(half.frames for halves in videos.values() for half in halves)
+        with renderer(processes) as pool, console.progress("synth", total, unit="frames") as advance:
+            for job in missing:
+                _write_labels(job, layout, pool)
+                for path, halves in job.videos.items():
+                    if path in videos:
+                        _write_video(path, halves, pool, advance)
+    if missing or not (out / MANIFEST_NAME).is_file():
+        write_manifest(out, [path for job in jobs for path in job.paths])
+
+
+def _write_labels(job: _Job, layout: Layout, pool: Renderer) -> None:
+    if not job.files.labels.is_file():
+        contacts = [pool.contacts(half) for half in job.halves]
+        half_frames = job.halves[0].frames
+        write_json(job.files.labels, document(layout, job.name, contacts, half_frames=half_frames))
+
+
+def _write_video(path: Path, halves: tuple[Recipe, ...], pool: Renderer, advance: console.Advance) -> None:
+    """Encode beside the final name, then publish."""
+    remove_leftovers(path.parent)
+    draft = path.with_name(f"{path.name}.tmp.{socket.gethostname()}.{os.getpid()}-draft")
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+    def pictures() -> Iterator[UInt8[np.ndarray, "rows columns"]]:
+        for picture in chain.from_iterable(pool.pictures(half) for half in halves):
+            yield picture
+            advance()
+
+    def copy(descriptor: int) -> None:
+        offset = 0
+        with draft.open("rb") as stream:
+            while block := stream.read(_COPY_BYTES):
+                write_at(descriptor, block, offset)
+                offset += len(block)
+
+    try:
+        encode(draft, pictures(), width=halves[0].width, height=halves[0].height)
+        publish(path, copy, size=draft.stat().st_size)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _claim(out: Path, request: dict[str, Any]) -> None:
+    """Refuse a folder that holds other data, before anything is written."""
+    record = out / _REQUEST_FILE
+    if record.is_file():
+        found = read_json(record)
+        if found != request:
+            raise OutputError(
+                f"{out} holds synthetic matches made with {_words(found)}; wanted are {_words(request)}. "
+                "Choose another folder, or remove this one."
+            )
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise OutputError(
+            f"{out} is not an empty folder, and synthetic matches need one. Choose another folder."
+        )
+    write_json(record, request)
+
+
+def _words(request: Any) -> str:
+    return (
+        ", ".join(f"{key} {value}" for key, value in request.items())
+        if isinstance(request, dict)
+        else "other data"
+    )
+
+
+def _parse_size(size: str) -> tuple[int, int]:
+    if size in _SIZES:
+        return _SIZES[size]
+    match = _SIZE.fullmatch(size)
+    if match is None or any(int(number) % 2 or int(number) < 32 for number in match.groups()):
+        raise SettingsError(
+            f"size is {size!r}; wanted is 224p, 720p, or WIDTHxHEIGHT in even numbers from 32 on, as 224x128."
+        )
+    return int(match[1]), int(match[2])
+
+
+def _video_name(size: str) -> str:
+    return "720p" if size == "720p" else "224p"
+
+
+def _half_frames(minutes: float) -> int:
+    if not _SHORTEST_MINUTES <= minutes <= 300:
+        raise SettingsError(f"minutes is {minutes}; wanted is {_SHORTEST_MINUTES} to 300.")
+    return round(minutes * 60 * FPS / 2)
