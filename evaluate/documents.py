@@ -41,7 +41,7 @@ def gather(path: Path, *names: str) -> dict[str, Document]:
         DataError: an archive cannot be read, or is larger than any real one.
     """
     if not path.exists():
-        raise MissingError(f"{path} is not there.")
+        raise MissingError(f"{path} is not there. Give a folder or zip that holds {' or '.join(names)}.")
     if is_one(path):
         return {path.stem: _read_file(path)}
     return _from_folder(path, names) if path.is_dir() else _from_archive(path, names)
@@ -49,7 +49,7 @@ def gather(path: Path, *names: str) -> dict[str, Document]:
 
 def is_one(path: Path) -> bool:
     """Whether `path` is itself a document, and neither a folder nor an archive."""
-    return path.is_file() and not zipfile.is_zipfile(path)
+    return path.is_file() and path.suffix.lower() != ".zip" and not zipfile.is_zipfile(path)
 
 
 def pair(wanted: Collection[str], found: Collection[str]) -> dict[str, str]:
@@ -145,7 +145,9 @@ def _is_wanted(path: PurePosixPath, name: str) -> bool:
 
 def _game(path: PurePosixPath, name: str, *, where: Path) -> str:
     named = path.with_suffix("") if name.startswith("*") else path.parent
-    return str(named) if named.parts else where.resolve().with_suffix("").name
+    if named.parts:
+        return str(named)
+    return where.stem if where.is_file() else where.resolve().name
 
 
 def _too_large(what: str) -> DataError:

@@ -81,6 +81,14 @@ class AveragePrecision:
     """Every distinct confidence is a threshold: what no rescaling of the confidences changes."""
 
 
+def validate(entries: Entries, *, num_classes: int) -> None:
+    """Assert that entries can be scored: one frame, column and value each, all in range."""
+    assert len(entries.frames) == len(entries.columns) == len(entries.values)
+    if len(entries.frames):
+        assert entries.frames.min() >= 0, entries.frames.min()
+        assert 0 <= entries.columns.min() <= entries.columns.max() < num_classes, entries.columns
+
+
 def official_frames(positions_ms: Float64[np.ndarray, "n"], *, framerate: int) -> Int64[np.ndarray, "n"]:
     """Row of the evaluator's vector for each position, by its floating-point clock.
 
@@ -101,14 +109,6 @@ def timeline(spots: Entries, detections: Entries, *, num_classes: int) -> Timeli
         _by_class(spots, num_classes=num_classes),
         tuple(Cells(cells.frames[cells.values >= 0], cells.values[cells.values >= 0]) for cells in claimed),
     )
-
-
-def validate(entries: Entries, *, num_classes: int) -> None:
-    """Assert that entries can be scored: one frame, column and value each, all in range."""
-    assert len(entries.frames) == len(entries.columns) == len(entries.values)
-    if len(entries.frames):
-        assert entries.frames.min() >= 0, entries.frames.min()
-        assert 0 <= entries.columns.min() <= entries.columns.max() < num_classes, entries.columns
 
 
 def average_precision(

@@ -21,8 +21,8 @@ def test_a_game_is_the_folder_of_its_document(tmp_path: Path) -> None:
 
 
 def test_a_document_at_the_top_is_named_by_the_folder_or_archive(tmp_path: Path) -> None:
-    _write(tmp_path / "match" / NAME)
-    assert list(gather(tmp_path / "match", NAME)) == ["match"]
+    _write(tmp_path / "2026-11-20 - St. Pauli" / NAME)
+    assert list(gather(tmp_path / "2026-11-20 - St. Pauli", NAME)) == ["2026-11-20 - St. Pauli"]
     assert list(gather(_pack(tmp_path / "other.zip", NAME), NAME)) == ["other"]
 
 
@@ -55,6 +55,9 @@ def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
     content[60] ^= 0xFF
     archive.write_bytes(content)
     with pytest.raises(DataError, match=r"a\.zip"):
+        gather(archive, NAME)
+    archive.write_bytes(content[:100])
+    with pytest.raises(DataError, match=r"a\.zip is a damaged archive"):
         gather(archive, NAME)
 
 
