@@ -1,0 +1,94 @@
+"""Batch normalization folded into the convolutions before it, wherever that changes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from copy import deepcopy
+from typing import Any
+
+import torch
+from timm.layers.conv2d_same import Conv2dSame
+from timm.layers.norm_act import BatchNormAct2d
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+_CONVOLUTIONS = (nn.Conv2d, Conv2dSame)  # exactly these: others standardize their weights
+_NORMALIZATIONS = (nn.BatchNorm2d, BatchNormAct2d)
+
+
+class Flow:
+    """How an input travels through a network: which convolution or normalization reads whose output."""
+
+    def __init__(self, body: nn.Module, size: tuple[int, int]) -> None:
+        """Run a copy of `body` without values on an input of `size` rows and columns."""
+        self._reads: Counter[int] = Counter()
+        self._calls: Counter[str] = Counter()
+        self._source: dict[str, int] = {}
+        self._writer: dict[int, str] = {}
+        shadow = deepcopy(body).to("meta").eval()
+        for name, module in shadow.named_modules():
+            if type(module) in _CONVOLUTIONS + _NORMALIZATIONS:
+                module.register_forward_hook(self._hook(name))
+        picture = torch.empty(1, 3, *size, device="meta")
+        self._input = id(picture)
+        with torch.no_grad(), _CountReads(self._reads):
+            self.output: Any = shadow(picture)
+
+    @property
+    def stem(self) -> str | None:
+        """The convolution that alone reads the input, if there is one."""
+        readers = [name for name, source in self._source.items() if source == self._input]
+        return readers[0] if len(readers) == 1 and self._reads[self._input] == 1 else None
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Each convolution whose output one normalization alone reads, with that normalization."""
+        return [
+            (self._writer[source], norm)
+            for norm, source in self._source.items()
+            if source in self._writer
+            and self._reads[source] == self._calls[norm] == self._calls[self._writer[source]] == 1
+        ]
+
+    def _hook(self, name: str) -> Any:
+        def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            self._calls[name] += 1
+            self._source[name] = id(inputs[0])
+            if type(module) in _CONVOLUTIONS:
+                self._writer[id(output)] = name
+
+        return note
+
+
+def fold_normalizations(body: nn.Module, flow: Flow) -> None:
+    """Fold each normalization of `flow.pairs` into its convolution, in place; `body` is in eval mode."""
+    for conv_name, norm_name in flow.pairs:
+        conv, norm = body.get_submodule(conv_name), body.get_submodule(norm_name)
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(norm, _NORMALIZATIONS)
+        if type(norm) not in _NORMALIZATIONS or norm.running_mean is None or norm.running_var is None:
+            continue
+        conv.weight, conv.bias = fuse_conv_bn_weights(
+            conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+        )
+        rest = norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity()
+        body.set_submodule(norm_name, rest)
+
+
+class _CountReads(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Count how many operations read each tensor."""
+
+    def __init__(self, reads: Counter[int]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._reads = reads
+        self._alive: list[Any] = []  # a tensor's id is its own only while it lives
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        for leaf in tree_leaves((args, kwargs)):
+            if isinstance(leaf, Tensor):
+                self._reads[id(leaf)] += 1
+        result = func(*args, **(kwargs or {}))
+        self._alive.append((args, result))
+        return result

@@ -1,0 +1,132 @@
+"""Part files: one finished segment each, with its hash, kept until all are there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float16
+
+from bas.extract.encoder import Precision
+from bas.extract.identity import VideoIdentity
+from bas.files import publish, write_at
+
+_DIGEST_BYTES = 32
+_LENGTH = struct.Struct("<Q")
+
+
+@dataclass(frozen=True, slots=True)
+class PartHeader:
+    """What a part file says of its rows."""
+
+    fingerprint: str
+    video: VideoIdentity
+    segment: int
+    first_row: int
+    shape: tuple[int, int, int, int]
+    precision: Precision
+    decoder: str
+    clamped: int
+    """Values beyond the range of float16, set to its ends."""
+    rows_sha256: str
+
+    @classmethod
+    def parse(cls, content: bytes) -> PartHeader:
+        """Inverse of the JSON that stands in a part file."""
+        fields: dict[str, Any] = json.loads(content)
+        fields["video"] = VideoIdentity(**fields["video"])
+        fields["shape"] = tuple(fields["shape"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True, slots=True)
+class PartFacts:
+    """All that is known of a finished segment but its rows."""
+
+    header: PartHeader
+    sound: Bool[np.ndarray, "rows 3"]
+    """Whether the picture at each tick of each row is there and undamaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One finished segment."""
+
+    facts: PartFacts
+    rows: Float16[np.ndarray, "rows channels height width"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """How the rows of a video fall into segments, the last of them perhaps short."""
+
+    num_rows: int
+    segment_rows: int
+
+    def __len__(self) -> int:
+        return math.ceil(self.num_rows / self.segment_rows)
+
+    def rows(self, number: int) -> range:
+        """Rows of one segment."""
+        start = number * self.segment_rows
+        return range(start, min(start + self.segment_rows, self.num_rows))
+
+
+def part_path(folder: Path, segment: int) -> Path:
+    """File of one segment in the folder of a video's parts."""
+    return folder / f"{segment:05d}.part"
+
+
+def write_part(folder: Path, part: Part) -> None:
+    """Publish one segment: a SHA-256 of all that follows, the header in JSON, the flags, the rows."""
+    header = json.dumps(asdict(part.facts.header), sort_keys=True).encode()
+    pieces: list[bytes | memoryview] = [
+        _LENGTH.pack(len(header)),
+        header,
+        part.facts.sound.tobytes(),
+        _bytes_of(part.rows),
+    ]
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    pieces.insert(0, digest.digest())
+
+    def fill(descriptor: int) -> None:
+        offset = 0
+        for piece in pieces:
+            write_at(descriptor, piece, offset)
+            offset += len(piece)
+
+    publish(part_path(folder, part.facts.header.segment), fill, size=sum(map(len, pieces)))
+
+
+def read_part(folder: Path, segment: int) -> Part | None:
+    """One segment as it was written, or None where the file is missing or damaged."""
+    try:
+        content = memoryview(part_path(folder, segment).read_bytes())
+    except FileNotFoundError:
+        return None
+    if content[:_DIGEST_BYTES] != hashlib.sha256(content[_DIGEST_BYTES:]).digest():
+        return None
+    start = _DIGEST_BYTES + _LENGTH.size
+    stop = start + _LENGTH.unpack(content[_DIGEST_BYTES:start])[0]
+    header = PartHeader.parse(bytes(content[start:stop]))
+    num_flags = 3 * header.shape[0]
+    sound = np.frombuffer(content, bool, num_flags, stop).reshape(-1, 3)
+    rows = np.frombuffer(content, "<f2", offset=stop + num_flags).reshape(header.shape)
+    return Part(PartFacts(header, sound), rows)
+
+
+def hash_of(rows: Float16[np.ndarray, "rows channels height width"]) -> str:
+    """SHA-256 of the rows of a segment, in hex."""
+    return hashlib.sha256(_bytes_of(rows)).hexdigest()
+
+
+def _bytes_of(rows: Float16[np.ndarray, "rows channels height width"]) -> memoryview:
+    return memoryview(np.ascontiguousarray(rows)).cast("B")

@@ -1,0 +1,107 @@
+"""How much of a video could be read, and whether that is enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import assert_never
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from bas.clock import milliseconds, span_text
+from bas.config.settings import ExtractSettings
+from bas.errors import DataError, PartialError
+from bas.extract.timeline import Timeline
+
+_MOST_LOST = Fraction(1, 1000)  # of the ticks that rows hold
+_LONGEST_GAP = Fraction(1, 2)  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Soundness:
+    """Counts of the ticks that the rows of a video hold."""
+
+    expected: int
+    missing: int
+    """Ticks without a picture."""
+    damaged: int
+    """Ticks whose picture is damaged."""
+    gap: range
+    """The longest stretch of ticks without a sound picture."""
+    valid: Bool[np.ndarray, "rows"]
+    """Rows that hold sound pictures alone."""
+    rate: Fraction
+    """Ticks a second."""
+
+    @property
+    def too_little(self) -> bool:
+        """Whether more is lost than passes without a word from the user."""
+        lost = self.missing + self.damaged
+        return lost > _MOST_LOST * self.expected or len(self.gap) > _LONGEST_GAP * self.rate
+
+    @property
+    def text(self) -> str:
+        """What is lost, for people; empty where nothing is."""
+        if not self.gap:
+            return ""
+        start, stop = (milliseconds(tick / self.rate) for tick in (self.gap.start, self.gap.stop))
+        return (
+            f"of {self.expected:,} pictures {self.missing:,} are missing and {self.damaged:,} damaged, "
+            f"most of them in a row at {span_text(start, stop)}"
+        )
+
+
+def soundness_of(timeline: Timeline, flags: Bool[np.ndarray, "rows 3"]) -> Soundness:
+    """Count what is missing and damaged.
+
+    Args:
+        timeline: of the video.
+        flags: for each tick of each row, whether its picture came and is sound.
+    """
+    ticks = timeline.rows.table(range(len(timeline.rows)))
+    used = np.zeros(len(timeline.ticks), bool)
+    used[ticks] = True
+    broken = np.zeros(len(timeline.ticks), bool)
+    broken[ticks[~flags]] = True
+    present = timeline.ticks.present
+    return Soundness(
+        expected=int(used.sum()),
+        missing=int((used & ~present).sum()),
+        damaged=int((broken & present).sum()),
+        gap=_longest(np.flatnonzero(used), broken[used]),
+        valid=np.all(flags, axis=1),
+        rate=timeline.ticks.rate,
+    )
+
+
+def judge(video: Path, problem: str, settings: ExtractSettings) -> None:
+    """Let a video with a problem pass where the settings say degrade.
+
+    Raises:
+        DataError: they say fail.
+        PartialError: they say skip.
+    """
+    match settings.on_bad_video:
+        case "fail":
+            raise DataError(
+                f"{video}: {problem}. Copy or download it again; or pass --set extract.on_bad_video=degrade to "
+                "cache what there is, with the rest marked as not valid, or =skip to leave it out."
+            )
+        case "skip":
+            raise PartialError(f"{video} was left out: {problem}.")
+        case "degrade":
+            pass
+        case _:
+            assert_never(settings.on_bad_video)
+
+
+def _longest(ticks: Int64[np.ndarray, "used"], broken: Bool[np.ndarray, "used"]) -> range:
+    """The longest run of broken ticks, from its first to its last."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], broken.astype(np.int8), [0]])))
+    starts, stops = edges[::2], edges[1::2]
+    if len(starts) == 0:
+        return range(0)
+    longest = int(np.argmax(ticks[stops - 1] - ticks[starts]))
+    return range(int(ticks[starts[longest]]), int(ticks[stops[longest] - 1]) + 1)
