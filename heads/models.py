@@ -1,0 +1,112 @@
+"""A model as it is shared: model.safetensors, config.json and a card, enough to predict on any video."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+import bas
+from bas.config import parse
+from bas.errors import DataError, MissingError
+from bas.extract.encoder import Encoder
+from bas.files import atomic_write, read_json, write_json
+from bas.heads.build import build_head
+from bas.heads.stacker import Stacker
+
+_FORMAT = 1
+
+
+def write_model(folder: Path, model: Stacker, *, metrics: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    """Write a model folder.
+
+    Args:
+        folder: to write to; files of those names are replaced.
+        model: encoder and head.
+        metrics: how well it did on the validation matches, for the card.
+        data: what it was trained on, for the card.
+    """
+    atomic_write(folder / "model.safetensors", save_tensors(_tensors(model)))
+    config = {
+        "format": _FORMAT,
+        "bas": bas.__version__,
+        "classes": list(model.classes),
+        "settings": model.settings.model_dump(mode="json"),
+        "metrics": dict(metrics),
+        "data": dict(data),
+    }
+    write_json(folder / "config.json", config)
+    atomic_write(folder / "README.md", _card(config).encode())
+
+
+def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker:
+    """The model in a run or model folder, ready to predict.
+
+    Its `settings` say what it reads, its `classes` what it says; it is a `SpottingModel`, and a
+    module that takes luma in [0, 1] as (batch, ticks, height, width), ticks being `ticks`.
+
+    Raises:
+        MissingError: the folder holds no model.
+        DataError: its files are damaged or do not fit together.
+    """
+    folder = Path(folder)
+    if not (folder / "model.safetensors").is_file():
+        raise MissingError(
+            f"{folder} holds no model.safetensors: it is no model, or its run is not finished."
+        )
+    config = read_json(folder / "config.json")
+    if config.get("format") != _FORMAT:
+        raise DataError(
+            f"{folder}/config.json has format {config.get('format')!r}, wanted {_FORMAT}: update bas."
+        )
+    settings = parse(config["settings"], source=f"{folder}/config.json")
+    encoder = Encoder(settings.extract.encoder)
+    classes = tuple(config["classes"])
+    row_shape = (encoder.width, *settings.extract.grid)
+    head = build_head(settings.head, row_shape, classes=len(classes), row_rate=settings.extract.row_rate)
+    model = Stacker(encoder, head, settings=settings, classes=classes)
+    try:
+        tensors = load_tensors((folder / "model.safetensors").read_bytes())
+        model.load_state_dict(tensors)
+    except (SafetensorError, RuntimeError) as error:
+        raise DataError(f"{folder}/model.safetensors does not fit its config.json: {error}.") from error
+    return model.to(device).eval()
+
+
+def _tensors(model: Stacker) -> dict[str, torch.Tensor]:
+    return {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+
+
+def _card(config: Mapping[str, Any]) -> str:
+    extract, peaks = config["settings"]["extract"], config["settings"]["peaks"]
+    grid = "x".join(map(str, extract["grid"]))
+    return "\n".join(
+        [
+            "# A ball action spotting model",
+            "",
+            f"Made with bas {config['bas']}. Predict on any video: `bas predict match.mp4 --model THIS_FOLDER`.",
+            "",
+            (
+                f"- **Encoder**: {extract['encoder']}, pictures of {extract['width']} x {extract['height']}, "
+                f"a row every {extract['hop']} ticks at {extract['clock']} a second, grid {grid}"
+            ),
+            f"- **Head**: {config['settings']['head']['kind']}",
+            f"- **Classes**: {', '.join(config['classes'])}",
+            (
+                f"- **Post-processing**: Gaussian of {peaks['sigma']} ticks, peaks from {peaks['height']}, "
+                f"at least {peaks['distance']} ticks apart"
+            ),
+            *(f"- **{key}**: {value}" for key, value in {**config["data"], **config["metrics"]}.items()),
+            "",
+            "```json",
+            json.dumps(config["settings"], indent=1),
+            "```",
+            "",
+        ]
+    )

@@ -1,0 +1,40 @@
+"""The matches that choose the epoch, scored exactly as `bas eval` scores them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bas.config import Pipeline
+from bas.evaluate.peaks import detections
+from bas.evaluate.predict import slide
+from bas.evaluate.score import Evaluation, score_detections
+from bas.heads.head import Head
+from bas.heads.material import CachedVideo
+from bas.heads.stacker import RowSpotter
+from bas.types import Detection, Spot
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Cached matches with their labels as the scorer reads them."""
+
+    videos: Sequence[CachedVideo]
+    labels: Mapping[str, Sequence[Spot]]
+    """By game, from the label files themselves."""
+    classes: tuple[str, ...]
+    """That are scored, without teams."""
+    outputs: tuple[str, ...]
+    """Of the head."""
+    settings: Pipeline
+
+    def score(self, head: Head) -> Evaluation:
+        """mAP@1 of a head."""
+        spotter = RowSpotter(head, self.outputs)
+        found: dict[str, dict[int, list[Detection]]] = {game: {} for game in self.labels}
+        for item in self.videos:
+            events = detections(slide(spotter, item.cache), self.settings.peaks)
+            found[item.game.id][item.video.half] = events
+        return score_detections(
+            self.labels, found, classes=self.classes, fps=self.settings.extract.clock_rate
+        )
