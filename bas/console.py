@@ -72,7 +72,7 @@ def progress(what: str, total: int, *, unit: str) -> Iterator[Advance]:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
         )
-        with Progress(*columns, console=_log) as bar:
+        with Progress(*columns, console=_log, transient=True) as bar:
             task = bar.add_task(escape(what), total=total, rate="", note="")
 
             def advance(steps: int = 1, *, note: str = "") -> None:
@@ -88,7 +88,7 @@ def progress(what: str, total: int, *, unit: str) -> Iterator[Advance]:
     def advance_plainly(steps: int = 1, *, note: str = "") -> None:
         nonlocal done, spoken
         done += steps
-        if time.monotonic() - spoken >= _LINE_SECONDS or done == total:
+        if time.monotonic() - spoken >= _LINE_SECONDS:
             spoken = time.monotonic()
             left = (total - done) / rate()
             say(f"{what}: {done}/{total} {unit}, {rate():.0f} {unit}/s, {left:.0f} s left {note}".rstrip())

@@ -73,8 +73,8 @@ class Evaluation:
 
 
 def score(
-    labels: Path,
-    results: Path,
+    labels: str | Path,
+    results: str | Path,
     *,
     tolerance: Tolerance = 1,
     framerate: int = FRAMERATE,
@@ -95,6 +95,7 @@ def score(
         MissingError: labels or results are not there, or a game has no results.
         DataError: a document could not be read by the official scorer.
     """
+    labels, results = Path(labels), Path(results)
     spots = _wanted(read_labels(labels), games, labels=labels)
     predictions = read_results(results)
     if documents.is_one(results) and len(spots) == len(predictions) == 1:

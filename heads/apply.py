@@ -10,7 +10,7 @@ from pathlib import Path
 from bas import console
 from bas.clock import game_time, position_of
 from bas.dataset import open_dataset
-from bas.evaluate.peaks import actions_of
+from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import slide
 from bas.evaluate.run import evaluate_model, write_game
 from bas.evaluate.score import Evaluation
@@ -20,7 +20,7 @@ from bas.extract.run import cached_rows
 from bas.files import atomic_write
 from bas.heads.models import load_model
 from bas.heads.stacker import Stacker
-from bas.types import Detection, Game
+from bas.types import Detection, Game, Scores
 
 _SHOWN = 20  # events that the terminal table holds
 
@@ -46,7 +46,7 @@ def evaluate_run(
     """
     model = load_model(run, device=device)
     games = open_dataset(data, video=model.settings.extract.video).split(split)
-    caches = _rows(model, run, games, features=features, device=device, decoder=decoder)
+    caches = _rows(model, games, features=features, decoder=decoder)
     out = out or run / "predictions" / split
     return evaluate_model(
         model,
@@ -60,28 +60,55 @@ def evaluate_run(
     )
 
 
-def predict_video(
-    video: Path, model_folder: Path, *, out: Path, features: Path, device: str, decoder: Decoder
+def predict(
+    video: str | Path, model: Stacker, *, features: str | Path = "features", decoder: Decoder = "auto"
 ) -> list[Detection]:
-    """Spot the actions of one video; SoccerNet JSON, CSV and dense scores go to `out`, a table to the terminal."""
-    (game,) = open_dataset(video).games
-    model = load_model(model_folder, device=device)
-    caches = _rows(model, model_folder, [game], features=features, device=device, decoder=decoder)
-    scores = slide(model, caches[video])
-    events = write_game(
+    """The actions of one video, in time.
+
+    Args:
+        video: any video of a match; no dataset is needed.
+        model: from `load_model`.
+        features: folder that keeps the rows of the video, so that a second call is quick.
+        decoder: auto takes NVDEC where it works.
+
+    Raises:
+        MissingError, DataError: the video is not there, or damaged.
+    """
+    _, scores = _score_video(Path(video), model, features=Path(features), decoder=decoder)
+    return detections(scores, model.settings.peaks)
+
+
+def predict_video(
+    video: Path, folder: Path, *, out: Path | None, features: Path, device: str, decoder: Decoder
+) -> None:
+    """Spot the actions of one video with the model in `folder`; print a table, write JSON, CSV and dense scores.
+
+    Args:
+        out: takes the files; a folder named after the video, beside it, by default.
+    """
+    model = load_model(folder, device=device)
+    game, scores = _score_video(video, model, features=features, decoder=decoder)
+    out = out or video.with_suffix(".spots")
+    halves = write_game(
         out, game.id, {1: scores}, actions=actions_of(model.classes), peaks=model.settings.peaks
-    )[1]
-    atomic_write(out / "events.csv", _csv(events, model).encode())
-    _show(events, model, out=out)
-    return events
+    )
+    atomic_write(out / "events.csv", _csv(halves[1], model).encode())
+    _show(halves[1], model, out=out)
+
+
+def _score_video(video: Path, model: Stacker, *, features: Path, decoder: Decoder) -> tuple[Game, Scores]:
+    (game,) = open_dataset(video).games
+    caches = _rows(model, [game], features=features, decoder=decoder)
+    return game, slide(model, caches[video])
 
 
 def _rows(
-    model: Stacker, folder: Path, games: Sequence[Game], *, features: Path, device: str, decoder: Decoder
+    model: Stacker, games: Sequence[Game], *, features: Path, decoder: Decoder
 ) -> dict[Path, FeatureCache]:
     """The rows that a model reads, by its own encoder; extracted first where they lack."""
-    settings = model.settings.extract.model_copy(update={"weights": str(folder)})
-    return cached_rows(games, settings, features=features, device=device, decoder=decoder)
+    assert model.folder is not None, "a model that was never saved has no encoder to extract with"
+    settings = model.settings.extract.model_copy(update={"weights": str(model.folder)})
+    return cached_rows(games, settings, features=features, device=str(model.device), decoder=decoder)
 
 
 def _csv(events: Sequence[Detection], model: Stacker) -> str:

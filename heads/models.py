@@ -76,6 +76,7 @@ def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker:
         model.load_state_dict(tensors)
     except (SafetensorError, RuntimeError) as error:
         raise DataError(f"{folder}/model.safetensors does not fit its config.json: {error}.") from error
+    model.folder = folder
     return model.to(device).eval()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -37,6 +38,9 @@ class RowSpotter:
 class Stacker(nn.Module):
     """Luma in, logits out; or cached rows in, scores out: the two paths are one model."""
 
+    folder: Path | None = None
+    """Where the model was loaded from."""
+
     def __init__(self, encoder: Encoder, head: Head, *, settings: Pipeline, classes: tuple[str, ...]) -> None:
         """
         Args:
@@ -50,6 +54,11 @@ class Stacker(nn.Module):
         self.head = head
         self.settings = settings
         self.classes = classes
+
+    @property
+    def device(self) -> torch.device:
+        """Where the head computes."""
+        return next(self.head.parameters()).device
 
     @property
     def ticks(self) -> range:

@@ -1,0 +1,236 @@
+"""The command line: parses, calls one function, prints. Heavy imports stand inside the commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bas import console
+from bas.errors import BasError
+
+if TYPE_CHECKING:
+    from bas.config import Pipeline
+
+app = typer.Typer(
+    name="bas",
+    help="Ball action spotting: every pass, drive and shot of a soccer broadcast, to the frame.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Data = Annotated[Path, typer.Option(envvar="BAS_DATA", help="Folder of matches, or one video.")]
+Features = Annotated[Path, typer.Option(envvar="BAS_FEATURES", help="Folder of caches.")]
+Runs = Annotated[Path, typer.Option(envvar="BAS_RUNS", help="Folder of runs.")]
+Split = Annotated[str, typer.Option(help="train, valid, test, challenge, or all: every match that is there.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto: a GPU where there is one.")]
+Decoder = Annotated[
+    Literal["auto", "nvdec", "cpu"], typer.Option(help="auto: NVDEC where it works, else the CPU.")
+]
+Preset = Annotated[str | None, typer.Option(help="Settings by name (tiny, 224p) or from a YAML file.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One setting, as extract.hop=4; repeatable."),
+]
+Tolerance = Annotated[
+    str,
+    typer.Option(
+        help="Whole window in seconds: 1 is half a second to either side; or tight (1-5), loose (5-60)."
+    ),
+]
+
+_DATA, _FEATURES, _RUNS = Path("data"), Path("features"), Path("runs")
+
+
+@app.command()
+def synth(
+    out: Annotated[Path, typer.Argument(help="Folder to fill.")],
+    matches: Annotated[int, typer.Option(min=1, help="How many.")] = 6,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Length of each.")] = 5.0,
+    size: Annotated[str, typer.Option(help="224p, 720p or WIDTHxHEIGHT.")] = "224p",
+    profile: Annotated[
+        Literal["real", "even"],
+        typer.Option(help="real: as often as in real matches; even: all classes alike."),
+    ] = "real",
+    layout: Annotated[
+        Literal["bas-2025", "bas-2024", "bas-2023", "soccernet-v2", "folder"],
+        typer.Option(help="Which dataset to look like."),
+    ] = "bas-2025",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+) -> None:
+    """Render matches that do not exist, with labels, as H.264 video."""
+    from bas.synthetic import synthesize
+
+    games = synthesize(
+        out, matches=matches, minutes=minutes, size=size, profile=profile, layout=layout, seed=seed
+    )
+    console.say(f"{len(games)} matches in {out}. Next: bas doctor {out}")
+
+
+@app.command()
+def doctor(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of matches, one video, or a folder of caches.")
+    ] = _DATA,
+    video: Annotated[
+        Literal["720p", "224p"] | None, typer.Option(help="Which video files of a match to look at.")
+    ] = None,
+) -> None:
+    """Say what a folder holds, what is missing, and what looks wrong."""
+    from bas.doctor import examine_folder
+
+    examine_folder(folder, video=video)
+
+
+@app.command()
+def extract(
+    split: Split = "train",
+    data: Data = _DATA,
+    out: Features = _FEATURES,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+    preset: Preset = None,
+    sets: Sets = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N", help="Take every Nth video from the Ith on, as 0/4; else RANK of torchrun."
+        ),
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print rows, bytes and time a video; decode nothing.")
+    ] = False,
+) -> None:
+    """Cache the features of every video of a split (stage 1)."""
+    from bas.extract.split import extract_split, plan_split
+
+    settings = _settings("extract", preset=preset, sets=sets).extract
+    device = _device(device)
+    if plan:
+        plan_split(settings, data=data, features=out, split=split, device=device)
+        return
+    extract_split(settings, data=data, features=out, split=split, device=device, decoder=decoder, shard=shard)
+
+
+@app.command("fit-head")
+def fit_head(
+    head: Annotated[str, typer.Argument(help="netvlad.")],
+    data: Data = _DATA,
+    features: Features = _FEATURES,
+    out: Runs = _RUNS,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+    preset: Preset = None,
+    sets: Sets = None,
+) -> None:
+    """Fit a head on cached rows, and keep the epoch with the best validation mAP@1 (stage 2)."""
+    from bas.heads.run import fit
+
+    settings = _settings("heads", head=head, preset=preset, sets=sets)
+    fit(settings, data=data, features=features, runs=out, device=_device(device), decoder=decoder)
+
+
+@app.command("eval")
+def evaluate(
+    tolerance: Tolerance = "1",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Split to score: test for a run; for predictions, every game with labels."),
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of a run or a model; else the newest finished run in runs.")
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(help="Score this folder or zip of results_spotting.json; no model, no video."),
+    ] = None,
+    data: Data = _DATA,
+    features: Features = _FEATURES,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the predictions; else predictions/SPLIT in the run.")
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option(help="File for the report; else report.json beside them.")
+    ] = None,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Score a run, or anybody's predictions, exactly as the challenge does."""
+    if predictions is not None:
+        from bas.evaluate.run import evaluate_predictions
+
+        evaluate_predictions(data, predictions, tolerance=tolerance, split=split, json=json)
+        return
+    from bas.heads.apply import evaluate_run
+    from bas.runs import newest_finished
+
+    evaluate_run(
+        run or newest_finished(Path(os.environ.get("BAS_RUNS", _RUNS))),
+        data=data,
+        features=features,
+        split=split or "test",
+        tolerance=tolerance,
+        out=out,
+        json=json,
+        device=_device(device),
+        decoder=decoder,
+    )
+
+
+@app.command()
+def predict(
+    video: Annotated[Path, typer.Argument(help="Any video of a match.")],
+    model: Annotated[Path, typer.Option(help="Folder of a run or a model.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the results; else VIDEO.spots beside the video.")
+    ] = None,
+    features: Features = _FEATURES,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Spot the actions of one video: a table, SoccerNet JSON and CSV."""
+    from bas.heads.apply import predict_video
+
+    predict_video(video, model, out=out, features=features, device=_device(device), decoder=decoder)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder that takes everything.")] = Path("demo"),
+    device: Device = "auto",
+) -> None:
+    """Render matches, extract, fit, and score the held-out ones: minutes on two CPU cores."""
+    from bas.demo import run_demo
+
+    run_demo(out, device=_device(device))
+
+
+def main() -> None:
+    """Run one command; a mistake that the user can mend becomes one message and an exit code."""
+    try:
+        app()
+    except BasError as error:
+        console.fail(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        console.fail("Interrupted. The same command continues where it left off.")
+        os._exit(130)
+
+
+def _settings(
+    stage: Literal["extract", "heads"], *, head: str | None = None, preset: str | None, sets: list[str] | None
+) -> Pipeline:
+    from bas.config import load
+
+    return load(stage, head=head, preset=preset, sets=sets or ())
+
+
+def _device(name: str) -> str:
+    from bas.extract.device import choose_device
+
+    return choose_device(name)

@@ -1,0 +1,78 @@
+"""The command line: quick to start, few flags, mistakes told in one message."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from bas.cli import app
+
+_OPTIONS = {
+    "synth": "--layout --matches --minutes --profile --seed --size",
+    "doctor": "--video",
+    "extract": "--data --decoder --device --out --plan --preset --set --shard --split",
+    "fit-head": "--data --decoder --device --features --out --preset --set",
+    "eval": "--data --decoder --device --features --json --out --predictions --run --split --tolerance",
+    "predict": "--decoder --device --features --model --out",
+    "demo": "--device --out",
+}
+
+
+def _bas(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bas", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_command_line_sprouts_no_flags() -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    found = {
+        name: " ".join(
+            sorted(o for p in command.params for o in p.opts if o.startswith("--") and o != "--help")
+        )
+        for name, command in commands.items()
+    }
+    assert found == _OPTIONS
+
+
+def test_help_loads_nothing_heavy() -> None:
+    heavy = {
+        "torch",
+        "timm",
+        "numpy",
+        "scipy",
+        "sklearn",
+        "h5py",
+        "av",
+        "SoccerNet",
+        "pydantic",
+        "matplotlib",
+    }
+    code = "import sys, bas.cli; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert heavy & set(loaded.split()) == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["eval", "--run", "nowhere"], 66, "nowhere holds no model.safetensors"),
+        (["fit-head", "netvald"], 78, "Did you mean 'netvlad'?"),
+        (["extract", "--set", "extract.hopp=3"], 78, "did you mean extract.hop?"),
+        (["doctor", "nowhere"], 66, "nowhere"),
+        (["eval", "--sideways"], 2, "No such option"),
+        (["predict", "gone.mp4", "--model", "nowhere"], 66, "gone.mp4"),
+    ],
+)
+def test_a_mistake_is_one_message_and_a_code(
+    tmp_path: Path, arguments: list[str], status: int, words: str
+) -> None:
+    result = _bas(*arguments, cwd=tmp_path)
+    assert result.returncode == status, result.stderr
+    assert words in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
