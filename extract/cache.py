@@ -9,6 +9,7 @@ found before HDF5, which a flipped bit can hang for ever, parses any of it.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import struct
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from bas.errors import DataError, MissingError
 from bas.extract.encoder import Precision
 from bas.extract.fingerprint import Fingerprint
 from bas.extract.identity import VideoIdentity
-from bas.extract.parts import Segments, hash_of
+from bas.extract.parts import Segments
 
 FORMAT = "bas features 1"
 _TRAILER = struct.Struct("<8sQ32s")
@@ -103,7 +104,8 @@ class FeatureCache:
         self.segment_sha256 = segment_sha256
         self.identity = identity
         """SHA-256, in hex, of all but the rows, their own hashes included: equal for equal files."""
-        self._offset = offset
+        self.offset = offset
+        """Of the rows in the file, in bytes."""
         self._map: np.memmap[Any, Any] | None = None
         self._mapped_by = 0
 
@@ -111,7 +113,7 @@ class FeatureCache:
     def features(self) -> Float16[np.ndarray, "rows channels height width"]:
         """All rows, mapped read-only; each process maps them for itself."""
         if self._map is None or self._mapped_by != os.getpid():
-            self._map = np.memmap(self.path, "<f2", "r", self._offset, self.shape)
+            self._map = np.memmap(self.path, "<f2", "r", self.offset, self.shape)
             self._mapped_by = os.getpid()
         return self._map
 
@@ -188,12 +190,15 @@ def verify(path: Path) -> tuple[DamagedSpan, ...]:
         MissingError, DataError: as `open_cache`.
     """
     cache = open_cache(path)
+    row_bytes = 2 * math.prod(cache.shape[1:])
     spans = []
-    for number, wanted in enumerate(cache.segment_sha256):
-        rows = cache.segments.rows(number)
-        if hash_of(cache.features[rows.start : rows.stop]) != wanted:
-            start, stop = (milliseconds(row / cache.row_rate) for row in (rows.start, rows.stop))
-            spans.append(DamagedSpan(number, rows, start, stop))
+    with path.open("rb") as stream:  # not through the map, which would fill the memory with the file
+        stream.seek(cache.offset)
+        for number, wanted in enumerate(cache.segment_sha256):
+            rows = cache.segments.rows(number)
+            if hashlib.sha256(stream.read(row_bytes * len(rows))).hexdigest() != wanted:
+                start, stop = (milliseconds(row / cache.row_rate) for row in (rows.start, rows.stop))
+                spans.append(DamagedSpan(number, rows, start, stop))
     return tuple(spans)
 
 
@@ -234,7 +239,7 @@ def _parse(path: Path, header_bytes: int, identity: str) -> FeatureCache:
         _require_plain(features, "<f2", 4)
         rows = -(-facts.num_frames // facts.hop)
         offset, shape = features.id.get_offset(), features.shape
-        nbytes = 2 * int(np.prod([int(n) for n in shape], dtype=object))
+        nbytes = 2 * math.prod(shape)
         _require(offset == header_bytes, "its rows do not begin where its header ends")
         _require(
             offset + nbytes + _TRAILER.size == path.stat().st_size, "it is longer or shorter than its rows"

@@ -17,6 +17,7 @@ from bas.extract.encoder import Precision
 from bas.extract.identity import VideoIdentity
 from bas.files import publish, write_at
 
+_FORMAT = b"bas part 1"  # begins what is hashed: parts of another form are not taken for sound
 _DIGEST_BYTES = 32
 _LENGTH = struct.Struct("<Q")
 
@@ -92,7 +93,7 @@ def write_part(folder: Path, part: Part) -> None:
         part.facts.sound.tobytes(),
         _bytes_of(part.rows),
     ]
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(_FORMAT)
     for piece in pieces:
         digest.update(piece)
     pieces.insert(0, digest.digest())
@@ -112,7 +113,9 @@ def read_part(folder: Path, segment: int) -> Part | None:
         content = memoryview(part_path(folder, segment).read_bytes())
     except FileNotFoundError:
         return None
-    if content[:_DIGEST_BYTES] != hashlib.sha256(content[_DIGEST_BYTES:]).digest():
+    digest = hashlib.sha256(_FORMAT)
+    digest.update(content[_DIGEST_BYTES:])
+    if content[:_DIGEST_BYTES] != digest.digest():
         return None
     start = _DIGEST_BYTES + _LENGTH.size
     stop = start + _LENGTH.unpack(content[_DIGEST_BYTES:start])[0]
@@ -129,4 +132,4 @@ def hash_of(rows: Float16[np.ndarray, "rows channels height width"]) -> str:
 
 
 def _bytes_of(rows: Float16[np.ndarray, "rows channels height width"]) -> memoryview:
-    return memoryview(np.ascontiguousarray(rows)).cast("B")
+    return np.ascontiguousarray(rows).data.cast("B")

@@ -191,17 +191,15 @@ def _extract_all(tasks: Sequence[VideoTask], stop: StopFlag) -> tuple[list[Video
                 stop.check()
                 time.sleep(_POLL_SECONDS)
             continue
-        except PartialError as error:
-            reports.append(_failed(task, "skipped", error))
         except (DataError, MissingError) as error:
-            errors.append(error)
-            reports.append(_failed(task, "refused", error))
+            skipped = isinstance(error, DataError) and task.settings.on_bad_video == "skip"
+            if not skipped:
+                errors.append(error)
+            outcome: Outcome = "skipped" if skipped else "refused"
+            notes = (str(error),)
+            reports.append(VideoReport(task.game, task.video.name, outcome, notes=notes))
         held = 0
     return reports, errors
-
-
-def _failed(task: VideoTask, outcome: Outcome, error: BasError) -> VideoReport:
-    return VideoReport(task.game, task.video.name, outcome, notes=(str(error),))
 
 
 def _tell(report: ExtractReport, shard: tuple[int, int]) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import assert_never
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
 from bas.clock import milliseconds, span_text
 from bas.config.settings import ExtractSettings
-from bas.errors import DataError, PartialError
+from bas.errors import DataError
 from bas.extract.timeline import Timeline
 
 _MOST_LOST = Fraction(1, 1000)  # of the ticks that rows hold
@@ -61,11 +60,12 @@ def soundness_of(timeline: Timeline, flags: Bool[np.ndarray, "rows 3"]) -> Sound
         flags: for each tick of each row, whether its picture came and is sound.
     """
     ticks = timeline.rows.table(range(len(timeline.rows)))
-    used = np.zeros(len(timeline.ticks), bool)
-    used[ticks] = True
-    broken = np.zeros(len(timeline.ticks), bool)
-    broken[ticks[~flags]] = True
     present = timeline.ticks.present
+    used, broken = np.zeros((2, len(present)), bool)
+    used[ticks] = True
+    broken[ticks[~flags]] = True
+    before = int(np.argmax(present))  # ticks before the first picture, where the user told of some
+    used[:before] = broken[:before] = False
     return Soundness(
         expected=int(used.sum()),
         missing=int((used & ~present).sum()),
@@ -80,21 +80,13 @@ def judge(video: Path, problem: str, settings: ExtractSettings) -> None:
     """Let a video with a problem pass where the settings say degrade.
 
     Raises:
-        DataError: they say fail.
-        PartialError: they say skip.
+        DataError: they say otherwise.
     """
-    match settings.on_bad_video:
-        case "fail":
-            raise DataError(
-                f"{video}: {problem}. Copy or download it again; or pass --set extract.on_bad_video=degrade to "
-                "cache what there is, with the rest marked as not valid, or =skip to leave it out."
-            )
-        case "skip":
-            raise PartialError(f"{video} was left out: {problem}.")
-        case "degrade":
-            pass
-        case _:
-            assert_never(settings.on_bad_video)
+    if settings.on_bad_video != "degrade":
+        raise DataError(
+            f"{video}: {problem}. Copy or download it again; or pass --set extract.on_bad_video=degrade to "
+            "cache what there is, with the rest marked as not valid, or =skip to leave it out."
+        )
 
 
 def _longest(ticks: Int64[np.ndarray, "used"], broken: Bool[np.ndarray, "used"]) -> range:

@@ -76,8 +76,7 @@ def extract_video(task: VideoTask) -> VideoReport:
     """Make the cache file of one video, or find that it is there, sound and up to date.
 
     Raises:
-        DataError, MissingError: the video is not there, or the settings do not let it pass.
-        PartialError: it was left out, as the settings say.
+        DataError, MissingError: the video is not there, or too bad for the settings.
         LockedError: another process is at work on it.
         OutputError, StoppedError: it is not finished; its finished segments are kept.
     """
