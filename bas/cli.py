@@ -187,16 +187,15 @@ def predict(
     video: Annotated[Path, typer.Argument(help="Any video of a match.")],
     model: Annotated[Path, typer.Option(help="Folder of a run or a model.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the results; else VIDEO.spots beside the video.")
+        Path | None, typer.Option(help="Folder for results and cached rows; else VIDEO.spots beside it.")
     ] = None,
-    features: Features = _FEATURES,
     device: Device = "auto",
     decoder: Decoder = "auto",
 ) -> None:
     """Spot the actions of one video: a table, SoccerNet JSON and CSV."""
     from bas.heads.apply import predict_video
 
-    predict_video(video, model, out=out, features=features, device=_device(device), decoder=decoder)
+    predict_video(video, model, out=out, device=_device(device), decoder=decoder)
 
 
 @app.command()

@@ -84,7 +84,7 @@ def _conclude(evaluation: Evaluation, blind: Chance, *, out: Path, run: Path) ->
     video = next((out / "data").rglob("224p.mp4"))
     console.say(
         f"\nEverything is in {out}. What to try next:\n"
-        f"  bas predict '{video}' --model {run} --features {out}/features\n"
+        f"  bas predict '{video}' --model {run}\n"
         f"  bas eval --run {run} --data {out}/data --features {out}/features --tolerance tight\n"
         f"  bas fit-head {_HEAD} --preset {_PRESET} --data {out}/data --features {out}/features --out {out}/runs "
         "--set head.window_seconds=1\n"

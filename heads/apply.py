@@ -78,17 +78,15 @@ def predict(
     return detections(scores, model.settings.peaks)
 
 
-def predict_video(
-    video: Path, folder: Path, *, out: Path | None, features: Path, device: str, decoder: Decoder
-) -> None:
+def predict_video(video: Path, folder: Path, *, out: Path | None, device: str, decoder: Decoder) -> None:
     """Spot the actions of one video with the model in `folder`; print a table, write JSON, CSV and dense scores.
 
     Args:
-        out: takes the files; a folder named after the video, beside it, by default.
+        out: takes the files, and the rows of the video; a folder beside the video by default.
     """
-    model = load_model(folder, device=device)
-    game, scores = _score_video(video, model, features=features, decoder=decoder)
     out = out or video.with_suffix(".spots")
+    model = load_model(folder, device=device)
+    game, scores = _score_video(video, model, features=out / "features", decoder=decoder)
     halves = write_game(
         out, game.id, {1: scores}, actions=actions_of(model.classes), peaks=model.settings.peaks
     )

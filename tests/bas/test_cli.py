@@ -17,7 +17,7 @@ _OPTIONS = {
     "extract": "--data --decoder --device --out --plan --preset --set --shard --split",
     "fit-head": "--data --decoder --device --features --out --preset --set",
     "eval": "--data --decoder --device --features --json --out --predictions --run --split --tolerance",
-    "predict": "--decoder --device --features --model --out",
+    "predict": "--decoder --device --model --out",
     "demo": "--device --out",
 }
 
