@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.markup import escape
@@ -48,6 +48,7 @@ def table(title: str, *columns: str, left: int = 1) -> Table:
     return result
 
 
+@runtime_checkable
 class Advance(Protocol):
     """What `progress` hands out."""
 
