@@ -16,10 +16,10 @@ ProfileName = Literal["real", "even"]
 class Action(StrEnum):
     """The twelve classes, in official order."""
 
-    PASS = "PASS"
+    PASS = "PASS"  # noqa: S105 - a kick, no password
     DRIVE = "DRIVE"
     HEADER = "HEADER"
-    HIGH_PASS = "HIGH PASS"
+    HIGH_PASS = "HIGH PASS"  # noqa: S105
     OUT = "OUT"
     CROSS = "CROSS"
     THROW_IN = "THROW IN"
@@ -33,11 +33,11 @@ class Action(StrEnum):
 class Move(StrEnum):
     """An action with the situation it happens in: the states of the match."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105
     KICK_OFF = "kick-off"
     DRIVE = "drive"
     HEADER = "header"
-    HIGH_PASS = "high pass"
+    HIGH_PASS = "high pass"  # noqa: S105
     GOAL_KICK = "goal kick"
     OUT_SIDE = "over the touchline"
     OUT_CORNER = "over the defender's own goal line"
@@ -115,41 +115,28 @@ broadcasts that come back from a replay in another situation; only the profile `
 class Profile:
     """How often actions happen, and how far apart."""
 
-    name: ProfileName
     counts: dict[Action, float]
     """Wanted frequency of every class, up to a factor."""
-    gaps: tuple[tuple[float, float], ...]
-    """Quantiles of the seconds between consecutive actions, from (0, shortest) to (1, longest)."""
+    gap_quantiles: tuple[tuple[float, float], ...]
+    """Share of the gaps between consecutive actions, and the seconds that this share stays below."""
     pull: float
     """How strongly a class that fell behind its share is preferred, per missing action."""
-
-    @property
-    def labels(self) -> tuple[Action, ...]:
-        """The classes in the order of the counts."""
-        return tuple(self.counts)
 
 
 def profile(name: ProfileName) -> Profile:
     """`real`: 18 actions a minute, rare classes rare. `even`: 40 a minute, all classes alike."""
     match name:
         case "real":
-            counts = (4985, 4300, 713, 761, 551, 261, 362, 169, 223, 74, 21, 13)
-            # The last is not a measured quantile: it brings the mean to 18 actions a minute.
-            gaps = (
-                (0.0, 0.04), (0.029, 0.5), (0.1, 0.76), (0.208, 1.0), (0.25, 1.04), (0.5, 1.56), (0.75, 2.6),
-                (0.9, 4.52), (1.0, 47.0),
-            )  # fmt: skip
-            return Profile(name, dict(zip(Action, counts, strict=True)), gaps, 0.0)
+            return Profile(dict(zip(Action, _REAL_COUNTS, strict=True)), _REAL_GAPS, pull=0.0)
         case "even":
-            gaps = (
-                (0.0, 0.12),
-                (0.05, 0.44),
-                (0.25, 0.96),
-                (0.5, 1.28),
-                (0.75, 1.92),
-                (0.9, 2.8),
-                (1.0, 3.76),
-            )
-            return Profile(name, dict.fromkeys(Action, 1.0), gaps, 0.4)
+            return Profile(dict.fromkeys(Action, 1.0), _EVEN_GAPS, pull=0.4)
         case _:
             assert_never(name)
+
+
+_REAL_COUNTS = (4985, 4300, 713, 761, 551, 261, 362, 169, 223, 74, 21, 13)
+_REAL_GAPS = (
+    (0.0, 0.04), (0.029, 0.5), (0.1, 0.76), (0.208, 1.0), (0.25, 1.04), (0.5, 1.56), (0.75, 2.6), (0.9, 4.52),
+    (1.0, 47.0),  # not a measured quantile: it brings the mean to 18 actions a minute
+)  # fmt: skip
+_EVEN_GAPS = ((0.0, 0.12), (0.05, 0.44), (0.25, 0.92), (0.5, 1.28), (0.75, 1.92), (0.9, 2.8), (1.0, 3.76))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -47,10 +48,11 @@ class Projection:
 
     def place(self, points: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, "points 3"]:
         """Column, row, and picture elements a metre of every point."""
-        way = points - self.eye
-        scale = self.focal / np.maximum(way @ self.forward, 1.0)
-        column = self.center[0] + scale * (way @ self.right)
-        row = self.center[1] - scale * (way @ self.up)
+        axes = np.stack([self.right, self.up, self.forward])
+        right, up, ahead = np.einsum("ai,ni->an", axes, points - self.eye)
+        scale = self.focal / np.maximum(ahead, 1.0)
+        column = self.center[0] + scale * right
+        row = self.center[1] - scale * up
         return np.stack([column, row, scale], axis=1)
 
 
@@ -74,7 +76,7 @@ def follow(half: Half, *, rng: np.random.Generator) -> Views:
     width = np.empty(frames, np.float32)
     cuts = [*_cuts(half, rng), frames]
     previous = -1
-    for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+    for start, stop in pairwise(cuts):
         stand, zoom = previous, 1.0
         while (stand, zoom) == (previous, 1.0) or stand < 0:
             stand = int(rng.choice(len(_STANDS), p=(0.6, 0.2, 0.2)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -46,15 +46,31 @@ _DARK = (
     Kit(_RED, _RED, _BLACK, _WHITE),
 )
 _KEEPERS = (Kit(_ORANGE, _BLACK, _ORANGE, _ORANGE), Kit((190, 60, 180), _BLACK, _BLACK, (190, 60, 180)))
+_COMPLEXIONS = (
+    ((222, 176, 142), (58, 40, 28)),
+    ((214, 164, 128), (150, 112, 60)),
+    ((150, 102, 72), (30, 24, 22)),
+    ((104, 70, 50), (24, 20, 20)),
+)
+"""Skin and hair."""
 _REFEREE = Kit((20, 24, 24), (20, 24, 24), (20, 24, 24), (20, 24, 24))
 
 
-def kits(rng: np.random.Generator) -> tuple[Kit, ...]:
-    """Home team, away team, home keeper, away keeper, referee; one team bright, one dark."""
-    pair = [_BRIGHT[rng.integers(len(_BRIGHT))], _DARK[rng.integers(len(_DARK))]]
+def squads(rng: np.random.Generator) -> tuple[tuple[Kit, ...], tuple[Kit, ...], Kit]:
+    """Home and away, each the keeper and ten players, and the referee; one team is bright, one dark."""
+    teams = [_BRIGHT[rng.integers(len(_BRIGHT))], _DARK[rng.integers(len(_DARK))]]
     if rng.random() < 0.5:
-        pair.reverse()
-    return (*pair, *_KEEPERS, _REFEREE)
+        teams.reverse()
+    home, away = (
+        tuple(_person(kit, rng) for kit in (keeper, *[team] * 10))
+        for keeper, team in zip(_KEEPERS, teams, strict=True)
+    )
+    return home, away, _person(_REFEREE, rng)
+
+
+def _person(kit: Kit, rng: np.random.Generator) -> Kit:
+    skin, hair = _COMPLEXIONS[rng.integers(len(_COMPLEXIONS))]
+    return replace(kit, skin=skin, hair=hair)
 
 
 def to_yuv(rgb: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shape 3"]:

@@ -52,5 +52,5 @@ def _stream(container: OutputContainer, *, width: int, height: int) -> VideoStre
     context.thread_count = 1
     context.colorspace = context.color_primaries = context.color_trc = _BT709
     context.color_range = _LIMITED
-    context.options = {"preset": "veryfast", "crf": "24", "bf": str(_B_FRAMES), "b-adapt": "1"}
+    context.options = {"preset": "superfast", "crf": "26", "bf": str(_B_FRAMES), "b-adapt": "1"}
     return stream

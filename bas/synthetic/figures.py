@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
@@ -33,7 +34,7 @@ class Figures:
 def figures(half: Half) -> Figures:
     """Bodies run where they move, and turn to the ball when they stand or play it."""
     bounds = (*half.scenes, len(half))
-    parts = [_scene(half, start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    parts = [_scene(half, start, stop) for start, stop in pairwise(bounds)]
     return Figures(
         np.concatenate([part.heading for part in parts]),
         np.concatenate([part.effort for part in parts]),

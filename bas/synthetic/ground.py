@@ -1,22 +1,18 @@
-"""The stadium as one flat texture: grass, lines, and around them boards and stands folded outward."""
+"""Where on the stadium's flat texture every element of a picture looks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, Int32, UInt8
+from jaxtyping import Float, Float32, Int32, UInt8
 
 from bas.synthetic.camera import Projection
-from bas.synthetic.colors import to_yuv
-from bas.synthetic.pitch import BOARDS_X, BOARDS_Y, GOAL_HALF_WIDTH, HALF_LENGTH, HALF_WIDTH
+from bas.synthetic.pitch import BOARDS_X, BOARDS_Y, HALF_WIDTH
 
-_STAND_METRES = 13.0
-_NEAR_METRES = 12.0
-"""Ground on the cameras' side of the near touchline."""
-_LINE_METRES = 0.15
-_STRIPE_METRES = 5.25
-_BOARD_METRES = 1.1
+STAND_METRES = 13.0
+LEFT_EDGE, NEAR_EDGE = -(BOARDS_X + STAND_METRES), -(HALF_WIDTH + 12.0)
+"""Coordinates of the texture's first column and row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +27,6 @@ class Ground:
     """Texels a metre along the pitch."""
     texels_y: float
     """Across it: half as many, for the camera looks along that axis."""
-
-
-_LEFT_EDGE, _NEAR_EDGE = -(BOARDS_X + _STAND_METRES), -(HALF_WIDTH + _NEAR_METRES)
-
-
-def paint(*, texels_x: float, rng: np.random.Generator) -> Ground:
-    """Paint a stadium at `texels_x` texels a metre."""
-    texels_y = 0.5 * texels_x
-    columns = int(2 * -_LEFT_EDGE * texels_x)
-    rows = int((BOARDS_Y + _STAND_METRES - _NEAR_EDGE) * texels_y)
-    x = ((np.arange(columns) + 0.5) / texels_x + _LEFT_EDGE).astype(np.float32)
-    y = ((np.arange(rows) + 0.5) / texels_y + _NEAR_EDGE).astype(np.float32)
-    rgb = _grass(x, y, rng)
-    rgb += _lines(x, y, texels_x, texels_y)[..., None] * (np.array([236, 240, 232], np.float32) - rgb)
-    _build_stands(rgb, x, y, rng)
-    yuv = to_yuv(rgb.clip(0, 255))
-    planes = [np.rint(yuv[..., i]).astype(np.uint8).ravel() for i in range(3)]
-    return Ground((planes[0], planes[1], planes[2]), rows, columns, texels_x, texels_y)
 
 
 def texels(
@@ -66,8 +44,8 @@ def texels(
     walls = int(np.count_nonzero((y.max(axis=1) > BOARDS_Y) | (np.abs(x).max(axis=1) > BOARDS_X)))
     if walls:
         _raise_walls(x[:walls], y[:walls], camera, column, row[:walls].astype(np.float32))
-    index_x = ((x - np.float32(_LEFT_EDGE)) * np.float32(ground.texels_x)).astype(np.int32)
-    index_y = ((y - np.float32(_NEAR_EDGE)) * np.float32(ground.texels_y)).astype(np.int32)
+    index_x = ((x - np.float32(LEFT_EDGE)) * np.float32(ground.texels_x)).astype(np.int32)
+    index_y = ((y - np.float32(NEAR_EDGE)) * np.float32(ground.texels_y)).astype(np.int32)
     np.clip(index_x, 0, ground.columns - 1, out=index_x)
     np.clip(index_y, 0, ground.rows - 1, out=index_y)
     index_y *= ground.columns
@@ -78,7 +56,9 @@ def texels(
 def _outer(
     base: Float[np.ndarray, "rows"], slope: Float[np.ndarray, "rows"], column: Float32[np.ndarray, "columns"]
 ) -> Float32[np.ndarray, "rows columns"]:
-    return slope.astype(np.float32)[:, None] * column + base.astype(np.float32)[:, None]
+    grid: Float32[np.ndarray, "rows columns"] = slope.astype(np.float32)[:, None] * column
+    grid += base.astype(np.float32)[:, None]
+    return grid
 
 
 def _raise_walls(
@@ -106,149 +86,3 @@ def _raise_walls(
     side = np.sign(ray_x)
     np.copyto(x, np.where(beside, side * (BOARDS_X + height), eye[0] + reach * ray_x), where=hit)
     np.copyto(y, np.where(beside, eye[1] + reach * ray_y, BOARDS_Y + height), where=hit)
-
-
-def _grass(
-    x: Float32[np.ndarray, "columns"], y: Float32[np.ndarray, "rows"], rng: np.random.Generator
-) -> Float32[np.ndarray, "rows columns 3"]:
-    """Mown stripes, patches of wear, blades."""
-    stripe = np.where(np.floor((x + HALF_LENGTH) / _STRIPE_METRES) % 2 == 0, 1.0, 0.88)
-    light = stripe[None, :] * np.ones((len(y), 1), np.float32)
-    coarse = rng.normal(0, 1, (12, 18)).astype(np.float32)
-    rows = np.linspace(0, 10.99, len(y))
-    columns = np.linspace(0, 16.99, len(x))
-    light += 0.035 * _interpolate(coarse, rows, columns)
-    light += rng.normal(0, 0.028, light.shape)
-    green = np.array([66, 132, 48], np.float32)
-    return (light[..., None] * green).astype(np.float32)
-
-
-def _interpolate(
-    grid: Float32[np.ndarray, "h w"], rows: Float[np.ndarray, "rows"], columns: Float[np.ndarray, "columns"]
-) -> Float[np.ndarray, "rows columns"]:
-    i, j = rows.astype(int), columns.astype(int)
-    down, across = (rows - i)[:, None], columns - j
-    top = grid[i][:, j] * (1 - across) + grid[i][:, j + 1] * across
-    low = grid[i + 1][:, j] * (1 - across) + grid[i + 1][:, j + 1] * across
-    return top * (1 - down) + low * down
-
-
-def _lines(
-    x: Float32[np.ndarray, "columns"], y: Float32[np.ndarray, "rows"], texels_x: float, texels_y: float
-) -> Float32[np.ndarray, "rows columns"]:
-    """How much of every texel is white: all markings of the laws of the game."""
-    cover = np.zeros((len(y), len(x)), np.float32)
-    half = _LINE_METRES / 2
-
-    def band(
-        values: Float32[np.ndarray, "n"], start: float, stop: float, texels: float
-    ) -> Float32[np.ndarray, "n"]:
-        lower = np.clip((values - start) * texels + 0.5, 0, 1)
-        return np.minimum(lower, np.clip((stop - values) * texels + 0.5, 0, 1)) * min(
-            1.0, (stop - start) * texels
-        )
-
-    def line(x0: float, x1: float, y0: float, y1: float) -> None:
-        across = band(y, y0 - half, y1 + half, texels_y)
-        np.maximum(cover, across[:, None] * band(x, x0 - half, x1 + half, texels_x), out=cover)
-
-    def box(depth: float, half_width: float, side: int) -> None:
-        inner, outer = sorted((side * HALF_LENGTH, side * (HALF_LENGTH - depth)))
-        front = side * (HALF_LENGTH - depth)
-        line(front, front, -half_width, half_width)
-        for across in (-half_width, half_width):
-            line(inner, outer, across, across)
-
-    for along in (-HALF_LENGTH, 0.0, HALF_LENGTH):
-        line(along, along, -HALF_WIDTH, HALF_WIDTH)
-    for across in (-HALF_WIDTH, HALF_WIDTH):
-        line(-HALF_LENGTH, HALF_LENGTH, across, across)
-    for side in (-1, 1):
-        box(16.5, 20.16, side)
-        box(5.5, GOAL_HALF_WIDTH + 5.5, side)
-        spot = side * (HALF_LENGTH - 11)
-        _ring(cover, x, y, spot, 0.0, 0.0, 0.2, texels_x, keep=np.ones_like(x, bool))
-        _ring(cover, x, y, spot, 0.0, 9.15, half, texels_x, keep=side * x < HALF_LENGTH - 16.5)
-        for corner in (-1, 1):
-            inside = np.abs(x) < HALF_LENGTH
-            _ring(cover, x, y, side * HALF_LENGTH, corner * HALF_WIDTH, 1.0, half, texels_x, keep=inside)
-    _ring(cover, x, y, 0.0, 0.0, 9.15, half, texels_x, keep=np.ones_like(x, bool))
-    _ring(cover, x, y, 0.0, 0.0, 0.0, 0.2, texels_x, keep=np.ones_like(x, bool))
-    return cover
-
-
-def _ring(
-    cover: Float32[np.ndarray, "rows columns"],
-    x: Float32[np.ndarray, "columns"],
-    y: Float32[np.ndarray, "rows"],
-    center_x: float,
-    center_y: float,
-    radius: float,
-    half: float,
-    texels_x: float,
-    *,
-    keep: np.ndarray,
-) -> None:
-    rows = np.flatnonzero((np.abs(y - center_y) < radius + 1) & (np.abs(y) < HALF_WIDTH + 0.1))
-    columns = np.flatnonzero((np.abs(x - center_x) < radius + 1) & keep)
-    if not len(rows) or not len(columns):
-        return
-    window = np.ix_(rows, columns)
-    distance = np.hypot(x[columns] - center_x, (y[rows] - center_y)[:, None])
-    ring = np.clip((half - np.abs(distance - radius)) * texels_x * 0.7 + 0.5, 0, 1)
-    cover[window] = np.maximum(cover[window], ring)
-
-
-def _build_stands(
-    rgb: Float32[np.ndarray, "rows columns 3"],
-    x: Float32[np.ndarray, "columns"],
-    y: Float32[np.ndarray, "rows"],
-    rng: np.random.Generator,
-) -> None:
-    """Boards and crowd on the far side and behind both goals, in place."""
-    height = np.maximum(np.abs(x)[None, :] - BOARDS_X, y[:, None] - BOARDS_Y)
-    along = np.where((y[:, None] - BOARDS_Y) > (np.abs(x)[None, :] - BOARDS_X), x[None, :], y[:, None])
-    track = (np.maximum(np.abs(x)[None, :] - 55.5, np.abs(y)[:, None] - 36.6) > 0) & (height <= 0)
-    rgb[track] = rgb[track] * 0.45 + np.array([96, 70, 58], np.float32) * 0.6
-    board = (height > 0) & (height < _BOARD_METRES)
-    rgb[board] = _boards(along[board], height[board], rng)
-    stand = height >= _BOARD_METRES
-    rgb[stand] = _crowd(along[stand], height[stand], rng)
-
-
-def _boards(
-    along: Float32[np.ndarray, "texels"], height: Float32[np.ndarray, "texels"], rng: np.random.Generator
-) -> Float32[np.ndarray, "texels 3"]:
-    """Panels of seven metres with blocks that read as letters."""
-    panel = np.floor(along / 7 + 50).astype(int)
-    palette = np.array(
-        [[22, 40, 130], [230, 230, 230], [190, 20, 26], [12, 12, 14], [240, 200, 20]], np.float32
-    )
-    ground = rng.integers(0, len(palette), 101)
-    ink = (ground + rng.integers(1, len(palette), 101)) % len(palette)
-    cell = np.floor(along * 2.2).astype(int)
-    pattern = rng.integers(0, 4, (600, 3))
-    level = ((height / _BOARD_METRES - 0.2) * 5).astype(int).clip(0, 2)
-    inside = (np.mod(along + 350, 7) > 0.8) & (np.mod(along + 350, 7) < 6.2)
-    letter = (pattern[cell + 300, level] > 0) & inside & (np.abs(height / _BOARD_METRES - 0.5) < 0.3)
-    letter &= np.mod(along * 2.2, 1) > 0.25
-    return np.where(letter[:, None], palette[ink[panel]], palette[ground[panel]])
-
-
-def _crowd(
-    along: Float32[np.ndarray, "texels"], height: Float32[np.ndarray, "texels"], rng: np.random.Generator
-) -> Float32[np.ndarray, "texels 3"]:
-    """Rows of people on dark seats; every head is a spot, every body below it another."""
-    seat = np.floor(along / 0.5 + 200).astype(int)
-    row = np.floor((height - _BOARD_METRES) / 0.7).astype(int)
-    shirts = rng.uniform(20, 190, (420, 24, 3)).astype(np.float32)
-    shirts[rng.random((420, 24)) < 0.3] = (44, 46, 56)
-    body = shirts[seat, row] * 0.8
-    level = np.mod((height - _BOARD_METRES) / 0.7, 1)
-    head = (level > 0.58) & (np.abs(np.mod(along / 0.5, 1) - 0.5) < 0.3)
-    body = np.where(
-        head[:, None], np.array([170, 128, 104], np.float32) * (0.6 + 0.4 * body[:, :1] / 150), body
-    )
-    body[(level > 0.86) | ((level > 0.58) & ~head)] *= 0.35
-    fade = 0.95 - 0.03 * (height - _BOARD_METRES)
-    return (body * fade[:, None]).astype(np.float32)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from jaxtyping import UInt8
 
-from bas.synthetic import ground
 from bas.synthetic.actions import ProfileName, profile
 from bas.synthetic.camera import follow
-from bas.synthetic.colors import kits
+from bas.synthetic.colors import squads
+from bas.synthetic.ground import Ground
 from bas.synthetic.picture import Painter
 from bas.synthetic.play import Half, play
+from bas.synthetic.stadium import paint
 from bas.synthetic.stage import Contact
 
 _TEXELS_ACROSS = 21
@@ -28,7 +29,7 @@ class Recipe:
     seed: int
     match: int
     half: int
-    """1 or 2; the teams change sides between them."""
+    """1 or 2; the teams change sides between them. 0 stands for what both share."""
     frames: int
     profile: ProfileName
     width: int
@@ -36,9 +37,7 @@ class Recipe:
 
     def random(self, use: str) -> np.random.Generator:
         """Numbers for one use, the same wherever and whenever they are drawn."""
-        match_wide = use in ("kits", "ground")
-        half = 0 if match_wide else self.half
-        return np.random.default_rng([self.seed, self.match, half, *use.encode()])
+        return np.random.default_rng([self.seed, self.match, self.half, *use.encode()])
 
 
 def contacts(recipe: Recipe) -> tuple[Contact, ...]:
@@ -65,16 +64,21 @@ def _played(recipe: Recipe) -> Half:
 @lru_cache(maxsize=1)
 def _painter(recipe: Recipe) -> Painter:
     half = _played(recipe)
-    home, away, home_keeper, away_keeper, referee = kits(recipe.random("kits"))
-    teams = [[home_keeper, *[home] * 10], [away_keeper, *[away] * 10]]
-    left, right = teams if recipe.half == 1 else teams[::-1]
-    texels = min(recipe.width / _TEXELS_ACROSS, _FINEST_TEXELS)
+    home, away, referee = squads(replace(recipe, half=0).random("kits"))
+    left, right = (home, away) if recipe.half == 1 else (away, home)
     return Painter(
         half,
         follow(half, rng=recipe.random("camera")),
         (*left, *right, referee),
-        ground.paint(texels_x=texels, rng=recipe.random("ground")),
+        _ground(replace(recipe, half=0, frames=0)),
         width=recipe.width,
         height=recipe.height,
         rng=recipe.random("grain"),
     )
+
+
+@lru_cache(maxsize=1)
+def _ground(recipe: Recipe) -> Ground:
+    """The stadium, the same in both halves."""
+    texels = min(recipe.width / _TEXELS_ACROSS, _FINEST_TEXELS)
+    return paint(texels_x=texels, rng=recipe.random("ground"))

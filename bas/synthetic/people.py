@@ -47,7 +47,7 @@ def shape(ball: Float[np.ndarray, "2"], *, possession: int) -> Float[np.ndarray,
         places[11 * side] = (-50 + 4 * (along + 52) / 105, 0.06 * ball[1])
         places[11 * side : 11 * side + 11] *= ATTACK[side]
     places[KEEPERS[RIGHT], 1] *= -1
-    places[REFEREE] = ball + (-7 * np.sign(ball[0] + 0.1), 9)
+    places[REFEREE] = ball + np.array([-7 * np.sign(ball[0] + 0.1), 9])
     return np.clip(places, (-HALF_LENGTH + 1, -HALF_WIDTH + 1), (HALF_LENGTH - 1, HALF_WIDTH - 1))
 
 
@@ -121,4 +121,5 @@ class People:
         away = self.position[:, None] - self.position[None]
         squared = (away**2).sum(axis=2) + 1e-6
         push = np.where((squared < 2.6) & (squared > 1e-5), 1.6 / np.maximum(squared, 0.2), 0.0)
-        return (away * push[:, :, None]).sum(axis=1).clip(-2.5, 2.5)
+        pushed: Float[np.ndarray, "23 2"] = (away * push[:, :, None]).sum(axis=1)
+        return pushed.clip(-2.5, 2.5)

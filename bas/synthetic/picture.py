@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int16, UInt8
+from jaxtyping import Float, Int16, UInt8, UInt16
 
 from bas.synthetic import goals, sprites
 from bas.synthetic.camera import Projection, Views, projection
+from bas.synthetic.canvas import Sprite
 from bas.synthetic.colors import Kit
 from bas.synthetic.figures import Figures, figures
 from bas.synthetic.ground import Ground, texels
 from bas.synthetic.play import Half
 from bas.synthetic.poses import Pose
-from bas.synthetic.canvas import Sprite
 from bas.synthetic.sprites import HEADINGS, SUN, Look, scale_step
 
 _BALL_RADIUS_METRES = 0.175
 """Drawn larger than life, so that a small picture shows it."""
-_GRAIN = 2.4
+_GRAIN, _GRAIN_SHIFTS = 2.4, 64
 _NET_LUMA, _NET_COVER = 225, 90  # cover of 256
 
 
@@ -52,7 +52,7 @@ class Painter:
         self._figures: Figures = figures(half)
         self._width, self._height = width, height
         self._grain: Int16[np.ndarray, "rows columns"] = np.rint(
-            rng.normal(0, _GRAIN, (height + 64, width + 64))
+            rng.normal(0, _GRAIN, (height + _GRAIN_SHIFTS, width + _GRAIN_SHIFTS))
         ).astype(np.int16)
 
     def __len__(self) -> int:
@@ -73,9 +73,8 @@ class Painter:
         people = self._half.people[frame].astype(np.float64)
         feet = camera.place(np.c_[people, np.zeros(len(people))])
         looks = self._looks(feet, camera, frame)
-        odd = [(int(column) % 2, int(row) % 2) for column, row in np.floor(feet[:, :2])]
         for person, look in looks.items():
-            _lay(planes, sprites.shadow(look, odd[person]), feet[person, 0], feet[person, 1])
+            _lay(planes, sprites.shadow(look), feet[person, 0], feet[person, 1])
         self._ball_shadow(planes, camera, ball)
         for side in (-1, 1):
             if goals.in_view(side, camera, width=self._width, height=self._height):
@@ -83,7 +82,7 @@ class Painter:
         depth = (np.r_[people, ball[None, :2]] - camera.eye[:2]) @ camera.forward[:2]
         for item in sorted((*looks, len(people)), key=lambda item: -depth[item]):
             if item < len(people):
-                sprite = sprites.figure(looks[item], self._kits[item], odd[item])
+                sprite = sprites.figure(looks[item], self._kits[item])
                 _lay(planes, sprite, feet[item, 0], feet[item, 1])
             else:
                 column, row, scale = camera.place(ball[None])[0]
@@ -121,25 +120,34 @@ class Painter:
     def _grained(
         self, luma: UInt8[np.ndarray, "rows columns"], frame: int
     ) -> UInt8[np.ndarray, "rows columns"]:
-        down, right = ((frame * np.array([37, 53]) + (frame // 7) * 11) % 64).tolist()
+        down, right = (frame * 37 + frame // 7 * 11) % _GRAIN_SHIFTS, (frame * 53) % _GRAIN_SHIFTS
         noisy = self._grain[down : down + self._height, right : right + self._width] + luma
         np.clip(noisy, 16, 235, out=noisy)
-        return noisy.astype(np.uint8)
+        grained: UInt8[np.ndarray, "rows columns"] = noisy.astype(np.uint8)
+        return grained
 
 
 def _lay(planes: Planes, sprite: Sprite, column: float, row: float) -> None:
-    """Lay a sprite over the picture, its anchor at the given element."""
+    """Lay a sprite over the picture, its anchor at the given element; its chroma snaps to every other one."""
     left, top = int(np.floor(column)) - sprite.left, int(np.floor(row)) - sprite.top
-    rows, columns = sprite.luma.shape
-    height, width = planes.luma.shape
+    _blend(planes.luma[None], sprite.luma[None], sprite.below, left, top)
+    _blend(planes.chroma, sprite.chroma, sprite.chroma_below, left // 2, top // 2)
+
+
+def _blend(
+    planes: UInt8[np.ndarray, "planes height width"],
+    colors: UInt16[np.ndarray, "planes rows columns"],
+    below: UInt16[np.ndarray, "rows columns"],
+    left: int,
+    top: int,
+) -> None:
+    """Lay colors over planes, in place; what lies outside is cut off."""
+    _, height, width = planes.shape
+    rows, columns = below.shape
     r0, r1, c0, c1 = max(-top, 0), min(rows, height - top), max(-left, 0), min(columns, width - left)
-    if r0 >= r1 or c0 >= c1:
-        return
-    part = planes.luma[top + r0 : top + r1, left + c0 : left + c1]
-    part[...] = (part * sprite.below[r0:r1, c0:c1] >> 8) + sprite.luma[r0:r1, c0:c1]
-    r0, r1, c0, c1, left, top = r0 // 2, r1 // 2, c0 // 2, c1 // 2, left // 2, top // 2
-    tint = planes.chroma[:, top + r0 : top + r1, left + c0 : left + c1]
-    tint[...] = (tint * sprite.chroma_below[r0:r1, c0:c1] >> 8) + sprite.chroma[:, r0:r1, c0:c1]
+    if r0 < r1 and c0 < c1:
+        part = planes[:, top + r0 : top + r1, left + c0 : left + c1]
+        part[...] = (part * below[r0:r1, c0:c1] >> 8) + colors[:, r0:r1, c0:c1]
 
 
 def _goal(planes: Planes, camera: Projection, side: int) -> None:

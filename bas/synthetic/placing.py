@@ -36,8 +36,10 @@ def zone(moves: Sequence[Move]) -> Zone | None:
             return Zone(-43.0, 11.0)
         case Move.CROSS, _:
             return Zone(40.0, 26.0)
+        case Move.SHOT, Move.BLOCK:
+            return Zone(35.0, 7.0)
         case Move.SHOT, _:
-            return Zone(37.0, 7.0)
+            return Zone(40.0, 7.0)
         case Move.FREE_KICK, Move.GOAL | Move.OUT_BEHIND | Move.BLOCK | Move.SHOT:
             return Zone(28.0, 8.0)
         case Move.FREE_KICK, _:
@@ -54,16 +56,21 @@ def aim(
 ) -> Float[np.ndarray, "2"]:
     """Where the first of `moves` should be made by `side`, the ball being at `start` one move before."""
     attack = float(ATTACK[side])
-    drift = start + (attack * rng.normal(5, 7), rng.normal(0, 11) - 0.2 * start[1])
+    drift = start + np.array([attack * rng.normal(5, 7), rng.normal(0, 11) - 0.2 * start[1]])
     for steps, place in _places_ahead(moves):
         far = drift.copy()
         if place.along is not None:
             far[0] = attack * (place.along + rng.normal(0, 2.5))
         if place.across is not None:
             far[1] = _lateral_sign(start[1], rng) * (place.across + rng.normal(0, 1.5))
-        return np.clip(start + (far - start) / steps, -LIMITS, LIMITS)
-    bounds = np.array([38.0, 27.0])
-    return np.clip(drift, -bounds, bounds)
+        return within(start + (far - start) / steps, LIMITS)
+    return within(drift, np.array([38.0, 27.0]))
+
+
+def within(spot: Float[np.ndarray, "2"], limits: Float[np.ndarray, "2"]) -> Float[np.ndarray, "2"]:
+    """The point nearest to `spot` in the middle of the pitch, up to `limits` from the center spot."""
+    nearest_spot: Float[np.ndarray, "2"] = np.minimum(np.maximum(spot, -limits), limits)
+    return nearest_spot
 
 
 def suits_other_side(moves: Sequence[Move], start: Float[np.ndarray, "2"], *, side: int) -> bool:
@@ -120,10 +127,10 @@ def reception(
     spots = start + away * np.minimum(1, ball_speed * seconds / distance)[:, None]
     runs = np.linalg.norm(spots - position[people], axis=1)
     cost = np.linalg.norm(spots - target, axis=1)
-    cost += 4.0 * np.maximum(0, runs - reach)
+    cost += 12.0 * np.maximum(0, runs - reach)
     cost += 4.0 * np.maximum(0, _CLOSEST_PASS_METRES - distance)
     best = int(np.argmin(cost))
-    return Reception(int(people[best]), np.clip(spots[best], -LIMITS, LIMITS))
+    return Reception(int(people[best]), within(spots[best], LIMITS))
 
 
 def nearest(

@@ -60,18 +60,22 @@ def transition_matrix(profile: Profile) -> Float[np.ndarray, "moves moves"]:
         matrix /= matrix.sum(axis=1, keepdims=True)
         shares = np.bincount(_LABEL_OF_COLUMN, weights=_stationary(matrix))
         scale *= (target / shares) ** 0.5
-    return matrix
+    return np.asarray(matrix)
 
 
 def _targets(profile: Profile) -> Float[np.ndarray, "classes"]:
     counts = np.array([profile.counts[action] for action in Action])
-    return counts / counts.sum()
+    shares: Float[np.ndarray, "classes"] = counts / counts.sum()
+    return shares
 
 
 def _stationary(matrix: Float[np.ndarray, "moves moves"]) -> Float[np.ndarray, "moves"]:
     size = len(matrix)
     equations = np.vstack([matrix.T - np.eye(size), np.ones(size)])
-    return np.linalg.lstsq(equations, np.r_[np.zeros(size), 1.0], rcond=None)[0].clip(1e-12)
+    solution: Float[np.ndarray, "moves"] = np.linalg.lstsq(equations, np.r_[np.zeros(size), 1.0], rcond=None)[
+        0
+    ]
+    return solution.clip(1e-12)
 
 
 class _Tempo:
@@ -84,7 +88,7 @@ class _Tempo:
         steps = (grid[:, None] - centers[shares > 1e-9]) / _RANK_SPREAD
         self._grid = grid
         self._share_below = _normal_below(steps) @ shares[shares > 1e-9]
-        quantiles = np.array(profile.gaps)
+        quantiles = np.array(profile.gap_quantiles)
         self._quantiles, self._log_seconds = quantiles[:, 0], np.log(quantiles[:, 1])
 
     def gap_frames(self, move: Move, following: Move, rng: np.random.Generator) -> int:
@@ -117,7 +121,7 @@ def _limits_seconds(move: Move, following: Move) -> tuple[float, float]:
     if following is Move.BLOCK:
         return 0.04, 0.6
     if following is Move.GOAL or (move is Move.SHOT and following.leaves_play):
-        return 0.4, 1.3
+        return 0.4, 0.9
     if following is Move.HEADER or following.leaves_play:
         return (0.8 if move in _LOFTED else 0.36), 2.6
     if move in _LOFTED or following is Move.TACKLE:
@@ -130,4 +134,6 @@ _LOFTED = {Move.HIGH_PASS, Move.GOAL_KICK, Move.CROSS, Move.CORNER}
 
 def _normal_below(z: Float[np.ndarray, "points ranks"]) -> Float[np.ndarray, "points ranks"]:
     """Normal distribution function to about 1e-4 (Page, Approximations to the cumulative normal, 1977)."""
-    return 1 / (1 + np.exp(-2 * np.sqrt(2 / np.pi) * z * (1 + 0.044715 * z * z)))
+    odds = np.exp(2 * np.sqrt(2 / np.pi) * z * (1 + 0.044715 * z * z))
+    share: Float[np.ndarray, "points ranks"] = odds / (1 + odds)
+    return share

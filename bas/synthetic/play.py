@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 import numpy as np
@@ -46,7 +46,10 @@ def play(profile: Profile, *, frames: int, rng: np.random.Generator) -> Half:
     contacts = [prepare(stage, planned[0], side=int(rng.integers(2)), spot=np.zeros(2))]
     _gesture(stage, contacts[0])
     for i, then in enumerate(planned[1:], start=1):
-        contact = _passage(stage, contacts[-1], then, moves[i:])
+        late = contacts[-1].frame - planned[i - 1].frame
+        if then.frame + late >= frames - 2 * FPS:
+            break
+        contact = _passage(stage, contacts[-1], replace(then, frame=then.frame + late), moves[i:])
         _gesture(stage, contact)
         contacts.append(contact)
     _fade_out(stage, contacts[-1])

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from bas.synthetic import placing
 from bas.synthetic.actions import Move
-from bas.synthetic.passages import HEAD_HEIGHT, LOFTED, run_with_ball
+from bas.synthetic.passages import FASTEST_BALL, HEAD_HEIGHT, LOFTED, later, run_with_ball
 from bas.synthetic.people import ATTACK, KEEPERS, outfield
 from bas.synthetic.pitch import BOARDS_X, BOARDS_Y, GOAL_DEPTH, GOAL_HALF_WIDTH, HALF_LENGTH, HALF_WIDTH
 from bas.synthetic.plan import FPS, Planned
@@ -21,14 +21,16 @@ _HELD_HEIGHT = HEAD_HEIGHT + 0.3
 _RUN_UP = {Move.FREE_KICK: 4.0, Move.CORNER: 3.0, Move.GOAL_KICK: 3.5, Move.KICK_OFF: 0.5}
 """Metres that the kicker comes from."""
 _RUN_UP_FRAMES = 24
+_DRIVE_OUT_SPEED = 8.0
 
 
 def leave(stage: Stage, now: Contact, then: Planned) -> Contact:
-    """Play until the ball crosses a line, in the frame of `then`."""
-    frames = then.frame - now.frame
+    """Play until the ball crosses a line: in the frame of `then`, or later where that would be too fast."""
     if then.move is Move.OUT_CORNER and now.move is Move.SHOT:
         return _parried(stage, now, then)
     point = _crossing(stage, now, then)
+    speed = _DRIVE_OUT_SPEED if now.move is Move.DRIVE else FASTEST_BALL
+    frames = later(now, then, distance=float(np.linalg.norm(point - now.point)), speed=speed)
     if now.move is Move.DRIVE:
         path = run_with_ball(stage, now.person, now.point, point[:2], frames=frames, reach=1.2)
     elif now.move in LOFTED or now.move in (Move.SHOT, Move.HEADER, Move.BLOCK, Move.FREE_KICK):
@@ -36,9 +38,9 @@ def leave(stage: Stage, now: Contact, then: Planned) -> Contact:
     else:
         path = roll(now.point, point, frames=frames, fps=FPS)
     if then.move in (Move.GOAL, Move.OUT_BEHIND):
-        _keeper_dives(stage, 1 - now.side, point, then.frame, since=now.frame)
+        _keeper_dives(stage, 1 - now.side, point, now.frame + frames, since=now.frame)
     stage.advance(path, possession=now.side)
-    return Contact(then.frame, then.move, now.side, now.person, point)
+    return Contact(now.frame + frames, then.move, now.side, now.person, point)
 
 
 def restart(stage: Stage, now: Contact, then: Planned, ahead: Sequence[Move]) -> Contact:
@@ -96,17 +98,17 @@ def _crossing(stage: Stage, now: Contact, then: Planned) -> Point:
 
 def _parried(stage: Stage, now: Contact, then: Planned) -> Contact:
     """The keeper turns a shot around the post: he is the last toucher."""
-    frames = then.frame - now.frame
     side = 1 - now.side
     end = float(-ATTACK[side])
     corner = stage.rng.choice((-1.0, 1.0))
     hand = np.array([end * (HALF_LENGTH - 0.8), corner * 2.6, 0.9])
+    frames = later(now, then, distance=float(np.linalg.norm(hand - now.point)) / 0.62, speed=FASTEST_BALL)
     flight = max(1, round(0.62 * frames))
     beyond = np.array([end * (HALF_LENGTH + 0.15), corner * (GOAL_HALF_WIDTH + 2.0), 0.5])
     _keeper_dives(stage, side, hand, now.frame + flight, since=now.frame)
     stage.advance(fly(now.point, hand, frames=flight, fps=FPS), possession=now.side)
     stage.advance(fly(hand, beyond, frames=frames - flight, fps=FPS), possession=now.side)
-    return Contact(then.frame, then.move, side, KEEPERS[side], beyond)
+    return Contact(now.frame + frames, then.move, side, KEEPERS[side], beyond)
 
 
 def _keeper_dives(stage: Stage, side: int, point: Point, frame: int, *, since: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64
 
 from bas.synthetic.colors import BOOTS, HAIR, SHIRT, SHORTS, SKIN, SLEEVE, SOCKS
 from bas.synthetic.poses import PHASES, Pose
@@ -13,6 +14,9 @@ _FIGURE_SCALE = 1.2
 """Figures are a fifth larger than life, so that a small picture shows their legs."""
 _THIGH, _SHIN, _UPPER_ARM, _FOREARM = 0.46, 0.44, 0.30, 0.27
 _HIP, _SHOULDER = 0.92, 1.46
+
+
+_Joint = Float64[np.ndarray, "3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,38 +118,42 @@ def _gesture(pose: Pose, phase: int) -> _Limbs:
 
 def _assemble(limbs: _Limbs) -> tuple[Capsule, ...]:
     shoulder_x = float(np.sin(limbs.lean)) * (_SHOULDER - _HIP)
-    sticks: list[tuple[np.ndarray, np.ndarray, float, int]] = []
+    sticks: list[tuple[_Joint, _Joint, float, int]] = []
     hip, neck = np.array([0.0, 0, _HIP]), np.array([shoulder_x, 0, _SHOULDER])
     for side, thigh, knee in zip((1, -1), limbs.thighs, limbs.knees, strict=True):
-        top = hip + (0, 0.10 * side, 0)
+        top = hip + _at(0, 0.10 * side, 0)
         joint = top + _swung(_THIGH, thigh, 0.04 * side)
         ankle = joint + _swung(_SHIN, thigh - knee, 0.02 * side)
-        toe = ankle + (0.17 * np.cos(thigh - knee), 0, 0.12 * np.sin(thigh - knee) - 0.02)
+        toe = ankle + _at(0.17 * np.cos(thigh - knee), 0, 0.12 * np.sin(thigh - knee) - 0.02)
         middle = top + 0.62 * (joint - top)
         sticks += [(joint, ankle, 0.062, SOCKS), (ankle, toe, 0.05, BOOTS)]
         sticks += [(middle, joint, 0.075, SKIN), (top, middle, 0.105, SHORTS)]
-    sticks.append((hip + (0, 0, 0.08), neck - (0, 0, 0.10), 0.165, SHIRT))
-    sticks.append((neck + (0, 0.12, -0.05), neck + (0, -0.12, -0.05), 0.105, SHIRT))
+    sticks.append((hip + _at(0, 0, 0.08), neck - _at(0, 0, 0.10), 0.165, SHIRT))
+    sticks.append((neck + _at(0, 0.12, -0.05), neck + _at(0, -0.12, -0.05), 0.105, SHIRT))
     for side, arm, elbow in zip((1, -1), limbs.arms, limbs.elbows, strict=True):
-        top = neck + (0, 0.21 * side, -0.04)
+        top = neck + _at(0, 0.21 * side, -0.04)
         joint = top + _swung(_UPPER_ARM, arm, limbs.spread * side)
         hand = joint + _swung(_FOREARM, arm + elbow, 0.6 * limbs.spread * side)
         sticks += [(joint, hand, 0.045, SKIN), (top, joint, 0.06, SLEEVE)]
-    head = neck + (0.03, 0, 0.22)
-    sticks += [(neck, head, 0.06, SKIN), (head, head + (0.02, 0, 0.0), 0.115, SKIN)]
-    sticks.append((head + (-0.035, 0, 0.045), head + (-0.01, 0, 0.06), 0.112, HAIR))
+    head = neck + _at(0.03, 0, 0.22)
+    sticks += [(neck, head, 0.06, SKIN), (head, head + _at(0.02, 0, 0.0), 0.115, SKIN)]
+    sticks.append((head + _at(-0.035, 0, 0.045), head + _at(-0.01, 0, 0.06), 0.112, HAIR))
     return tuple(
         Capsule(_tipped(start, limbs), _tipped(end, limbs), radius * _FIGURE_SCALE, part)
         for start, end, radius, part in sticks
     )
 
 
-def _swung(length: float, angle: float, aside: float) -> np.ndarray:
+def _at(x: float, y: float, z: float) -> _Joint:
+    return np.array([x, y, z], np.float64)
+
+
+def _swung(length: float, angle: float, aside: float) -> _Joint:
     down = float(np.cos(aside))
-    return length * np.array([np.sin(angle) * down, np.sin(aside), -np.cos(angle) * down])
+    return length * _at(float(np.sin(angle)) * down, float(np.sin(aside)), -float(np.cos(angle)) * down)
 
 
-def _tipped(point: np.ndarray, limbs: _Limbs) -> tuple[float, float, float]:
+def _tipped(point: _Joint, limbs: _Limbs) -> tuple[float, float, float]:
     x, y, z = point
     x, z = (
         x * np.cos(limbs.pitch) + z * np.sin(limbs.pitch),

@@ -6,7 +6,7 @@ import os
 import re
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,7 @@ class _Job:
 
 
 def _job(out: Path, layout: Layout, video: str, halves: list[Recipe]) -> _Job:
-    name = match_name(layout, match=halves[0].match, rng=halves[0].random("name"))
+    name = match_name(layout, match=halves[0].match, rng=replace(halves[0], half=0).random("name"))
     return _Job(name, match_files(out, layout, name, video=video), tuple(halves))
 
 

@@ -21,7 +21,7 @@ def roll(start: Point, end: Point, *, frames: int, fps: int) -> Path:
     """Along the ground, losing speed; a ball that starts in the air falls first and bounces."""
     tau = np.arange(1, frames + 1) / frames
     share = (1 - np.exp(-0.9 * tau)) / (1 - np.exp(-0.9))
-    path = start + (end - start) * share[:, None]
+    path: Path = start + (end - start) * share[:, None]
     path[:, 2] = end[2] + _bounces(start[2] - end[2], np.arange(1, frames + 1) / fps)
     return path
 
@@ -29,7 +29,7 @@ def roll(start: Point, end: Point, *, frames: int, fps: int) -> Path:
 def fly(start: Point, end: Point, *, frames: int, fps: int) -> Path:
     """Through the air: a straight line on the ground, a parabola above it."""
     tau = np.arange(1, frames + 1) / frames
-    path = start + (end - start) * tau[:, None]
+    path: Path = start + (end - start) * tau[:, None]
     apex = min(_GRAVITY * (frames / fps) ** 2 / 8, _HIGHEST_METRES)
     path[:, 2] += 4 * apex * tau * (1 - tau)
     return path
@@ -44,7 +44,7 @@ def carry(start: Point, runner: Float[np.ndarray, "frames 2"], end: Point, *, fp
     phase = np.arange(1, frames + 1) / frames * touches % 1.0
     ahead = 0.4 + reach * np.sin(np.pi * phase**0.7)
     free = runner + heading * ahead[:, None]
-    path = np.c_[free, np.full(frames, BALL_RADIUS)]
+    path: Path = np.c_[free, np.full(frames, BALL_RADIUS)]
     blend = min(frames, 6)
     fade = np.arange(1, blend + 1)[:, None] / blend
     path[:blend] = start + (path[:blend] - start) * fade
@@ -57,7 +57,7 @@ def run_out(start: Point, velocity: Point, *, frames: int, fps: int, stop_second
     """A ball that nobody plays: it falls, bounces, and comes to rest after a while."""
     time = np.arange(1, frames + 1) / fps
     travelled = stop_seconds * (1 - np.exp(-time / stop_seconds))
-    path = start + velocity * travelled[:, None]
+    path: Path = start + velocity * travelled[:, None]
     path[:, 2] = BALL_RADIUS + _bounces(start[2] - BALL_RADIUS, time)
     return path
 
@@ -88,9 +88,10 @@ def hermite(
     tau = (np.arange(1, frames + 1) / frames)[:, None]
     first = velocity * min(seconds, 1.5)
     last = np.zeros(2) if arrival is None else arrival * min(seconds, 1.5)
-    return (
+    way: Float[np.ndarray, "frames 2"] = (
         (2 * tau**3 - 3 * tau**2 + 1) * start
         + (tau**3 - 2 * tau**2 + tau) * first
         + (3 * tau**2 - 2 * tau**3) * end
         + (tau**3 - tau**2) * last
     )
+    return way
