@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float16, Int64
+from jaxtyping import Bool, Float16, Int64, UInt8
 
 from bas.extract.cache import Facts, trailer
 from bas.files import publish, write_at
@@ -67,7 +67,7 @@ def _header(
     shape: tuple[int, ...],
     pts: Int64[np.ndarray, "ticks"],
     valid: Bool[np.ndarray, "rows"],
-    hashes: np.ndarray[Any, Any],
+    hashes: UInt8[np.ndarray, "segments 32"],
 ) -> bytes:
     """All bytes of an HDF5 file before its rows, which come last."""
     import h5py

@@ -22,10 +22,10 @@ from jaxtyping import Bool, Float16, Int64
 
 from bas.clock import milliseconds, span_text
 from bas.errors import DataError, MissingError
-from bas.extract.encoder import Precision
 from bas.extract.fingerprint import Fingerprint
 from bas.extract.identity import VideoIdentity
 from bas.extract.parts import Segments
+from bas.extract.precision import Precision
 
 FORMAT = "bas features 1"
 _TRAILER = struct.Struct("<8sQ32s")
@@ -235,21 +235,19 @@ def _parse(path: Path, header_bytes: int, identity: str) -> FeatureCache:
             _require(link.type == h5py.h5l.TYPE_HARD, f"/{name} is a link to elsewhere")
         _require(set(file) == {"features", "pts", "valid", "segment_sha256"}, f"it holds {sorted(file)}")
         facts = _facts(file)
-        features = file["features"]
-        _require_plain(features, "<f2", 4)
-        rows = -(-facts.num_frames // facts.hop)
-        offset, shape = features.id.get_offset(), features.shape
-        nbytes = 2 * math.prod(shape)
-        _require(offset == header_bytes, "its rows do not begin where its header ends")
-        _require(
-            offset + nbytes + _TRAILER.size == path.stat().st_size, "it is longer or shorter than its rows"
-        )
-        _require(shape[0] == rows > 0, f"it has {shape[0]} rows for {facts.num_frames} frames")
+        rows = math.ceil(facts.num_frames / facts.hop)
         pts = _small(file["pts"], "<i8", (facts.num_frames,), header_bytes)
         valid = _small(file["valid"], "|b1", (rows,), header_bytes)
         hashes = _small(
             file["segment_sha256"], "|u1", (len(Segments(rows, facts.segment_rows)), 32), header_bytes
         )
+        features = file["features"]
+        _require_plain(features, "<f2", 4)
+        offset, shape = features.id.get_offset(), features.shape
+        _require(shape[0] == rows, f"it has {shape[0]} rows for {facts.num_frames} frames")
+        _require(offset == header_bytes, "its rows do not begin where its header ends")
+        end = offset + 2 * math.prod(shape)
+        _require(end + _TRAILER.size == path.stat().st_size, "it is longer or shorter than its rows")
     return FeatureCache(
         path,
         facts,

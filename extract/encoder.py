@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from pathlib import Path
-from typing import Any, Literal, assert_never
+from typing import Any, assert_never
 
 import timm
 import torch
@@ -14,10 +13,8 @@ from torch.nn import functional
 
 from bas.errors import SettingsError
 from bas.extract.folding import Flow, fold_normalizations
+from bas.extract.precision import Precision
 
-Precision = Literal["fp32", "bf16"]
-
-_CPU_INFO = Path("/proc/cpuinfo")
 _CPU_PIXELS = 1 << 20  # of a call; with more of them the maps fall out of the caches of a CPU
 
 
@@ -105,16 +102,6 @@ class FrozenEncoder(nn.Module):
         maps = self.body(stacks if self.scale == 1.0 else stacks * self.scale)[-1]
         rows: Tensor = functional.adaptive_avg_pool2d(maps.float(), self.grid)
         return rows
-
-
-def best_precision(wanted: Literal["auto", "fp32", "bf16"], device: torch.device | str) -> Precision:
-    """What `auto` means on this machine: bf16 where the hardware computes in it, else fp32."""
-    if wanted != "auto":
-        return wanted
-    if torch.device(device).type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    flags = _CPU_INFO.read_text() if _CPU_INFO.exists() else ""
-    return "bf16" if "avx512_bf16" in flags or "amx_bf16" in flags else "fp32"
 
 
 def rows_a_call(batch: int, *, size: tuple[int, int], device: torch.device | str) -> int:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float16
 
-from bas.extract.encoder import Precision
 from bas.extract.identity import VideoIdentity
+from bas.extract.precision import Precision
 from bas.files import publish, write_at
 
 _FORMAT = b"bas part 1"  # begins what is hashed: parts of another form are not taken for sound

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from bas import console
 from bas.config.settings import ExtractSettings
-from bas.extract.encoder import Encoder, FrozenEncoder, best_precision, rows_a_call
+from bas.extract.encoder import Encoder, FrozenEncoder, rows_a_call
+from bas.extract.precision import best_precision
 from bas.extract.run import caches
 from bas.extract.stacks import canvas_of
 from bas.extract.timeline import open_timeline

@@ -18,8 +18,9 @@ from bas.config.settings import ExtractSettings
 from bas.errors import BasError, DataError, LockedError, MissingError, PartialError, SettingsError
 from bas.extract.cache import FeatureCache, open_cache
 from bas.extract.decode import Decoder
-from bas.extract.encoder import Encoder, FrozenEncoder, Precision, best_precision
+from bas.extract.encoder import Encoder, FrozenEncoder
 from bas.extract.fingerprint import Fingerprint, cache_path, fingerprint_of
+from bas.extract.precision import Precision, best_precision
 from bas.extract.stacks import canvas_of
 from bas.extract.video import Outcome, VideoReport, VideoTask, extract_video
 from bas.extract.weights import build_encoder, weights_digest

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,19 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from bas.config.settings import ExtractSettings
+from bas.extract.decode import Frame
 
 _MULTIPLE = 32  # the encoder halves five times
-
-
-class Picture(Protocol):
-    """What a decoder yields of one tick; `bas.extract.decode.Frame` is one."""
-
-    @property
-    def number(self) -> int: ...
-    @property
-    def luma(self) -> Any: ...
-    @property
-    def sound(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,29 +102,29 @@ def canvas_of(settings: ExtractSettings) -> Canvas:
 
 
 def batches(
-    pictures: Iterable[Picture], work: Iterable[range], *, rows: Rows, canvas: Canvas, buffer: Tensor
+    frames: Iterable[Frame], work: Iterable[range], *, rows: Rows, canvas: Canvas, buffer: Tensor
 ) -> Iterator[Batch]:
-    """Fill `buffer` with the stacks of each piece of `work` in turn, straight from the pictures.
+    """Fill `buffer` with the stacks of each piece of `work` in turn, straight from the frames.
 
     Args:
-        pictures: every tick of the span of all the work, once, ascending.
+        frames: every tick of the span of all the work, once, ascending.
         work: ranges of rows that follow each other, each no longer than the buffer.
         rows: of the video.
-        canvas: that the pictures are laid on.
+        canvas: that their pictures are laid on.
         buffer: from `canvas.empty`; only the part inside the canvas is ever written.
     """
     height, width = canvas.inside
-    source = iter(pictures)
+    source = iter(frames)
     recent: dict[int, UInt8[Tensor, "height width"]] = {}
     latest = -1
     for piece in work:
         for place, row in enumerate(piece):
             ticks = rows.ticks_of(row)
             while latest < max(ticks):
-                picture = next(source)
-                latest = picture.number
+                frame = next(source)
+                latest = frame.number
                 if rows.uses(latest):
-                    recent[latest] = canvas.fit(torch.as_tensor(picture.luma, device=buffer.device))
+                    recent[latest] = canvas.fit(torch.as_tensor(frame.luma, device=buffer.device))
             for channel, tick in enumerate(ticks):
                 buffer[place, channel, height, width].copy_(recent[tick], non_blocking=True)
             for tick in [tick for tick in recent if tick < min(ticks)]:

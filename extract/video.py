@@ -21,10 +21,11 @@ from bas.errors import DataError, MissingError, OutputError, SettingsError
 from bas.extract.assemble import write_cache
 from bas.extract.cache import FORMAT, DamagedSpan, Facts, FeatureCache, open_cache, verify
 from bas.extract.decode import Decoder, Health
-from bas.extract.encoder import FrozenEncoder, Precision
+from bas.extract.encoder import FrozenEncoder
 from bas.extract.fingerprint import Fingerprint
 from bas.extract.identity import VideoIdentity, identify_in_background
 from bas.extract.parts import Part, PartFacts, PartHeader, Segments, part_path, read_part, write_part
+from bas.extract.precision import Precision
 from bas.extract.segments import SegmentWork, compute_segments
 from bas.extract.soundness import Soundness, judge, soundness_of
 from bas.extract.timeline import Timeline, open_timeline

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from bas.errors import SettingsError
+from bas.extract import precision as precision_module
+from bas.extract.encoder import Encoder, FrozenEncoder, rows_a_call
+from bas.extract.precision import Precision, best_precision
+
+FOLDED = ["test_efficientnet", "tf_efficientnetv2_b0", "resnet18", "regnety_002"]
+PARTLY = ["repvgg_a0", "test_nfnet", "test_convnext", "resnetv2_18"]
+
+
+def lively(name: str) -> Encoder:
+    """An encoder whose normalizations all change something."""
+    torch.manual_seed(0)
+    encoder = Encoder(name).eval()
+    for module in encoder.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:
+            assert module.running_var is not None
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 2)
+            if module.affine:
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.normal_(module.bias, 0, 0.1)
+    return encoder
+
+
+def frozen(encoder: Encoder, precision: Precision = "fp32") -> FrozenEncoder:
+    return FrozenEncoder(encoder, size=(64, 96), grid=(2, 3), precision=precision, device="cpu")
+
+
+@pytest.fixture
+def stacks() -> torch.Tensor:
+    return torch.randint(0, 256, (2, 3, 64, 96), generator=torch.Generator().manual_seed(1)).float()
+
+
+@pytest.mark.parametrize("name", FOLDED + PARTLY)
+def test_the_frozen_encoder_equals_the_encoder_to_1e_5(name: str, stacks: torch.Tensor) -> None:
+    encoder = lively(name)
+    with torch.no_grad():
+        wanted = functional.adaptive_avg_pool2d(encoder(stacks / 255), (2, 3))
+    assert (frozen(encoder)(stacks) - wanted).norm() <= 1e-5 * wanted.norm()
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_no_normalization_is_left_where_all_can_be_folded(name: str) -> None:
+    assert not [module for module in frozen(Encoder(name)).modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+def test_freezing_leaves_the_encoder_itself_alone(encoder: Encoder, stacks: torch.Tensor) -> None:
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    frozen(encoder, "bf16")(stacks.bfloat16())
+    after = encoder.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_bytes_go_into_bf16_exactly() -> None:
+    values = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(values.bfloat16().int(), values.int())
+
+
+def test_bf16_rows_point_where_fp32_rows_do(encoder: Encoder, stacks: torch.Tensor) -> None:
+    exact, rough = frozen(encoder)(stacks), frozen(encoder, "bf16")(stacks.bfloat16())
+    assert rough.dtype == torch.float32
+    assert functional.cosine_similarity(exact.flatten(1), rough.flatten(1)).min() > 0.99
+
+
+def test_width_is_the_number_of_channels(encoder: Encoder, stacks: torch.Tensor) -> None:
+    assert encoder.width == encoder(stacks).shape[1] == frozen(encoder)(stacks).shape[1] == 64
+
+
+def test_an_unknown_encoder_is_named_with_a_remedy() -> None:
+    with pytest.raises(SettingsError, match=r"extract.encoder=resnet81 is no encoder.*any timm model"):
+        Encoder("resnet81")
+
+
+def test_a_cpu_takes_fewer_large_pictures_at_once() -> None:
+    assert rows_a_call(30, size=(736, 1280), device="cpu") == 1
+    assert rows_a_call(30, size=(128, 224), device="cpu") == 30
+    assert rows_a_call(30, size=(736, 1280), device="cuda") == 30
+
+
+def test_the_processor_says_what_auto_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "cpuinfo"
+    monkeypatch.setattr(precision_module, "_CPU_INFO", info)
+    assert best_precision("auto", "cpu") == "fp32"
+    info.write_text("flags : avx512f amx_bf16 amx_tile")
+    assert best_precision("auto", "cpu") == "bf16"
+    assert best_precision("fp32", "cpu") == "fp32"
+    info.write_text("flags : avx512f avx2")
+    assert best_precision("auto", "cpu") == "fp32"
