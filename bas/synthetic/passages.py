@@ -88,7 +88,9 @@ def _feint(stage: Stage, person: int, *, frames: int) -> None:
     quiet = frames - 2 * _FEINT_FRAMES
     if quiet > 0:
         for moment in stage.rng.integers(0, quiet, stage.rng.poisson(_FEINTS_PER_SECOND * quiet / FPS)):
-            stage.gestures.make(Pose.KICK, person, stage.frame + _FEINT_FRAMES + int(moment), since=stage.frame + 4)
+            stage.gestures.make(
+                Pose.KICK, person, stage.frame + _FEINT_FRAMES + int(moment), since=stage.frame + 4
+            )
 
 
 def _send(stage: Stage, now: Contact, then: Planned, ahead: Sequence[Move]) -> Contact:
@@ -167,10 +169,7 @@ def _robbed(stage: Stage, now: Contact, then: Planned, ahead: Sequence[Move]) ->
 def _into_an_opponent(stage: Stage, now: Contact, then: Planned) -> Contact:
     """The ball is struck hard at an opponent who stands as far away as it gets."""
     frames = then.frame - now.frame
-    reach = _FEINTS_PER_SECOND, _FEINT_FRAMES = 0.9, 9
-_TRAPS = 0.5
-"""Share of balls that are stopped with a leg held out, as if to kick."""
-_BLOCKED_SPEED * frames / FPS + 0.5
+    reach = _BLOCKED_SPEED * frames / FPS + 0.5
     side = 1 - now.side
     opponents = outfield(side)
     ways = stage.people.position[opponents] - now.ground
