@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from extracting import tiny_encoder
 from torch import nn
 from torch.nn import functional
 
@@ -53,7 +54,8 @@ def test_no_normalization_is_left_where_all_can_be_folded(name: str) -> None:
     assert not [module for module in frozen(Encoder(name)).modules() if isinstance(module, nn.BatchNorm2d)]
 
 
-def test_freezing_leaves_the_encoder_itself_alone(encoder: Encoder, stacks: torch.Tensor) -> None:
+def test_freezing_leaves_the_encoder_itself_alone(stacks: torch.Tensor) -> None:
+    encoder = tiny_encoder()
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     frozen(encoder, "bf16")(stacks.bfloat16())
     after = encoder.state_dict()
@@ -65,13 +67,15 @@ def test_bytes_go_into_bf16_exactly() -> None:
     assert torch.equal(values.bfloat16().int(), values.int())
 
 
-def test_bf16_rows_point_where_fp32_rows_do(encoder: Encoder, stacks: torch.Tensor) -> None:
+def test_bf16_rows_point_where_fp32_rows_do(stacks: torch.Tensor) -> None:
+    encoder = tiny_encoder()
     exact, rough = frozen(encoder)(stacks), frozen(encoder, "bf16")(stacks.bfloat16())
     assert rough.dtype == torch.float32
     assert functional.cosine_similarity(exact.flatten(1), rough.flatten(1)).min() > 0.99
 
 
-def test_width_is_the_number_of_channels(encoder: Encoder, stacks: torch.Tensor) -> None:
+def test_width_is_the_number_of_channels(stacks: torch.Tensor) -> None:
+    encoder = tiny_encoder()
     assert encoder.width == encoder(stacks).shape[1] == frozen(encoder)(stacks).shape[1] == 64
 
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import timm
 import torch
+from extracting import make_game, tiny_encoder, tiny_settings
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -14,7 +14,6 @@ from bas.errors import DataError, MissingError, SettingsError, UnavailableError
 from bas.extract import weights as weights_module
 from bas.extract.encoder import Encoder
 from bas.extract.weights import build_encoder, measure_normalizations, weights_digest
-from bas.types import Game
 
 
 @pytest.fixture(autouse=True)
@@ -22,14 +21,17 @@ def few_stacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights_module, "_NUM_STACKS", 4)
 
 
+@pytest.fixture
+def settings(tmp_path: Path) -> ExtractSettings:
+    return tiny_settings(tmp_path)
+
+
 def with_weights(settings: ExtractSettings, weights: str | Path) -> ExtractSettings:
     return settings.model_copy(update={"weights": str(weights)})
 
 
-def test_the_digest_is_of_the_tensors_not_of_the_file(
-    encoder: Encoder, settings: ExtractSettings, tmp_path: Path
-) -> None:
-    state = dict(reversed(encoder.state_dict().items()))
+def test_the_digest_is_of_the_tensors_not_of_the_file(settings: ExtractSettings, tmp_path: Path) -> None:
+    state = dict(reversed(tiny_encoder().state_dict().items()))
     (tmp_path / "run").mkdir()
     save_file(state, tmp_path / "own.safetensors", {"made": "elsewhere"})
     save_file(
@@ -38,15 +40,13 @@ def test_the_digest_is_of_the_tensors_not_of_the_file(
     )
     for source in (tmp_path / "own.safetensors", tmp_path / "run", settings.weights):
         loaded = build_encoder(with_weights(settings, source), features=tmp_path)
-        assert weights_digest(loaded) == weights_digest(encoder)
+        assert weights_digest(loaded) == weights_digest(tiny_encoder())
 
 
-def test_one_changed_number_changes_the_digest(
-    encoder: Encoder, settings: ExtractSettings, tmp_path: Path
-) -> None:
+def test_one_changed_number_changes_the_digest(settings: ExtractSettings, tmp_path: Path) -> None:
     changed = build_encoder(settings, features=tmp_path)
     next(changed.parameters()).data.view(-1)[0] += 1e-6
-    assert weights_digest(changed) != weights_digest(encoder)
+    assert weights_digest(changed) != weights_digest(tiny_encoder())
 
 
 def test_the_file_of_a_whole_classifier_serves_too(settings: ExtractSettings, tmp_path: Path) -> None:
@@ -94,10 +94,8 @@ def test_without_a_network_the_remedies_are_named(
         build_encoder(with_weights(settings, "timm"), features=tmp_path)
 
 
-def test_random_weights_are_measured_once_and_used_again(
-    settings: ExtractSettings, make_game: Callable[..., Game], tmp_path: Path
-) -> None:
-    games = [make_game("one"), make_game("two", first=500)]
+def test_random_weights_are_measured_once_and_used_again(settings: ExtractSettings, tmp_path: Path) -> None:
+    games = [make_game(tmp_path, "one"), make_game(tmp_path, "two", first=500)]
     random = with_weights(settings, "random")
     first = build_encoder(random, features=tmp_path, training=games)
     (file,) = (tmp_path / "encoders").glob("random-test_efficientnet-*.safetensors")
@@ -110,10 +108,8 @@ def test_random_weights_are_measured_once_and_used_again(
         assert "two/1_720p.mkv" in opened.metadata()["bas"]
 
 
-def test_random_weights_are_the_same_on_every_day(
-    settings: ExtractSettings, make_game: Callable[..., Game], tmp_path: Path
-) -> None:
-    games, random = [make_game()], with_weights(settings, "random")
+def test_random_weights_are_the_same_on_every_day(settings: ExtractSettings, tmp_path: Path) -> None:
+    games, random = [make_game(tmp_path)], with_weights(settings, "random")
     one, other = (build_encoder(random, features=tmp_path / name, training=games) for name in ("a", "b"))
     assert weights_digest(one) == weights_digest(other)
     files = [next((tmp_path / name / "encoders").glob("*.safetensors")) for name in ("a", "b")]
@@ -122,12 +118,12 @@ def test_random_weights_are_the_same_on_every_day(
 
 
 def test_another_seed_or_other_games_make_other_random_weights(
-    settings: ExtractSettings, make_game: Callable[..., Game], tmp_path: Path
+    settings: ExtractSettings, tmp_path: Path
 ) -> None:
-    game, random = make_game(), with_weights(settings, "random")
+    game, random = make_game(tmp_path), with_weights(settings, "random")
     for changed in (random, random.model_copy(update={"seed": 1})):
         build_encoder(changed, features=tmp_path, training=[game])
-    build_encoder(random, features=tmp_path, training=[make_game("other", first=300)])
+    build_encoder(random, features=tmp_path, training=[make_game(tmp_path, "other", first=300)])
     files = list((tmp_path / "encoders").glob("*.safetensors"))
     assert len({file.name for file in files}) == 3
     assert len({load_file(file)["conv_stem.weight"].sum().item() for file in files}) == 2
@@ -141,10 +137,8 @@ def test_random_weights_without_a_readable_game_are_refused(
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
-def test_a_bad_training_video_is_left_out(
-    settings: ExtractSettings, make_game: Callable[..., Game], tmp_path: Path
-) -> None:
-    good, bad = make_game("good"), make_game("bad")
+def test_a_bad_training_video_is_left_out(settings: ExtractSettings, tmp_path: Path) -> None:
+    good, bad = make_game(tmp_path, "good"), make_game(tmp_path, "bad")
     bad.videos[0].path.write_bytes(b"nothing")
     build_encoder(with_weights(settings, "random"), features=tmp_path, training=[bad, good])
 
