@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from itertools import islice
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -82,7 +82,8 @@ class _Worker(Generic[T]):
         self._thread.join(_JOIN_SECONDS)
 
     def _run(self) -> None:
-        with _Kept() as kept, closing(self._source):
+        kept = _Kept()
+        with kept, closing(self._source):
             while not self._stopping.is_set() and (items := list(islice(self._source, self._chunk))):
                 self._put(items)
         self.error = kept.error
@@ -103,8 +104,8 @@ class _Kept:
 
     error: BaseException | None = None
 
-    def __enter__(self) -> Self:
-        return self
+    def __enter__(self) -> None:
+        pass
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

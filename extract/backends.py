@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from functools import cache
+from itertools import takewhile
 from typing import Literal, assert_never
 
 import numpy as np
@@ -15,7 +17,7 @@ from bas.dataset.times import VideoTimes
 from bas.errors import UnavailableError
 from bas.extract import cpu, nvdec, nvdec_probe
 from bas.extract.pictures import Health, Picture
-from bas.extract.seek import entry
+from bas.extract.seek import Entry, entry
 
 Decoder = Literal["auto", "nvdec", "cpu"]
 
@@ -47,30 +49,31 @@ def choose(decoder: Decoder, device: torch.device, *, health: Health) -> None:
 
 
 def pictures(
-    times: VideoTimes, keyframe: int | None, *, device: torch.device, fall_back: bool, health: Health
-) -> Iterator[Picture]:
-    """The sound pictures from a keyframe on, in order, by the decoder that was chosen.
+    times: VideoTimes, place: Entry, *, device: torch.device, fall_back: bool, health: Health
+) -> Generator[Picture, None, None]:
+    """The sound pictures from an entry on, in order, by the decoder that was chosen.
 
     Raises:
         UnavailableError: NVDEC failed, and `fall_back` is false.
     """
-    if health.decoder == "nvdec":
-        done = None  # time of the last picture that was handed out
-        try:
-            for picture in _repaired(times, keyframe, device=device, health=health):
+    if health.decoder == "cpu":
+        yield from cpu.pictures(times, place, health=health)
+        return
+    done = place.show_from - 1  # time of the last picture that was handed out
+    try:
+        with closing(_repaired(times, place, device=device, health=health)) as repaired:
+            for picture in repaired:
                 done = picture.pts
                 yield picture
-            return
-        except UnavailableError as error:
-            if not fall_back:
-                raise UnavailableError(f"{error}. Take --decoder auto or --decoder cpu.") from error
-            _say_once(f"decoding on the CPU from here on: {error}")
-            health.decoder, health.reason = "cpu", str(error)
-        if done is not None:
-            keyframe = entry(times, done)
-            yield from (p for p in cpu.pictures(times, keyframe, health=health) if p.pts > done)
-            return
-    yield from cpu.pictures(times, keyframe, health=health)
+    except UnavailableError as error:
+        if not fall_back:
+            raise UnavailableError(f"{error}. Take --decoder auto or --decoder cpu.") from error
+        _say_once(f"decoding on the CPU from here on: {error}")
+        health.decoder, health.reason = "cpu", str(error)
+    else:
+        return
+    with closing(cpu.pictures(times, entry(times, done), health=health)) as rest:
+        yield from (picture for picture in rest if picture.pts > done)
 
 
 def _obstacle(device: torch.device) -> str:
@@ -91,34 +94,36 @@ def _say_once(text: str) -> None:
 
 
 def _repaired(
-    times: VideoTimes, keyframe: int | None, *, device: torch.device, health: Health
-) -> Iterator[Picture]:
+    times: VideoTimes, place: Entry, *, device: torch.device, health: Health
+) -> Generator[Picture, None, None]:
     """NVDEC's pictures, with those that it left out decoded on the CPU.
 
     NVDEC drops pictures at damaged and spliced places, and some of its versions the first or the last.
     """
-    expected = times.pts if keyframe is None else times.pts[times.pts >= keyframe]
+    expected = times.pts[times.pts >= place.show_from]
     position = repairs = 0
-    for picture in nvdec.pictures(times, keyframe, device=device, health=health):
-        found = int(np.searchsorted(expected, picture.pts))
-        if found < position or found == len(expected) or expected[found] != picture.pts:
-            continue  # one that was there before, or that an edit list hides
-        if found > position:
-            repairs += 1
-            if repairs > _MOST_REPAIRS:
-                raise UnavailableError(f"NVDEC left out pictures in {repairs} places of {times.path}")
-            yield from _by_cpu(times, expected[position:found], health=health)
-        yield picture
-        position = found + 1
+    with closing(nvdec.pictures(times, place, device=device, health=health)) as delivered:
+        for picture in delivered:
+            found = int(np.searchsorted(expected, picture.pts))
+            if found < position or found == len(expected) or expected[found] != picture.pts:
+                continue  # one that was there before, or that an edit list hides
+            if found > position:
+                repairs += 1
+                if repairs > _MOST_REPAIRS:
+                    raise UnavailableError(f"NVDEC left out pictures in {repairs} places of {times.path}")
+                yield from _by_cpu(times, expected[position:found], health=health)
+            yield picture
+            position = found + 1
     if position < len(expected):
         yield from _by_cpu(times, expected[position:], health=health)
 
 
-def _by_cpu(times: VideoTimes, lost: Int64[np.ndarray, "pictures"], *, health: Health) -> Iterator[Picture]:
+def _by_cpu(
+    times: VideoTimes, lost: Int64[np.ndarray, "pictures"], *, health: Health
+) -> Generator[Picture, None, None]:
     first, last = int(lost[0]), int(lost[-1])
-    for picture in cpu.pictures(times, entry(times, first), health=health):
-        if picture.pts > last:
-            return
-        if picture.pts >= first:
-            health.repaired += 1
-            yield picture
+    with closing(cpu.pictures(times, entry(times, first), health=health)) as decoded:
+        for picture in takewhile(lambda one: one.pts <= last, decoded):
+            if picture.pts >= first:
+                health.repaired += 1
+                yield picture

@@ -15,13 +15,13 @@ long reads waste less than short ones.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
 from bas.clock import Ticks
@@ -30,13 +30,13 @@ from bas.errors import DataError
 from bas.extract.ahead import read_ahead
 from bas.extract.backends import Decoder, choose, pictures
 from bas.extract.pictures import Health, Picture
-from bas.extract.seek import entry, is_first
+from bas.extract.seek import entry, is_earliest
 
 __all__ = ["Decoder", "Frame", "Health", "read_frames"]
 
 _PATIENCE_SECONDS = 60.0
 _CHUNK_BYTES = 8 << 20
-_LONGEST_CHUNK = 16
+_LONGEST_CHUNK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +90,12 @@ def read_frames(
     assert 0 <= start <= stop <= len(ticks), (start, stop, len(ticks))
     if start == stop:
         return
-    device = torch.device(device)
+    device = _numbered(torch.device(device))
     choose(decoder, device, health=health)
-    shown = _shown(ticks)
-    first = int(times.pts[max(shown[start], 0)])
-    source = _placed(
-        _from_sound(times, first, device=device, fall_back=decoder == "auto", health=health),
-        times,
-        ticks,
-        shown=shown,
-        span=range(start, stop),
-    )
+    wanted = _wanted(times, ticks)[start:stop]
+    first = int(wanted[0])
+    sound = _from_sound(times, first, device=device, fall_back=decoder == "auto", health=health)
+    source = _placed(sound, start=start, wanted=wanted, present=ticks.present[start:stop])
     frames = read_ahead(
         source,
         chunk=max(1, min(_LONGEST_CHUNK, _CHUNK_BYTES // (times.width * times.height))),
@@ -119,48 +114,54 @@ def read_frames(
             yield frame
 
 
-def _shown(ticks: Ticks) -> Int64[np.ndarray, "ticks"]:
-    """Index of the picture to show at each tick: its own, in a hole the last one before; -1 before all."""
-    return np.maximum.accumulate(np.where(ticks.present, ticks.picture, -1))
+def _numbered(device: torch.device) -> torch.device:
+    """The device with its number: which one is current, each thread knows for itself alone."""
+    if device.type != "cuda" or device.index is not None or not torch.cuda.is_available():
+        return device
+    return torch.device("cuda", torch.cuda.current_device())
+
+
+def _wanted(times: VideoTimes, ticks: Ticks) -> Int64[np.ndarray, "ticks"]:
+    """Time of the picture to show at each tick: its own, in a hole the last one before it."""
+    shown = np.maximum.accumulate(np.where(ticks.present, ticks.picture, -1))
+    return np.where(shown >= 0, times.pts[shown], times.start_pts - 1)
 
 
 def _from_sound(
     times: VideoTimes, first: int, *, device: torch.device, fall_back: bool, health: Health
-) -> Iterator[Picture]:
+) -> Generator[Picture, None, None]:
     """The sound pictures of a video, the first of them at or before `first` where there is one."""
-    back = 1
+    back = 0
     while True:
-        keyframe = entry(times, first, back=back)
-        source = pictures(times, keyframe, device=device, fall_back=fall_back, health=health)
-        earliest = next(source, None)
-        if earliest is not None and (earliest.pts <= first or is_first(times, keyframe)):
-            yield earliest
-            yield from source
-            return
-        if is_first(times, keyframe):
+        place = entry(times, first, back=back)
+        with closing(pictures(times, place, device=device, fall_back=fall_back, health=health)) as source:
+            earliest = next(source, None)
+            if earliest is not None and (earliest.pts <= first or is_earliest(times, place)):
+                yield earliest
+                yield from source
+                return
+        if is_earliest(times, place):
             raise DataError(
-                f"No picture of {times.path} can be decoded after FFmpeg refused {health.errors:,} packets "
+                f"No picture of {times.path} can be decoded: FFmpeg refused {health.errors:,} packets, "
                 f"and {health.damaged:,} pictures came out damaged. Copy or download it again."
             )
-        back *= 4  # all damaged: look further back for what to repeat
+        back = 4 * back + 1  # all damaged: look further back for what to repeat
 
 
 def _placed(
-    source: Iterator[Picture],
-    times: VideoTimes,
-    ticks: Ticks,
+    source: Generator[Picture, None, None],
     *,
-    shown: Int64[np.ndarray, "ticks"],
-    span: range,
+    start: int,
+    wanted: Int64[np.ndarray, "ticks"],
+    present: Bool[np.ndarray, "ticks"],
 ) -> Generator[Frame, None, None]:
-    """Lay pictures, which rise in time, on ticks; each tick shows the last one at or before its own."""
-    held: Picture | None = None
-    coming = next(source, None)
-    for tick in span:
-        wanted = int(times.pts[shown[tick]]) if shown[tick] >= 0 else times.start_pts - 1
-        while coming is not None and coming.pts <= wanted:
-            held, coming = coming, next(source, None)
-        picture = held or coming
-        assert picture is not None
-        sound = bool(ticks.present[tick]) and picture.pts == wanted
-        yield Frame(tick, picture.pts, picture.luma, sound)
+    """Lay pictures, which rise in time, on ticks: each shows the last one at or before what it wants."""
+    with closing(source):
+        held: Picture | None = None
+        coming = next(source, None)
+        for tick, (pts, there) in enumerate(zip(wanted.tolist(), present.tolist(), strict=True), start):
+            while coming is not None and coming.pts <= pts:
+                held, coming = coming, next(source, None)
+            picture = held or coming
+            assert picture is not None, "the source ends with an error where it holds no picture"
+            yield Frame(tick, picture.pts, picture.luma, there and picture.pts == pts)

@@ -6,7 +6,7 @@ its seeking is unreliable. With one reader for both decoders, a picture has the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from bas.dataset.times import VideoTimes
 from bas.errors import UnavailableError
 from bas.extract.damage import Damage
 from bas.extract.pictures import Health, Picture
-from bas.extract.seek import open_at
+from bas.extract.seek import Entry, open_at
 
 if TYPE_CHECKING:
     from av import Packet, VideoStream
@@ -27,9 +27,9 @@ _FORMATS = ("yuv420p", "yuvj420p")
 
 
 def pictures(
-    times: VideoTimes, keyframe: int | None, *, device: torch.device, health: Health
-) -> Iterator[Picture]:
-    """The pictures from a keyframe on that NVDEC hands out, in order of presentation.
+    times: VideoTimes, place: Entry, *, device: torch.device, health: Health
+) -> Generator[Picture, None, None]:
+    """The pictures from an entry on that NVDEC hands out, in order of presentation.
 
     NVDEC conceals damage without a word: only what the packets themselves say is left out here,
     and pictures may be missing anywhere. Each call has its own decoder and its own CUDA stream,
@@ -39,7 +39,7 @@ def pictures(
         UnavailableError: NVDEC cannot decode this video, or failed on the way.
     """
     codec = load()
-    with open_at(times, keyframe) as (stream, packets):
+    with open_at(times, place.decode_from) as (stream, packets):
         _require_supported(stream)
         damage = Damage()
         try:
@@ -53,6 +53,8 @@ def pictures(
             )
             for packet in _annex_b(stream, packets, damage=damage, health=health):
                 for pts, luma in _decode(codec, decoder, packet, side=side):
+                    if pts < place.show_from:
+                        continue
                     health.pictures += 1
                     if pts in damage:
                         health.damaged += 1
@@ -119,7 +121,7 @@ def _decode(
     data = codec.PacketData()  # empty: end of stream
     if packet is not None:
         data.bsl, data.bsl_data = packet.size, packet.buffer_ptr
-        data.pts = packet.pts
+        data.pts = packet.pts or 0
     with side:
         surfaces = [(frame.getPTS(), torch.utils.dlpack.from_dlpack(frame)) for frame in decoder.Decode(data)]
         copies = [(pts, nv12[: len(nv12) * 2 // 3].clone()) for pts, nv12 in surfaces]

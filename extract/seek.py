@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, cast
@@ -20,48 +21,58 @@ if TYPE_CHECKING:
 _MARGIN = Fraction(1)  # seconds; indices go by decoding time, which runs ahead of presentation time
 
 
-def entry(times: VideoTimes, pts: int, *, back: int = 1) -> int | None:
-    """Time of the keyframe to decode from to show `pts`; None for a video without keyframes.
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where to begin: pictures are decoded from one keyframe on and shown from a later one on."""
 
-    It is the one `back` keyframes before the one at or before `pts`: the pictures of an open GOP
-    and of a gradual refresh are whole only from the next keyframe on.
+    decode_from: int | None
+    """Time of a keyframe; None for the start of the file."""
+    show_from: int
+    """Earliest time at which pictures come out as in a read from the start."""
+
+
+def entry(times: VideoTimes, pts: int, *, back: int = 0) -> Entry:
+    """Where to begin to show the keyframe at or before `pts`, or the one `back` keyframes before it.
+
+    Decoding begins one keyframe earlier. A keyframe need not be a clean start: in an open GOP what
+    follows counts on references from before it, and a gradual refresh is only complete at the next.
     """
     if len(times.keyframes) == 0:
-        return None
-    index = int(np.searchsorted(times.keyframes, pts, side="right")) - 1 - back
-    return int(times.keyframes[max(index, 0)])
+        return Entry(None, times.start_pts)
+    shown = max(0, int(np.searchsorted(times.keyframes, pts, side="right")) - 1 - back)
+    return Entry(int(times.keyframes[max(0, shown - 1)]), int(times.keyframes[shown]))
 
 
-def is_first(times: VideoTimes, keyframe: int | None) -> bool:
-    """Whether nothing can be decoded before this keyframe."""
-    return keyframe is None or keyframe == int(times.keyframes[0])
+def is_earliest(times: VideoTimes, place: Entry) -> bool:
+    """Whether nothing can be shown before this entry."""
+    return place.decode_from is None or place.show_from == int(times.keyframes[0])
 
 
 @contextmanager
 def open_at(
     times: VideoTimes, keyframe: int | None
 ) -> Iterator[tuple[VideoStream, Iterator[Packet[VideoStream]]]]:
-    """A video's stream and its packets from a keyframe on, the empty one at the end too.
-
-    Packets that are shown before the keyframe are left out: what they are predicted from was not read.
+    """A video's stream and its packets from a keyframe (or the start) on, the empty one at the end too.
 
     Raises:
         DataError: the file changed since it was probed, or cannot be read.
     """
     with ExitStack() as stack:
         stream = stack.enter_context(open_video(times.path))
-        found = None if is_first(times, keyframe) else _sought(stream, keyframe)
-        if found is None:  # no index, or one that leads past the keyframe: read from the start
-            stack.close()
-            stream = stack.enter_context(open_video(times.path))
+        if keyframe is not None and keyframe > times.keyframes[0]:
+            found = _sought(stream, keyframe)
+            if found is None:  # no index, or one that leads past the keyframe: read from the start
+                stack.close()
+                stream = stack.enter_context(open_video(times.path))
+                found = _found(packets(stream), keyframe)
+        else:
             found = _found(packets(stream), keyframe)
-        yield stream, (p for p in found or () if keyframe is None or p.pts is None or p.pts >= keyframe)
+        yield stream, found or iter(())
 
 
-def _sought(stream: VideoStream, keyframe: int | None) -> Iterator[Packet[VideoStream]] | None:
+def _sought(stream: VideoStream, keyframe: int) -> Iterator[Packet[VideoStream]] | None:
     import av
 
-    assert keyframe is not None
     assert stream.time_base is not None
     container = cast("InputContainer", stream.container)
     try:

@@ -1,0 +1,159 @@
+"""Damaged videos: nothing is shown at a wrong time, what is wrong is told, what is good is kept."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import media
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bas.clock import lay
+from bas.dataset.times import probe
+from bas.extract.damage import Damage
+from bas.extract.decode import Frame, Health, read_frames
+
+
+def read(path: Path, *, origin: int | None = None, health: Health | None = None) -> list[Frame]:
+    times = probe(path)
+    ticks = lay(
+        times.pts, times.time_base, origin=times.start_pts if origin is None else origin, rate=Fraction(25)
+    )
+    health = Health() if health is None else health
+    return list(
+        read_frames(times, ticks, start=0, stop=len(ticks), decoder="cpu", device="cpu", health=health)
+    )
+
+
+def shown(frames: list[Frame]) -> dict[int, int | None]:
+    """Tick and number of the pictures that are said to be sound."""
+    return {frame.number: media.number_of(np.asarray(frame.luma)) for frame in frames if frame.sound}
+
+
+def marked_by_ffmpeg(path: Path) -> int:
+    """Pictures that PyAV marks as corrupt, decoding packet by packet in one thread."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        count = 0
+        for packet in container.demux(stream):
+            try:
+                count += sum(frame.is_corrupt for frame in packet.decode())
+            except av.error.InvalidDataError:
+                count += 1
+        return count
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("name", ["v.mkv", "v.mp4"])
+def test_flipped_bytes_put_no_picture_at_a_wrong_tick(tmp_path: Path, name: str, seed: int) -> None:
+    path = media.write_video(tmp_path / name, 150, form="faststart" if name == "v.mp4" else None)
+    whole = {frame.number: np.asarray(frame.luma) for frame in read(path)}
+    media.flip_bytes(path, 15, seed=seed)
+    health = Health()
+    frames = read(path, health=health)
+    sound = {frame.number: np.asarray(frame.luma) for frame in frames if frame.sound}
+    good = {number for number, luma in sound.items() if np.array_equal(luma, whole[number])}
+    wrong = set(sound) - good
+    assert [frame.number for frame in frames] == list(range(len(frames)))
+    seen = {number: media.number_of(luma) for number, luma in sound.items()}
+    others = {number: other for number, other in seen.items() if other not in (number, None)}
+    assert len(others) <= 2, "damage can make a copy of the picture before, but hardly ever does"
+    assert all(other is not None and other < number for number, other in others.items())
+    assert health.unsound >= marked_by_ffmpeg(path) > 0
+    assert len(wrong) <= 0.5 * (health.unsound + len(wrong)), "most wrong pictures are told"
+    assert len(good) >= 0.7 * len(truly_good(path, whole))
+
+
+def truly_good(path: Path, whole: dict[int, np.ndarray]) -> set[int]:
+    """Ticks whose picture PyAV decodes as it was before the damage, marked or not."""
+    times = probe(path)
+    by_pts = {int(pts): number for number, pts in enumerate(times.pts)}
+    good = set()
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:
+                continue
+            for frame in frames:
+                number = by_pts.get(frame.pts or 0)
+                plane = frame.planes[0]
+                luma = np.frombuffer(bytes(plane), np.uint8).reshape(-1, plane.line_size)[:, : plane.width]
+                if number in whole and np.array_equal(luma, whole[number]):
+                    good.add(number)
+    return good
+
+
+def test_lost_packets_leave_a_hole_and_move_nothing(tmp_path: Path) -> None:
+    whole = media.write_video(tmp_path / "whole.mkv", 150)
+    path = media.drop_packets(whole, tmp_path / "v.mkv", keep=lambda number: not 60 <= number < 68)
+    health = Health()
+    frames = read(path, health=health)
+    assert len(frames) == 150
+    assert all(number in (tick, None) for tick, number in shown(frames).items())
+    assert health.unsound >= 8
+    hole = [frame for frame in frames if not frame.sound]
+    assert {media.number_of(np.asarray(frame.luma)) for frame in hole} == {hole[0].number - 1}
+    assert set(range(60)) | set(range(72, 150)) <= set(shown(frames))
+
+
+def test_a_video_without_its_first_packets_begins_where_it_can_be_decoded(tmp_path: Path) -> None:
+    whole = media.write_video(tmp_path / "whole.mkv", 80, keyframe_every=20)
+    path = media.drop_packets(whole, tmp_path / "v.mkv", keep=lambda number: number >= 30)
+    frames = read(path, origin=0)
+    assert shown(frames) == {number: number for number in range(40, 80)}
+    assert {media.number_of(np.asarray(frame.luma)) for frame in frames[:40]} == {40}
+
+
+def test_complaints_of_the_decoder_are_counted(tmp_path: Path) -> None:
+    path = media.write_video(tmp_path / "v.mkv", 100)
+    media.flip_bytes(path, 15, seed=1)
+    health = Health()
+    read(path, health=health)
+    assert health.complaints > 0
+    assert health.damaged > 0
+    assert health.pictures <= 100
+
+
+def test_reads_of_parts_add_up() -> None:
+    total = Health()
+    total.add(Health("nvdec", pictures=3, unsound=1))
+    total.add(Health("cpu", "no engine", pictures=4, errors=2))
+    total.add(Health("nvdec", pictures=1))
+    assert total == Health("cpu", "no engine", pictures=8, errors=2, unsound=1)
+
+
+@given(packets=st.lists(st.tuples(st.booleans(), st.booleans()), max_size=40))
+def test_damage_lasts_from_a_broken_packet_to_the_next_keyframe(packets: list[tuple[bool, bool]]) -> None:
+    damage = Damage()
+    expected, broken_now = set(), False
+    for pts, (keyframe, broken) in enumerate(packets):
+        damage.follow(pts, keyframe=keyframe, broken=broken)
+        broken_now = broken or (broken_now and not keyframe)
+        if broken_now:
+            expected.add(pts)
+    assert {pts for pts in range(len(packets)) if pts in damage} == expected
+
+
+def test_pictures_shown_before_a_keyframe_share_the_damage_before_it_alone() -> None:
+    damage = Damage()
+    damage.follow(0, keyframe=True, broken=True)
+    damage.follow(40, keyframe=True, broken=False)
+    damage.follow(20, keyframe=False, broken=False)  # follows the keyframe, is shown before it
+    damage.follow(60, keyframe=False, broken=False)
+    assert [pts for pts in (0, 20, 40, 60) if pts in damage] == [0, 20]
+
+
+def test_a_broken_picture_shown_before_a_keyframe_spoils_itself_alone() -> None:
+    damage = Damage()
+    damage.follow(40, keyframe=True, broken=False)
+    damage.follow(20, keyframe=False, broken=True)
+    damage.follow(60, keyframe=False, broken=False)
+    assert [pts for pts in (20, 40, 60) if pts in damage] == [20]
