@@ -63,8 +63,14 @@ def _trial_obstacle(device_index: int) -> str:
         return f"a trial picture was not decoded within {_TRIAL_SECONDS} s"
     if trial.returncode == 0:
         return ""
-    said = (trial.stderr.strip() or trial.stdout.strip()).splitlines()
-    return f"a trial picture was not decoded: {said[-1] if said else f'exit status {trial.returncode}'}"
+    return f"a trial picture was not decoded: {_gist(trial.stdout + trial.stderr) or f'exit status {trial.returncode}'}"
+
+
+def _gist(said: str) -> str:
+    """The line of a traceback or log that names the error; the last one where none does."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    named = [line for line in lines if "Error" in line or "FATAL" in line]
+    return (named or lines or [""])[-1]
 
 
 def _try_one_picture(device_index: int) -> None:

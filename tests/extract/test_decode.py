@@ -269,7 +269,7 @@ def test_a_video_of_which_nothing_can_be_decoded_is_an_error(
 
 
 def test_a_video_without_a_single_keyframe_is_an_error(tmp_path: Path) -> None:
-    whole = media.write_video(tmp_path / "whole.mkv", 30, keyframe_every=100)
+    whole = media.write_video(tmp_path / "whole.mkv", 30, keyframe_every=100, b_frames=0)
     path = media.drop_packets(whole, tmp_path / "v.mkv", keep=lambda number: number > 0)
     with pytest.raises(DataError, match=r"No picture of .*v\.mkv can be decoded"):
         read(path)
