@@ -134,7 +134,7 @@ def profile(name: ProfileName) -> Profile:
             assert_never(name)
 
 
-_REAL_COUNTS = (4985, 4300, 713, 761, 551, 261, 362, 169, 223, 74, 21, 13)
+_REAL_COUNTS = (4985.0, 4300.0, 713.0, 761.0, 551.0, 261.0, 362.0, 169.0, 223.0, 74.0, 21.0, 13.0)
 _REAL_GAPS = (
     (0.0, 0.04), (0.029, 0.5), (0.1, 0.76), (0.208, 1.0), (0.25, 1.04), (0.5, 1.56), (0.75, 2.6), (0.9, 4.52),
     (1.0, 47.0),  # not a measured quantile: it brings the mean to 18 actions a minute

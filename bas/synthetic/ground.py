@@ -26,7 +26,7 @@ class Ground:
     texels_x: float
     """Texels a metre along the pitch."""
     texels_y: float
-    """Across it: half as many, for the camera looks along that axis."""
+    """Across it: fewer, for the camera looks along that axis."""
 
 
 def texels(

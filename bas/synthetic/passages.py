@@ -21,7 +21,7 @@ HEAD_HEIGHT = 2.25
 LOFTED = frozenset({Move.HIGH_PASS, Move.GOAL_KICK, Move.CROSS, Move.CORNER})
 FASTEST_BALL = 30.0
 """Metres a second."""
-_FEINTS_PER_SECOND, _FEINT_FRAMES = 0.9, 9
+_FEINTS_PER_SECOND, _FEINT_FRAMES = 1.2, 9
 _TRAPS = 0.5
 """Share of balls that are stopped with a leg held out, as if to kick."""
 _BLOCKED_SPEED = 20.0

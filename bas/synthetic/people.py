@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from bas.synthetic.pitch import HALF_LENGTH, HALF_WIDTH
 
@@ -30,7 +30,7 @@ def team_of(person: int) -> int:
     return person // 11
 
 
-def outfield(side: int) -> Float[np.ndarray, "10"]:
+def outfield(side: int) -> Int[np.ndarray, "10"]:
     """The field players of a team."""
     return np.arange(1, 11) + 11 * side
 

@@ -128,7 +128,8 @@ def reception(
     runs = np.linalg.norm(spots - position[people], axis=1)
     cost = np.linalg.norm(spots - target, axis=1)
     cost += 12.0 * np.maximum(0, runs - reach)
-    cost += 4.0 * np.maximum(0, _CLOSEST_PASS_METRES - distance)
+    closest = max(_CLOSEST_PASS_METRES, 0.25 * ball_speed * min(seconds, 2.5))
+    cost += 4.0 * np.maximum(0, closest - distance)
     best = int(np.argmin(cost))
     return Reception(int(people[best]), within(spots[best], LIMITS))
 

@@ -93,7 +93,7 @@ def _fade_out(stage: Stage, last: Contact) -> None:
     stage.advance(
         run_out(last.point, velocity, frames=frames, fps=FPS, stop_seconds=1.0),
         possession=last.side,
-        pressing=6,
+        pressing=6.0,
     )
 
 

@@ -21,6 +21,7 @@ SUN = (0.42, 0.30)
 _ELEVATION = np.radians(25.0)
 """At which the cameras look down, nearly the same everywhere."""
 _SHADOW_DARKNESS = 0.42
+_THINNEST_METRES = 0.07
 _SCALE_STEP = 1.1
 _SPRITES = 4000
 """Kept of each kind: at most 300 MB for the largest pictures."""
@@ -53,8 +54,10 @@ def figure(look: Look, kit: Kit) -> Sprite:
 
 @lru_cache(maxsize=_SPRITES)
 def shadow(look: Look) -> Sprite:
-    """What a body takes from the light on the grass."""
-    capsules = _body(look.pose, look.phase, look.effort, look.stride)
+    """What a body takes from the light on the grass; its thinnest parts throw none."""
+    capsules = [
+        c for c in _body(look.pose, look.phase, look.effort, look.stride) if c.radius > _THINNEST_METRES
+    ]
     starts, ends = (_cast(_turned(points, look.heading)) for points in _joints(capsules))
     scale = _SCALE_STEP**look.scale
     radii = np.array([capsule.radius for capsule in capsules]) * 0.8

@@ -9,7 +9,7 @@ from bas.synthetic.colors import to_yuv
 from bas.synthetic.ground import LEFT_EDGE, NEAR_EDGE, STAND_METRES, Ground
 from bas.synthetic.pitch import BOARDS_X, BOARDS_Y, GOAL_HALF_WIDTH, HALF_LENGTH, HALF_WIDTH
 
-_LINE_METRES = 0.15
+_LINE_METRES = 0.17
 _STRIPE_METRES = 5.25
 _BOARD_METRES = 1.1
 _GRASS = np.array([74, 140, 52], np.float32)
@@ -19,7 +19,7 @@ _SEATS = np.array([52, 58, 84], np.float32)
 
 def paint(*, texels_x: float, rng: np.random.Generator) -> Ground:
     """Paint a stadium at `texels_x` texels a metre."""
-    texels_y = 0.5 * texels_x
+    texels_y = 0.4 * texels_x
     columns = int(2 * -LEFT_EDGE * texels_x)
     rows = int((BOARDS_Y + STAND_METRES - NEAR_EDGE) * texels_y)
     x = ((np.arange(columns) + 0.5) / texels_x + LEFT_EDGE).astype(np.float32)

@@ -11,6 +11,8 @@ from jaxtyping import Float
 BALL_RADIUS = 0.11
 _GRAVITY = 9.81
 _HIGHEST_METRES = 7.0
+_KICK_SPEED = 10.0
+"""Metres a second that a ball on the ground starts with at least."""
 _TOUCH_SECONDS = 0.44
 
 Point = Float[np.ndarray, "3"]
@@ -18,9 +20,11 @@ Path = Float[np.ndarray, "frames 3"]
 
 
 def roll(start: Point, end: Point, *, frames: int, fps: int) -> Path:
-    """Along the ground, losing speed; a ball that starts in the air falls first and bounces."""
+    """Along the ground, struck firmly and losing speed; one that starts in the air falls first and bounces."""
     tau = np.arange(1, frames + 1) / frames
-    share = (1 - np.exp(-0.9 * tau)) / (1 - np.exp(-0.9))
+    distance = max(float(np.linalg.norm(end - start)), 0.1)
+    decay = float(np.clip(_KICK_SPEED * frames / fps / distance, 0.9, 5.0))
+    share = (1 - np.exp(-decay * tau)) / (1 - np.exp(-decay))
     path: Path = start + (end - start) * share[:, None]
     path[:, 2] = end[2] + _bounces(start[2] - end[2], np.arange(1, frames + 1) / fps)
     return path
