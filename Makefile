@@ -13,7 +13,7 @@ demo: $(READY) ## from rendered matches to an mAP@1 table, in minutes
 	$(BIN)/bas demo
 
 test: $(READY) ## all tests, on the CPU and without network
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
+	$(BIN)/pytest -q -n 2 --dist loadfile
 
 check: $(READY) ## lint, format, types, floors
 	$(BIN)/ruff check .

@@ -1,0 +1,275 @@
+"""The commands on rendered matches: they meet by their defaults, survive kills, and agree with each other."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+import bas
+from bas.cli import app
+from bas.config import Pipeline, load
+from bas.dataset import open_dataset
+from bas.errors import BasError, DataError, LockedError
+from bas.evaluate.predict import slide
+from bas.extract.cache import FeatureCache, open_cache
+from bas.files import locked
+from bas.heads import fit as fitting
+from bas.heads.apply import evaluate_run
+from bas.heads.run import fit
+from bas.heads.stacker import Stacker
+from bas.synthetic import synthesize
+from bas.types import Game
+
+_SETS = ("fit.epochs=3", "fit.samples=128", "fit.batch=32", "extract.grid=[2,3]", "extract.segment_seconds=4")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with data, features and runs where the commands' defaults find them."""
+    folder = tmp_path_factory.mktemp("home")
+    before = Path.cwd()
+    os.chdir(folder)
+    synthesize(folder / "data", matches=3, minutes=0.25, size="224x128", profile="even", seed=3)
+    yield folder
+    os.chdir(before)
+
+
+@pytest.fixture(scope="module")
+def run(home: Path) -> Path:
+    return _fit(home / "runs")
+
+
+def _settings(*sets: str) -> Pipeline:
+    return load("heads", head="netvlad", preset="tiny", sets=[*_SETS, *sets])
+
+
+def _fit(runs: Path, *sets: str) -> Path:
+    return fit(
+        _settings(*sets),
+        data=Path("data"),
+        features=Path("features"),
+        runs=runs,
+        device="cpu",
+        decoder="auto",
+    )
+
+
+def _bas(*arguments: str) -> str:
+    sets = (
+        [part for setting in _SETS for part in ("--set", setting)]
+        if arguments[0] in ("extract", "fit-head")
+        else []
+    )
+    result = CliRunner().invoke(app, [*arguments, *sets])
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.output
+
+
+def test_the_commands_meet_by_their_defaults(run: Path) -> None:
+    _bas("extract", "--split", "train", "--preset", "tiny")
+    assert f"{Path('runs') / run.name} is finished already" in _bas("fit-head", "netvlad", "--preset", "tiny")
+    told = _bas("eval", "--tolerance", "1")
+    assert "12 classes, window 1 s = ±12 frames at 25 fps" in told
+    report = json.loads((run / "predictions" / "test" / "report.json").read_text())
+    again = _bas(
+        "eval", "--predictions", str(run / "predictions" / "test"), "--split", "test", "--json", "again.json"
+    )
+    assert json.loads(Path("again.json").read_text())["mAP"] == report["mAP"]
+    assert "mAP@1" in again
+
+
+def test_a_finished_run_holds_all_that_the_design_says(run: Path) -> None:
+    names = {path.name for path in run.iterdir()}
+    assert names >= {
+        "settings.yaml",
+        "metrics.jsonl",
+        "checkpoints",
+        "model.safetensors",
+        "config.json",
+        "README.md",
+    }
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    best = max(line["mAP@1"] for line in lines)
+    assert json.loads((run / "config.json").read_text())["metrics"]["validation mAP@1"] == best
+
+
+def test_the_kept_model_scores_what_its_epoch_scored_in_training(run: Path) -> None:
+    kept = json.loads((run / "config.json").read_text())["metrics"]["validation mAP@1"]
+    evaluation = evaluate_run(
+        run,
+        data=Path("data"),
+        features=Path("features"),
+        split="valid",
+        tolerance="1",
+        out=None,
+        json=None,
+        device="cpu",
+        decoder="auto",
+    )
+    assert evaluation.mean_ap == pytest.approx(kept, abs=1e-12)
+
+
+def test_a_video_alone_is_predicted_like_its_match(run: Path) -> None:
+    game = open_dataset(Path("data"), video="224p").split("test")[0]
+    _bas("eval")
+    _bas("predict", str(game.videos[0].path), "--model", str(run), "--out", "spots")
+    alone = json.loads(Path("spots/results_spotting.json").read_text())["predictions"]
+    scored = json.loads((run / "predictions" / "test" / game.id / "results_spotting.json").read_text())
+    assert alone == scored["predictions"]
+    assert len(Path("spots/events.csv").read_text().splitlines()) == len(alone) + 1
+
+
+def test_the_door_from_python(run: Path, home: Path) -> None:
+    """The four lines of the package's docstring."""
+    game = open_dataset(Path("data"), video="224p").split("test")[0]
+    model = bas.load_model(run)
+    assert model.classes[0] == "PASS"
+    caches = [bas.open_cache(path) for path in (home / "features").rglob("224p.h5")]
+    assert all(cache.features.shape[1:] == (64, 2, 3) for cache in caches)
+    events = bas.predict(game.videos[0].path, model)
+    assert [e.frame for e in events] == sorted(e.frame for e in events)
+    _bas("eval")
+    result = bas.score("data", run / "predictions" / "test", games=[g.id for g in _test_games()])
+    assert 0 <= result.mean_ap <= 1
+
+
+def _test_games() -> tuple[Game, ...]:
+    return open_dataset(Path("data"), video="224p").split("test")
+
+
+def test_luma_and_cached_rows_give_the_same_scores(run: Path) -> None:
+    model = bas.load_model(run)
+    video = _test_games()[0].videos[0].path
+    path = next(Path("features").rglob(f"{_test_games()[0].id}/224p.h5"))
+    cache = open_cache(path)
+    luma = _luma(video)
+    centers = np.arange(40, len(cache.features) - 40, 23)
+    _assert_rows_agree(model, cache, luma, centers)
+    windows = torch.stack([luma[np.array(model.ticks) + center * cache.hop] for center in centers])
+    with torch.no_grad():
+        online = model(windows.float() / 255).sigmoid().numpy()
+    cached = model.score_rows(cache.features, rate=cache.row_rate)[centers]
+    assert np.abs(online - cached).max() <= 2e-3
+
+
+def _assert_rows_agree(model: Stacker, cache: FeatureCache, luma: torch.Tensor, centers: np.ndarray) -> None:
+    stacks = torch.stack([luma[np.array(model.settings.extract.stack) + c * cache.hop] for c in centers])
+    with torch.no_grad():
+        rows = model.rows(stacks.float() / 255).numpy().astype(np.float16)
+    cached = cache.features[centers]
+    assert (np.abs(rows.astype(float) - cached) <= np.spacing(np.maximum(np.abs(rows), np.abs(cached)))).all()
+
+
+def _luma(video: Path) -> torch.Tensor:
+    import av
+
+    with av.open(str(video)) as container:
+        planes = [(np.asarray(frame.planes[0]), frame) for frame in container.decode(video=0)]
+    rows = [plane.reshape(frame.height, -1)[:, : frame.width] for plane, frame in planes]
+    return torch.from_numpy(np.stack(rows))
+
+
+def _forked(work: Callable[[], object]) -> int:
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        except BasError as error:
+            status = error.exit_code
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _signal_in_step(monkeypatch: pytest.MonkeyPatch, nth: int, number: int) -> None:
+    """Let the process signal itself at its nth training step."""
+    real = fitting.Optimizer.step
+    steps = 0
+
+    def step(self: fitting.Optimizer, loss: torch.Tensor) -> bool:
+        nonlocal steps
+        steps += 1
+        if steps == nth:
+            os.kill(os.getpid(), number)
+        return real(self, loss)
+
+    monkeypatch.setattr(fitting.Optimizer, "step", step)
+
+
+@pytest.mark.parametrize(
+    ("nth", "number", "status"),
+    [(2, signal.SIGKILL, -9), (7, signal.SIGKILL, -9), (6, signal.SIGTERM, 75), (10, signal.SIGUSR1, 75)],
+)
+def test_a_run_that_was_stopped_ends_in_the_same_bytes(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int, number: int, status: int
+) -> None:
+    with monkeypatch.context() as patched:
+        _signal_in_step(patched, nth, number)
+        assert _forked(lambda: _fit(tmp_path)) == status
+    (stopped,) = tmp_path.iterdir()
+    assert stopped.name == run.name
+    assert not (stopped / "model.safetensors").exists()
+    assert json.loads((stopped / "STATUS.json").read_text())["state"] == (
+        "running" if status < 0 else "stopped"
+    )
+    _fit(tmp_path)
+    ours, theirs = load_file(stopped / "model.safetensors"), load_file(run / "model.safetensors")
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    for one, other in zip(*(_metrics(folder) for folder in (stopped, run)), strict=True):
+        assert one == other
+
+
+def _metrics(folder: Path) -> list[dict[str, float]]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+def test_a_run_at_work_is_left_alone(run: Path) -> None:
+    with locked(run / "lock", wait=False), pytest.raises(LockedError, match="another process"):
+        _fit(run.parent)
+
+
+def test_teams_double_the_outputs_and_are_scored(home: Path, tmp_path: Path) -> None:
+    folder = _fit(tmp_path, "fit.teams=classes", "fit.epochs=1")
+    assert bas.load_model(folder).classes[:3] == ("PASS-left", "PASS-right", "DRIVE-left")
+    evaluation = evaluate_run(
+        folder,
+        data=Path("data"),
+        features=Path("features"),
+        split="test",
+        tolerance="1",
+        out=None,
+        json=None,
+        device="cpu",
+        decoder="auto",
+    )
+    assert evaluation.teams is not None
+    assert len(evaluation.classes) == 12
+
+
+def test_a_model_that_was_damaged_is_refused(run: Path, tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    model = bytearray((tmp_path / "model.safetensors").read_bytes())
+    (tmp_path / "model.safetensors").write_bytes(model[: len(model) // 2])
+    with pytest.raises(DataError, match="does not fit its config.json"):
+        bas.load_model(tmp_path)
+
+
+def test_every_frame_of_a_match_has_a_score(run: Path) -> None:
+    cache = open_cache(next(Path("features").rglob("224p.h5")))
+    scores = slide(bas.load_model(run), cache)
+    assert scores.values.shape == (cache.num_frames, 12)
+    assert ((scores.values >= 0) & (scores.values <= 1)).all()
