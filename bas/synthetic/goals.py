@@ -27,18 +27,18 @@ def strings(side: int, points_a_metre: int) -> Float[np.ndarray, "points 3"]:
         lines.append(np.array(start) + share * np.subtract(end, start))
 
     for across in np.arange(-GOAL_HALF_WIDTH, GOAL_HALF_WIDTH + 0.01, _MESH_METRES):
-        string((0, across, GOAL_HEIGHT), (_BACK_TOP_METRES, across, GOAL_HEIGHT))
-        string((_BACK_TOP_METRES, across, GOAL_HEIGHT), (GOAL_DEPTH, across, 0))
+        string((0.0, across, GOAL_HEIGHT), (_BACK_TOP_METRES, across, GOAL_HEIGHT))
+        string((_BACK_TOP_METRES, across, GOAL_HEIGHT), (GOAL_DEPTH, across, 0.0))
     for share in np.linspace(0, 1, 9):
         depth = _BACK_TOP_METRES + share * (GOAL_DEPTH - _BACK_TOP_METRES)
         height = GOAL_HEIGHT * (1 - share)
         string((depth, -GOAL_HALF_WIDTH, height), (depth, GOAL_HALF_WIDTH, height))
         for across in (-GOAL_HALF_WIDTH, GOAL_HALF_WIDTH):
-            string((0, across, height), (depth, across, height))
+            string((0.0, across, height), (depth, across, height))
     for depth in np.arange(_MESH_METRES, _BACK_TOP_METRES, _MESH_METRES):
         string((depth, -GOAL_HALF_WIDTH, GOAL_HEIGHT), (depth, GOAL_HALF_WIDTH, GOAL_HEIGHT))
         for across in (-GOAL_HALF_WIDTH, GOAL_HALF_WIDTH):
-            string((depth, across, GOAL_HEIGHT), (depth, across, 0))
+            string((depth, across, GOAL_HEIGHT), (depth, across, 0.0))
     points = np.concatenate(lines)
     points[:, 0] = side * (HALF_LENGTH + points[:, 0])
     return points

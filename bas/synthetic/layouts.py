@@ -63,13 +63,9 @@ def match_files(out: Path, layout: Layout, name: MatchName, *, video: str) -> Ma
 
 
 def split_games(games: tuple[str, ...]) -> dict[str, list[str]]:
-    """About half for training, a sixth for validation, a third for the test; no split empty from three on."""
-    total = len(games)
-    test = max(1, round(total / 3)) if total > 1 else 0
-    valid = max(1, round(total / 6)) if total > 2 else 0
-    train = total - test - valid
-    return {
-        "train": list(games[:train]),
-        "valid": list(games[train : train + valid]),
-        "test": list(games[train + valid :]),
-    }
+    """About half for training, a sixth for validation, a third for the test; all three from three games on."""
+    test = max(1, round(len(games) / 3)) if len(games) > 1 else 0
+    valid = max(1, round(len(games) / 6)) if len(games) > 2 else 0
+    train = len(games) - test - valid
+    splits = {"train": games[:train], "valid": games[train : train + valid], "test": games[train + valid :]}
+    return {name: list(split) for name, split in splits.items() if split}

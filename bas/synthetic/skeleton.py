@@ -121,23 +121,23 @@ def _assemble(limbs: _Limbs) -> tuple[Capsule, ...]:
     sticks: list[tuple[_Joint, _Joint, float, int]] = []
     hip, neck = np.array([0.0, 0, _HIP]), np.array([shoulder_x, 0, _SHOULDER])
     for side, thigh, knee in zip((1, -1), limbs.thighs, limbs.knees, strict=True):
-        top = hip + _at(0, 0.10 * side, 0)
+        top = hip + _at(0.0, 0.10 * side, 0.0)
         joint = top + _swung(_THIGH, thigh, 0.04 * side)
         ankle = joint + _swung(_SHIN, thigh - knee, 0.02 * side)
-        toe = ankle + _at(0.17 * np.cos(thigh - knee), 0, 0.12 * np.sin(thigh - knee) - 0.02)
+        toe = ankle + _at(0.17 * np.cos(thigh - knee), 0.0, 0.12 * np.sin(thigh - knee) - 0.02)
         middle = top + 0.62 * (joint - top)
         sticks += [(joint, ankle, 0.062, SOCKS), (ankle, toe, 0.05, BOOTS)]
         sticks += [(middle, joint, 0.075, SKIN), (top, middle, 0.105, SHORTS)]
-    sticks.append((hip + _at(0, 0, 0.08), neck - _at(0, 0, 0.10), 0.165, SHIRT))
-    sticks.append((neck + _at(0, 0.12, -0.05), neck + _at(0, -0.12, -0.05), 0.105, SHIRT))
+    sticks.append((hip + _at(0.0, 0.0, 0.08), neck - _at(0.0, 0.0, 0.10), 0.165, SHIRT))
+    sticks.append((neck + _at(0.0, 0.12, -0.05), neck + _at(0.0, -0.12, -0.05), 0.105, SHIRT))
     for side, arm, elbow in zip((1, -1), limbs.arms, limbs.elbows, strict=True):
-        top = neck + _at(0, 0.21 * side, -0.04)
+        top = neck + _at(0.0, 0.21 * side, -0.04)
         joint = top + _swung(_UPPER_ARM, arm, limbs.spread * side)
         hand = joint + _swung(_FOREARM, arm + elbow, 0.6 * limbs.spread * side)
         sticks += [(joint, hand, 0.045, SKIN), (top, joint, 0.06, SLEEVE)]
-    head = neck + _at(0.03, 0, 0.22)
-    sticks += [(neck, head, 0.06, SKIN), (head, head + _at(0.02, 0, 0.0), 0.115, SKIN)]
-    sticks.append((head + _at(-0.035, 0, 0.045), head + _at(-0.01, 0, 0.06), 0.112, HAIR))
+    head = neck + _at(0.03, 0.0, 0.22)
+    sticks += [(neck, head, 0.06, SKIN), (head, head + _at(0.02, 0.0, 0.0), 0.115, SKIN)]
+    sticks.append((head + _at(-0.035, 0.0, 0.045), head + _at(-0.01, 0.0, 0.06), 0.112, HAIR))
     return tuple(
         Capsule(_tipped(start, limbs), _tipped(end, limbs), radius * _FIGURE_SCALE, part)
         for start, end, radius, part in sticks

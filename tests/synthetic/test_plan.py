@@ -11,7 +11,7 @@ from bas.dataset.classes import BALL_CLASSES
 from bas.synthetic.actions import FOLLOWERS, Action, Move, ProfileName, profile
 from bas.synthetic.plan import FPS, Planned, plan
 
-_MINUTES = 400
+_MINUTES = 250
 _PLANS: dict[ProfileName, tuple[Planned, ...]] = {}
 
 

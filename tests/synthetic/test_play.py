@@ -18,7 +18,7 @@ from bas.synthetic.stage import Contact
 
 @cache
 def _half() -> Half:
-    return play(profile("even"), frames=4 * 60 * FPS, rng=np.random.default_rng(3))
+    return play(profile("even"), frames=200 * FPS, rng=np.random.default_rng(3))
 
 
 def _contacts(*actions: Action) -> list[Contact]:
