@@ -171,9 +171,7 @@ def _assert_rows_agree(model: Stacker, cache: FeatureCache, luma: torch.Tensor, 
     cached = cache.features[centers]
     difference = np.abs(rows.astype(np.float64) - cached)
     step = np.spacing(np.maximum(np.abs(rows), np.abs(cached))).astype(np.float64)
-    noise = (
-        4 * np.finfo(np.float32).eps * np.abs(cached).max()
-    )  # of fp32 itself, where values cancel to nearly 0
+    noise = 2e-6  # of fp32 itself, where a value is nearly 0
     assert (difference <= np.maximum(step, noise)).all(), (difference - step).max()
 
 
