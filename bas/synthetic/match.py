@@ -40,9 +40,15 @@ class Recipe:
         return np.random.default_rng([self.seed, self.match, self.half, *use.encode()])
 
 
+@lru_cache(maxsize=2)
+def played(recipe: Recipe) -> Half:
+    """What happens on the pitch."""
+    return play(profile(recipe.profile), frames=recipe.frames, rng=recipe.random("play"))
+
+
 def contacts(recipe: Recipe) -> tuple[Contact, ...]:
-    """What happens in the half, in order."""
-    return _played(recipe).contacts
+    """What is labelled in the half, in order."""
+    return played(recipe).contacts
 
 
 def pictures(recipe: Recipe, start: int, stop: int) -> UInt8[np.ndarray, "frames rows columns"]:
@@ -56,14 +62,9 @@ def pictures(recipe: Recipe, start: int, stop: int) -> UInt8[np.ndarray, "frames
     return packed
 
 
-@lru_cache(maxsize=1)
-def _played(recipe: Recipe) -> Half:
-    return play(profile(recipe.profile), frames=recipe.frames, rng=recipe.random("play"))
-
-
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _painter(recipe: Recipe) -> Painter:
-    half = _played(recipe)
+    half = played(recipe)
     home, away, referee = squads(replace(recipe, half=0).random("kits"))
     left, right = (home, away) if recipe.half == 1 else (away, home)
     return Painter(
