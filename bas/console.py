@@ -15,7 +15,9 @@ from rich.table import Table
 
 _LINE_SECONDS = 15.0  # between two plain lines where there is no terminal
 
-_out = Console(highlight=False, soft_wrap=True)
+_PLAIN_COLUMNS = 140  # where there is no terminal whose width could be asked for
+
+_out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PLAIN_COLUMNS)
 _log = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

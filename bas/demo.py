@@ -88,5 +88,5 @@ def _conclude(evaluation: Evaluation, blind: Chance, *, out: Path, run: Path) ->
         f"  bas eval --run {run} --data {out}/data --features {out}/features --tolerance tight\n"
         f"  bas fit-head {_HEAD} --preset {_PRESET} --data {out}/data --features {out}/features --out {out}/runs "
         "--set head.window_seconds=1\n"
-        "Your own matches: see `From the command line` in README.md."
+        "Your own matches: README.md, from `On SoccerNet's matches` on."
     )

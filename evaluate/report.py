@@ -27,7 +27,7 @@ def show(evaluation: Evaluation, *, split: str | None = None) -> None:
     if evaluation.teams:
         console.show(_team_table(evaluation.teams, name=name))
     for note in evaluation.notes:
-        console.warn(note)
+        console.say(f"note: {note}")
 
 
 def write_report(path: Path, evaluation: Evaluation, *, split: str | None = None) -> None:

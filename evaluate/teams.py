@@ -98,6 +98,8 @@ def why_no_teams(
         return "no Team-mAP: the labels do not say which team, left or right, acts"
     if not set(annotated) <= set(TEAMS):
         return f"no Team-mAP: {_others(annotated):,} of {len(annotated):,} annotations are neither left nor right"
+    if not set(TEAMS) & set(claimed):
+        return "no Team-mAP: the predictions name no teams"
     if not set(claimed) <= set(TEAMS):
         return (
             f"no Team-mAP: {_others(claimed):,} of {len(claimed):,} predictions name no team, left or right; "

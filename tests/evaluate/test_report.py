@@ -36,7 +36,7 @@ def test_the_tables_tell_what_was_scored(evaluation: Evaluation, capsys: pytest.
         "Team-mAP@1 undefined",
         "over the 2 actions that occur 75.00",
     ]
-    assert "warning no ground truth of GOAL: officially AP 0" in captured.err
+    assert "note: no ground truth of GOAL: officially AP 0" in captured.err
 
 
 def test_the_report_is_json_with_null_for_what_is_undefined(evaluation: Evaluation, tmp_path: Path) -> None:

@@ -191,16 +191,17 @@ def test_team_scores_read_no_half_of_predictions_and_drop_annotations_outside_ha
 @pytest.mark.parametrize(
     ("annotated", "claimed", "reason"),
     [
-        ("home", "left", "the labels say home and away"),
-        (None, "left", "the labels do not say which team"),
-        ("left", None, "1 of 1 predictions name no team"),
-        ("left", "away", "1 of 1 predictions name no team"),
+        ("home", ["left"], "the labels say home and away"),
+        (None, ["left"], "the labels do not say which team"),
+        ("left", [None], "the predictions name no teams"),
+        ("left", ["left", "away"], "1 of 2 predictions name no team"),
     ],
 )
 def test_without_left_and_right_there_is_no_team_score_and_the_reason_is_told(
-    annotated: str | None, claimed: str | None, reason: str
+    annotated: str | None, claimed: list[str | None], reason: str
 ) -> None:
-    evaluation = _score([Spot(1000, "PASS", annotated)], [_claim(1000, "PASS", team=claimed)])
+    claims = [_claim(1000 * n, "PASS", team=team) for n, team in enumerate(claimed)]
+    evaluation = _score([Spot(1000, "PASS", annotated)], claims)
     assert evaluation.teams is None
     assert any(note.startswith("no Team-mAP: ") and reason in note for note in evaluation.notes)
 
