@@ -32,20 +32,27 @@ class Ground:
 def texels(
     ground: Ground, camera: Projection, *, width: int, height: int
 ) -> Int32[np.ndarray, "rows columns"]:
-    """For every picture element the index of its texel."""
-    column = (np.arange(width, dtype=np.float32) + 0.5 - camera.center[0]) / camera.focal
+    """For every picture element the index of its texel.
+
+    A camera without roll sees a row of the picture at one distance, so along a row the ground is linear.
+    """
+    column = ((np.arange(width) + 0.5 - camera.center[0]) / camera.focal).astype(np.float32)
     row = (np.arange(height) + 0.5 - camera.center[1]) / camera.focal
     sink = np.minimum(camera.forward[2] - row * camera.up[2], -1e-3)
     reach = -camera.eye[2] / sink
     along = camera.eye[0] + reach * (camera.forward[0] - row * camera.up[0])
     across = camera.eye[1] + reach * (camera.forward[1] - row * camera.up[1])
-    x = _outer(along, reach * camera.right[0], column)
-    y = _outer(across, reach * camera.right[1], column)
-    walls = int(np.count_nonzero((y.max(axis=1) > BOARDS_Y) | (np.abs(x).max(axis=1) > BOARDS_X)))
+    slope_x, slope_y = reach * camera.right[0], reach * camera.right[1]
+    x = _grid((along - LEFT_EDGE) * ground.texels_x, slope_x * ground.texels_x, column)
+    y = _grid((across - NEAR_EDGE) * ground.texels_y, slope_y * ground.texels_y, column)
+    edge = float(np.abs(column).max())
+    beyond = (across + edge * np.abs(slope_y) > BOARDS_Y) | (
+        np.abs(along) + edge * np.abs(slope_x) > BOARDS_X
+    )
+    walls = int(np.count_nonzero(beyond))
     if walls:
-        _raise_walls(x[:walls], y[:walls], camera, column, row[:walls].astype(np.float32))
-    index_x = ((x - np.float32(LEFT_EDGE)) * np.float32(ground.texels_x)).astype(np.int32)
-    index_y = ((y - np.float32(NEAR_EDGE)) * np.float32(ground.texels_y)).astype(np.int32)
+        _raise_walls(x[:walls], y[:walls], ground, camera, column, row[:walls].astype(np.float32))
+    index_x, index_y = x.astype(np.int32), y.astype(np.int32)
     np.clip(index_x, 0, ground.columns - 1, out=index_x)
     np.clip(index_y, 0, ground.rows - 1, out=index_y)
     index_y *= ground.columns
@@ -53,7 +60,7 @@ def texels(
     return index_y
 
 
-def _outer(
+def _grid(
     base: Float[np.ndarray, "rows"], slope: Float[np.ndarray, "rows"], column: Float32[np.ndarray, "columns"]
 ) -> Float32[np.ndarray, "rows columns"]:
     grid: Float32[np.ndarray, "rows columns"] = slope.astype(np.float32)[:, None] * column
@@ -64,25 +71,26 @@ def _outer(
 def _raise_walls(
     x: Float32[np.ndarray, "rows columns"],
     y: Float32[np.ndarray, "rows columns"],
+    ground: Ground,
     camera: Projection,
     column: Float32[np.ndarray, "columns"],
     row: Float32[np.ndarray, "rows"],
 ) -> None:
-    """Where a ray would meet the ground behind a wall, let it meet the wall (in place)."""
+    """Where a ray would meet the ground behind a wall, let it meet the wall: texel coordinates, in place."""
     eye, forward, right, up = (
         v.astype(np.float32) for v in (camera.eye, camera.forward, camera.right, camera.up)
     )
     ray_x = forward[0] + column * right[0] - row[:, None] * up[0]
     ray_y = forward[1] + column * right[1] - row[:, None] * up[1]
     ray_z = forward[2] - row[:, None] * up[2]
-    far = (BOARDS_Y - eye[1]) / np.maximum(ray_y, 1e-3)
-    end = np.where(ray_x > 0, BOARDS_X - eye[0], -BOARDS_X - eye[0]) / np.where(
-        np.abs(ray_x) < 1e-3, 1e-3, ray_x
-    )
+    side = np.where(ray_x > 0, np.float32(1), np.float32(-1))
+    far = (np.float32(BOARDS_Y) - eye[1]) / np.maximum(ray_y, np.float32(1e-3))
+    end = (np.float32(BOARDS_X) - side * eye[0]) / np.maximum(side * ray_x, np.float32(1e-3))
     beside = end < far
     reach = np.where(beside, end, far)
     height = eye[2] + reach * ray_z
     hit = height > 0
-    side = np.sign(ray_x)
-    np.copyto(x, np.where(beside, side * (BOARDS_X + height), eye[0] + reach * ray_x), where=hit)
-    np.copyto(y, np.where(beside, eye[1] + reach * ray_y, BOARDS_Y + height), where=hit)
+    wall_x = np.where(beside, side * (np.float32(BOARDS_X) + height), eye[0] + reach * ray_x)
+    wall_y = np.where(beside, eye[1] + reach * ray_y, np.float32(BOARDS_Y) + height)
+    np.copyto(x, (wall_x - np.float32(LEFT_EDGE)) * np.float32(ground.texels_x), where=hit)
+    np.copyto(y, (wall_y - np.float32(NEAR_EDGE)) * np.float32(ground.texels_y), where=hit)

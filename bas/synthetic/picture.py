@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int16, UInt8, UInt16
+from jaxtyping import Int16, UInt8, UInt16
 
 from bas.synthetic import goals, sprites
 from bas.synthetic.camera import Projection, Views, projection
@@ -19,8 +22,21 @@ from bas.synthetic.sprites import HEADINGS, SUN, Look, scale_step
 
 _BALL_RADIUS_METRES = 0.175
 """Drawn larger than life, so that a small picture shows it."""
+_SMALLEST_BALL = 1.4
+"""Radius in picture elements."""
+_REACH_METRES = 2.8
+"""From the feet of a figure to the farthest end of its shadow."""
 _GRAIN, _GRAIN_SHIFTS = 2.4, 64
 _NET_LUMA, _NET_COVER = 225, 90  # cover of 256
+
+
+class Place(NamedTuple):
+    """Where a point is seen."""
+
+    column: float
+    row: float
+    scale: float
+    """Picture elements a metre."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,53 +85,47 @@ class Painter:
         return Planes(self._grained(planes.luma, frame), planes.chroma)
 
     def _people_and_ball(self, planes: Planes, camera: Projection, frame: int) -> None:
+        """Shadows first, then the goals, then bodies and ball from far to near."""
         ball = self._half.ball[frame].astype(np.float64)
         people = self._half.people[frame].astype(np.float64)
-        feet = camera.place(np.c_[people, np.zeros(len(people))])
+        cast = ball[2] * (SUN[0] * camera.right + SUN[1] * camera.forward)
+        points = np.zeros((len(people) + 2, 3))
+        points[:-2, :2], points[-2, :2], points[-1] = people, ball[:2] + cast[:2], ball
+        *feet, ball_shadow, ball_seen = (Place(*place) for place in camera.place(points).tolist())
         looks = self._looks(feet, camera, frame)
         for person, look in looks.items():
-            _lay(planes, sprites.shadow(look), feet[person, 0], feet[person, 1])
-        self._ball_shadow(planes, camera, ball)
+            _lay_shadow(planes, sprites.shadow(look), feet[person])
+        _lay_shadow(
+            planes, sprites.ball_shadow(_ball_radius(ball_shadow), *ball_shadow[:2]), _even(ball_shadow)
+        )
         for side in (-1, 1):
             if goals.in_view(side, camera, width=self._width, height=self._height):
-                _goal(planes, camera, side)
-        depth = (np.r_[people, ball[None, :2]] - camera.eye[:2]) @ camera.forward[:2]
-        for item in sorted((*looks, len(people)), key=lambda item: -depth[item]):
-            if item < len(people):
-                sprite = sprites.figure(looks[item], self._kits[item])
-                _lay(planes, sprite, feet[item, 0], feet[item, 1])
+                _lay_goal(planes, camera, side)
+        across = points[:, :2] @ camera.forward[:2]
+        for item in sorted((*looks, len(points) - 1), key=lambda item: -across[item]):
+            if item in looks:
+                _lay(planes, sprites.figure(looks[item], self._kits[item]), feet[item])
             else:
-                column, row, scale = camera.place(ball[None])[0]
-                radius = max(_BALL_RADIUS_METRES * scale, 1.4)
-                _lay(planes, sprites.ball(radius, column, row), column - column % 2, row - row % 2)
+                _lay(planes, sprites.ball(_ball_radius(ball_seen), *ball_seen[:2]), _even(ball_seen))
 
-    def _looks(self, feet: Float[np.ndarray, "people 3"], camera: Projection, frame: int) -> dict[int, Look]:
+    def _looks(self, feet: Sequence[Place], camera: Projection, frame: int) -> dict[int, Look]:
         """Everybody whose body or shadow may be in the picture."""
-        margin = 2.8 * feet[:, 2]
-        seen = (feet[:, 0] > -margin) & (feet[:, 0] < self._width + margin)
-        seen &= (feet[:, 1] > -0.3 * margin) & (feet[:, 1] < self._height + margin)
-        turn = np.arctan2(camera.right[1], camera.right[0])
-        heading = (
-            np.rint((self._figures.heading[frame] - turn) / (2 * np.pi) * HEADINGS).astype(int) % HEADINGS
-        )
         half, bodies = self._half, self._figures
-        return {
-            int(i): Look(
-                pose=Pose(int(half.poses[frame, i])),
-                phase=int(half.phases[frame, i]),
-                effort=int(bodies.effort[frame, i]),
-                stride=int(bodies.stride[frame, i]),
-                heading=int(heading[i]),
-                scale=scale_step(feet[i, 2]),
-            )
-            for i in np.flatnonzero(seen)
-        }
-
-    def _ball_shadow(self, planes: Planes, camera: Projection, ball: Float[np.ndarray, "3"]) -> None:
-        right, away = ball[2] * SUN[0] * camera.right[:2], ball[2] * SUN[1] * camera.forward[:2]
-        column, row, scale = camera.place(np.array([[*(ball[:2] + right + away), 0.0]]))[0]
-        sprite = sprites.ball_shadow(max(_BALL_RADIUS_METRES * scale, 1.4), column, row)
-        _lay(planes, sprite, column - column % 2, row - row % 2)
+        turn = float(np.arctan2(camera.right[1], camera.right[0]))
+        looks = {}
+        for i, (column, row, scale) in enumerate(feet):
+            margin = _REACH_METRES * scale
+            if -margin < column < self._width + margin and -0.3 * margin < row < self._height + margin:
+                looks[i] = Look(
+                    pose=Pose(int(half.poses[frame, i])),
+                    phase=int(half.phases[frame, i]),
+                    effort=int(bodies.effort[frame, i]),
+                    stride=int(bodies.stride[frame, i]),
+                    heading=round((float(bodies.heading[frame, i]) - turn) / (2 * np.pi) * HEADINGS)
+                    % HEADINGS,
+                    scale=scale_step(scale),
+                )
+        return looks
 
     def _grained(
         self, luma: UInt8[np.ndarray, "rows columns"], frame: int
@@ -127,11 +137,26 @@ class Painter:
         return grained
 
 
-def _lay(planes: Planes, sprite: Sprite, column: float, row: float) -> None:
-    """Lay a sprite over the picture, its anchor at the given element; its chroma snaps to every other one."""
-    left, top = int(np.floor(column)) - sprite.left, int(np.floor(row)) - sprite.top
+def _ball_radius(place: Place) -> float:
+    return max(_BALL_RADIUS_METRES * place.scale, _SMALLEST_BALL)
+
+
+def _even(place: Place) -> Place:
+    """The anchor of a sprite that was drawn for one element of a two by two."""
+    return Place(place.column - place.column % 2, place.row - place.row % 2, place.scale)
+
+
+def _lay(planes: Planes, sprite: Sprite, place: Place) -> None:
+    """Lay a sprite over the picture, its anchor at `place`; its chroma snaps to every other element."""
+    left, top = math.floor(place.column) - sprite.left, math.floor(place.row) - sprite.top
     _blend(planes.luma[None], sprite.luma[None], sprite.below, left, top)
     _blend(planes.chroma, sprite.chroma, sprite.chroma_below, left // 2, top // 2)
+
+
+def _lay_shadow(planes: Planes, sprite: Sprite, place: Place) -> None:
+    """Darken the picture; the grass keeps its hue."""
+    left, top = math.floor(place.column) - sprite.left, math.floor(place.row) - sprite.top
+    _blend(planes.luma[None], sprite.luma[None], sprite.below, left, top)
 
 
 def _blend(
@@ -150,10 +175,10 @@ def _blend(
         part[...] = (part * below[r0:r1, c0:c1] >> 8) + colors[:, r0:r1, c0:c1]
 
 
-def _goal(planes: Planes, camera: Projection, side: int) -> None:
-    """Strings as single elements, the frame as capsules."""
+def _lay_goal(planes: Planes, camera: Projection, side: int) -> None:
+    """Strings as single elements, the frame as bars."""
     ends = camera.place(goals.frame(side))
-    strings = camera.place(goals.strings(side, int(np.ceil(ends[:, 2].max() / 8)) * 12))
+    strings = camera.place(goals.strings(side, math.ceil(ends[:, 2].max() / 8) * 12))
     height, width = planes.luma.shape
     columns, rows = np.floor(strings[:, :2]).astype(int).T
     seen = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
@@ -162,4 +187,4 @@ def _goal(planes: Planes, camera: Projection, side: int) -> None:
     planes.luma[element] = below + ((_NET_LUMA - below) * _NET_COVER >> 8)
     corner = ends[:, :2].min(axis=0) // 2 * 2
     sprite = sprites.posts(ends[:, :2] - corner, goals.FRAME_RADIUS * ends[:, 2])
-    _lay(planes, sprite, corner[0], corner[1])
+    _lay(planes, sprite, Place(float(corner[0]), float(corner[1]), 1.0))

@@ -22,7 +22,7 @@ _ELEVATION = np.radians(25.0)
 """At which the cameras look down, nearly the same everywhere."""
 _SHADOW_DARKNESS = 0.42
 _THINNEST_METRES = 0.07
-_SCALE_STEP = 1.1
+_SCALE_STEP = 1.12
 _SPRITES = 4000
 """Kept of each kind: at most 300 MB for the largest pictures."""
 
