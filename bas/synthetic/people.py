@@ -13,8 +13,9 @@ REFEREE = 22
 NUM_PEOPLE = 23
 ATTACK = np.array([1.0, -1.0])
 """Direction in which the left and the right team play."""
-FASTEST = 8.5
-"""Metres a second of a sprint."""
+
+_REACTION_FRAMES = 3
+_SHAPE_SPEED = 6.5
 
 _SHAPE = np.array(
     [
@@ -58,13 +59,15 @@ class People:
         self._fps = fps
         self._rng = rng
         self._scripts: dict[int, Float[np.ndarray, "frames 2"]] = {}
-        self._wander = np.zeros((NUM_PEOPLE, 2))
         self.place(np.zeros(2), possession=LEFT)
 
     def place(self, ball: Float[np.ndarray, "2"], *, possession: int) -> None:
         """Start a scene: everybody stands in the shape, a little untidily."""
         self._wander = self._rng.normal(0, 1.5, (NUM_PEOPLE, 2))
-        self.position = shape(ball, possession=possession) + self._wander
+        self._goal = shape(ball, possession=possession) + self._wander
+        self._push = np.zeros((NUM_PEOPLE, 2))
+        self._frames_until_thought = 0
+        self.position = self._goal.copy()
         self.velocity = np.zeros((NUM_PEOPLE, 2))
         self._scripts.clear()
 
@@ -72,21 +75,17 @@ class People:
         """Let a person follow `path` from the next frame on."""
         self._scripts[person] = path
 
-    def release(self, person: int) -> None:
-        """Let a person keep the shape again."""
-        self._scripts.pop(person, None)
-
     def step(self, ball: Float[np.ndarray, "2"], *, possession: int, pressing: float) -> None:
-        """One frame: the nearest opponent presses to `pressing` metres, two mates offer themselves."""
-        self._wander += self._rng.normal(0, 0.10, (NUM_PEOPLE, 2)) - 0.01 * self._wander
-        goal = shape(ball, possession=possession) + self._wander
-        distance = np.linalg.norm(self.position - ball, axis=1)
-        self._near_the_ball(goal, ball, distance, possession=possession, pressing=pressing)
-        wanted = (goal - self.position) * 1.1
-        speed = np.linalg.norm(wanted, axis=1, keepdims=True)
-        wanted *= np.minimum(1, 6.5 / np.maximum(speed, 1e-6))
+        """One frame: the nearest opponent presses to `pressing` metres, three mates offer themselves."""
+        if self._frames_until_thought == 0:
+            self._think(ball, possession=possession, pressing=pressing)
+            self._frames_until_thought = _REACTION_FRAMES
+        self._frames_until_thought -= 1
+        wanted = (self._goal - self.position) * 1.1
+        speed = np.sqrt((wanted**2).sum(axis=1, keepdims=True))
+        wanted *= np.minimum(1, _SHAPE_SPEED / np.maximum(speed, 1e-6))
         self.velocity += (wanted - self.velocity) * 0.12
-        moved = self.position + (self.velocity + self._keep_apart()) / self._fps
+        moved = self.position + (self.velocity + self._push) / self._fps
         for person, path in list(self._scripts.items()):
             self.velocity[person] = (path[0] - self.position[person]) * self._fps
             moved[person] = path[0]
@@ -96,28 +95,26 @@ class People:
                 self._scripts[person] = path[1:]
         self.position = moved
 
-    def _near_the_ball(
-        self,
-        goal: Float[np.ndarray, "23 2"],
-        ball: Float[np.ndarray, "2"],
-        distance: Float[np.ndarray, "23"],
-        *,
-        possession: int,
-        pressing: float,
-    ) -> None:
-        order = [int(person) for person in np.argsort(distance) if person not in (*KEEPERS, REFEREE)]
+    def _think(self, ball: Float[np.ndarray, "2"], *, possession: int, pressing: float) -> None:
+        """Decide where everybody wants to be."""
+        self._wander += self._rng.normal(0, 0.17, (NUM_PEOPLE, 2)) - 0.03 * self._wander
+        self._goal = shape(ball, possession=possession) + self._wander
+        away = self.position - ball
+        distance = np.sqrt((away**2).sum(axis=1))
+        order = [person for person in np.argsort(distance).tolist() if person not in (*KEEPERS, REFEREE)]
         opponents = [person for person in order if team_of(person) != possession]
         mates = [person for person in order if team_of(person) == possession]
-        own_goal = np.array([-ATTACK[1 - possession] * HALF_LENGTH, 0.0])
+        to_own_goal = np.array([-ATTACK[1 - possession] * HALF_LENGTH, 0.0]) - ball
+        to_own_goal /= max(float(np.hypot(*to_own_goal)), 1.0)
         for person, gap in zip(opponents[:2], (pressing, pressing + 4), strict=True):
-            toward = (own_goal - ball) / max(float(np.linalg.norm(own_goal - ball)), 1.0)
-            goal[person] = ball + toward * gap
+            self._goal[person] = ball + to_own_goal * gap
         for person in mates[1:4]:
-            away = self.position[person] - ball
-            length = max(float(np.linalg.norm(away)), 0.5)
-            goal[person] = ball + away * np.clip(length, 6.5, 11.0) / length
+            length = max(float(distance[person]), 0.5)
+            self._goal[person] = ball + away[person] * min(max(length, 6.5), 11.0) / length
+        self._push = self._keep_apart()
 
     def _keep_apart(self) -> Float[np.ndarray, "23 2"]:
+        """Velocity away from those who come too near."""
         away = self.position[:, None] - self.position[None]
         squared = (away**2).sum(axis=2) + 1e-6
         push = np.where((squared < 2.6) & (squared > 1e-5), 1.6 / np.maximum(squared, 0.2), 0.0)
