@@ -75,13 +75,15 @@ def draw(bars: Bars, inks: Int[np.ndarray, "bars"], *, num_inks: int, outline: f
     left, top, x, y = _elements(bars, margin=2.0)
     outside, side = _distances(bars, x, y)
     inside = np.clip(0.5 - outside, 0, 1)
-    uncovered = np.cumprod((1 - inside)[::-1], axis=0)[::-1]
-    light = inside * (0.84 - np.float32(0.24) * np.clip(side, -1, 1))
-    light[:-1] *= uncovered[1:]
-    by_ink = np.stack([light[inks == ink].sum(axis=0) for ink in range(num_inks)])
-    cover = 1 - uncovered[0]
+    shown = inside * (np.float32(0.84) - np.float32(0.24) * side)
+    light = np.zeros((num_inks, *inside.shape[1:]), np.float32)
+    below = np.ones(inside.shape[1:], np.float32)
+    for ink, uncovered, new in zip(inks.tolist(), 1 - inside, shown, strict=True):
+        light *= uncovered
+        light[ink] += new
+        below *= uncovered
     edge = np.clip(1.0 - outside.min(axis=0), 0, 1) * np.float32(outline)
-    return Layers(by_ink, np.maximum(cover, edge), left, top)
+    return Layers(light, np.maximum(1 - below, edge), left, top)
 
 
 def shade(bars: Bars, *, darkness: float, softness: float) -> Layers:

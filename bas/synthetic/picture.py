@@ -18,12 +18,11 @@ from bas.synthetic.figures import Figures, figures
 from bas.synthetic.ground import Ground, texels
 from bas.synthetic.play import Half
 from bas.synthetic.poses import Pose
-from bas.synthetic.sprites import HEADINGS, SUN, Look, scale_step
+from bas.synthetic.sprites import BALL_STEPS, HEADINGS, SUN, Look, scale_step
 
 _BALL_RADIUS_METRES = 0.175
 """Drawn larger than life, so that a small picture shows it."""
-_SMALLEST_BALL = 1.4
-"""Radius in picture elements."""
+_SMALLEST_BALL = 4  # in steps of a ball's picture
 _REACH_METRES = 2.8
 """From the feet of a figure to the farthest end of its shadow."""
 _GRAIN, _GRAIN_SHIFTS = 2.4, 64
@@ -95,9 +94,7 @@ class Painter:
         looks = self._looks(feet, camera, frame)
         for person, look in looks.items():
             _lay_shadow(planes, sprites.shadow(look), feet[person])
-        _lay_shadow(
-            planes, sprites.ball_shadow(_ball_radius(ball_shadow), *ball_shadow[:2]), _even(ball_shadow)
-        )
+        _lay_shadow(planes, sprites.ball_shadow(_ball_radius(ball_shadow)), ball_shadow)
         for side in (-1, 1):
             if goals.in_view(side, camera, width=self._width, height=self._height):
                 _lay_goal(planes, camera, side)
@@ -106,7 +103,7 @@ class Painter:
             if item in looks:
                 _lay(planes, sprites.figure(looks[item], self._kits[item]), feet[item])
             else:
-                _lay(planes, sprites.ball(_ball_radius(ball_seen), *ball_seen[:2]), _even(ball_seen))
+                _lay_ball(planes, ball_seen)
 
     def _looks(self, feet: Sequence[Place], camera: Projection, frame: int) -> dict[int, Look]:
         """Everybody whose body or shadow may be in the picture."""
@@ -137,13 +134,17 @@ class Painter:
         return grained
 
 
-def _ball_radius(place: Place) -> float:
-    return max(_BALL_RADIUS_METRES * place.scale, _SMALLEST_BALL)
+def _ball_radius(place: Place) -> int:
+    """In steps of a ball's picture."""
+    return max(round(_BALL_RADIUS_METRES * place.scale * BALL_STEPS), _SMALLEST_BALL)
 
 
-def _even(place: Place) -> Place:
-    """The anchor of a sprite that was drawn for one element of a two by two."""
-    return Place(place.column - place.column % 2, place.row - place.row % 2, place.scale)
+def _lay_ball(planes: Planes, place: Place) -> None:
+    """The ball keeps its place between elements, so that a slow one glides."""
+    column, row = round(place.column * BALL_STEPS), round(place.row * BALL_STEPS)
+    block = 2 * BALL_STEPS
+    sprite = sprites.ball(_ball_radius(place), column % block, row % block)
+    _lay(planes, sprite, Place(2.0 * (column // block), 2.0 * (row // block), place.scale))
 
 
 def _lay(planes: Planes, sprite: Sprite, place: Place) -> None:

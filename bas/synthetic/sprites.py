@@ -16,6 +16,7 @@ from bas.synthetic.skeleton import Capsule, body
 
 HEADINGS = 16
 STRIDES = 8
+BALL_STEPS = 3
 SUN = (0.42, 0.30)
 """Metres to the right and away from the camera that a metre of height throws its shadow."""
 _ELEVATION = np.radians(25.0)
@@ -65,19 +66,19 @@ def shadow(look: Look) -> Sprite:
     return shade(bars, darkness=_SHADOW_DARKNESS, softness=1.4).sprite(_NO_INK)
 
 
-def ball(radius: float, column: float, row: float) -> Sprite:
-    """A ball of `radius` picture elements around a point that lies between elements."""
-    center = np.array([[column % 2, -(row % 2)]])
-    return draw(Bars(center, center, np.array([radius])), np.array([0]), num_inks=1, outline=0.6).sprite(
-        _WHITE
-    )
+@lru_cache(maxsize=_SPRITES)
+def ball(radius: int, column: int, row: int) -> Sprite:
+    """A ball, all in steps of `BALL_STEPS` a picture element, around a point of the first two by two elements."""
+    center = np.array([[column, -row]]) / BALL_STEPS
+    bars = Bars(center, center, np.array([radius / BALL_STEPS]))
+    return draw(bars, np.array([0]), num_inks=1, outline=0.6).sprite(_WHITE)
 
 
-def ball_shadow(radius: float, column: float, row: float) -> Sprite:
-    """The shadow of a ball: flat and a little long."""
-    center = np.array([[column % 2, -(row % 2)]])
-    reach = np.array([0.8 * radius, 0.0])
-    bars = Bars(center - reach, center + reach, np.array([0.6 * radius]))
+@lru_cache(maxsize=_SPRITES)
+def ball_shadow(radius: int) -> Sprite:
+    """The shadow of a ball, flat and a little long; `radius` in the same steps."""
+    reach = np.array([[0.8 * radius / BALL_STEPS, 0.0]])
+    bars = Bars(-reach, reach, np.array([0.6 * radius / BALL_STEPS]))
     return shade(bars, darkness=0.55, softness=1.2).sprite(_NO_INK)
 
 
