@@ -25,6 +25,7 @@ _FEINTS_PER_SECOND, _FEINT_FRAMES = 1.2, 9
 _TRAPS = 0.5
 """Share of balls that are stopped with a leg held out, as if to kick."""
 _BLOCKED_SPEED = 20.0
+_LONGEST_RUN_FRAMES = round(3.2 * FPS)
 _RUN_SPEED = 6.0
 """On average over a run to the ball; its middle is half as fast again."""
 _OWN_BALL = frozenset({Move.DRIVE, Move.TACKLE})
@@ -36,10 +37,10 @@ _CHANGES_HANDS = {
 
 
 def play_on(stage: Stage, now: Contact, then: Planned, ahead: Sequence[Move]) -> Contact:
-    """Play from `now` to the move `then`, in whose frame the passage ends.
+    """Play from `now` to the move `then`, in its frame, or later where nobody could get there so soon.
 
     Args:
-        stage: written up to `now.frame`, afterwards up to `then.frame`.
+        stage: written up to `now.frame`, afterwards up to the frame of the contact that is returned.
         now: the contact that starts the passage.
         then: the next move; the ball is in play before and after it.
         ahead: the moves from `then` on.
@@ -126,8 +127,9 @@ def _send(stage: Stage, now: Contact, then: Planned, ahead: Sequence[Move]) -> C
 def _dribble(stage: Stage, now: Contact, then: Planned, ahead: Sequence[Move]) -> Contact:
     """Carry the ball, with touches; at a walk if the next move takes long to come."""
     frames = then.frame - now.frame
+    running = min(frames, _LONGEST_RUN_FRAMES)
     target = placing.aim(ahead, now.ground, side=now.side, rng=stage.rng)
-    end, running = _carried_to(stage, now, target, frames=frames)
+    end = _carried_to(stage, now, target, seconds=running / FPS)
     pressing = _pressing(ahead)
     path = run_with_ball(stage, now.person, now.point, end, frames=running, reach=0.9)
     stage.advance(path, possession=now.side, pressing=pressing)
@@ -239,16 +241,13 @@ def _meet(
 
 
 def _carried_to(
-    stage: Stage, now: Contact, target: Float[np.ndarray, "2"], *, frames: int
-) -> tuple[Float[np.ndarray, "2"], int]:
-    """End of a run with the ball, and the frames it takes; a tackler first pokes the ball away."""
-    running = min(frames, round(3.2 * FPS))
+    stage: Stage, now: Contact, target: Float[np.ndarray, "2"], *, seconds: float
+) -> Float[np.ndarray, "2"]:
+    """End of a run with the ball toward a target, neither slower nor faster than players run."""
     way = target - now.ground
-    speed = stage.rng.uniform(4.5, 6.5)
-    longest, shortest = speed * running / FPS, min(3.0 * running / FPS, 8.0)
     distance = max(float(np.linalg.norm(way)), 1e-6)
-    end = now.ground + way / distance * np.clip(distance, shortest, longest)
-    return placing.within(end, placing.LIMITS), running
+    longest, shortest = stage.rng.uniform(4.5, 6.5) * seconds, min(3.0 * seconds, 8.0)
+    return placing.within(now.ground + way / distance * np.clip(distance, shortest, longest), placing.LIMITS)
 
 
 def _receiving_side(stage: Stage, now: Contact, then: Planned, ahead: Sequence[Move]) -> int:

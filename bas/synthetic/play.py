@@ -50,6 +50,8 @@ def play(profile: Profile, *, frames: int, rng: np.random.Generator) -> Half:
         if then.frame + late >= frames - 2 * FPS:
             break
         contact = _passage(stage, contacts[-1], replace(then, frame=then.frame + late), moves[i:])
+        if contact.frame > frames - FPS:
+            break
         _gesture(stage, contact)
         contacts.append(contact)
     _fade_out(stage, contacts[-1])

@@ -6,11 +6,13 @@ import multiprocessing
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
 import numpy as np
 from jaxtyping import UInt8
 
+from bas.errors import RunFailedError
 from bas.synthetic.match import Recipe, contacts, pictures
 from bas.synthetic.stage import Contact
 
@@ -58,5 +60,10 @@ def renderer(processes: int) -> Iterator[Renderer]:
     executor = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
     try:
         yield Renderer(executor, processes=processes)
+    except BrokenProcessPool as error:
+        raise RunFailedError(
+            "A process that renders pictures was ended from outside, perhaps for lack of memory. "
+            "Free some and run the same command again; finished videos are kept."
+        ) from error
     finally:
         executor.shutdown(cancel_futures=True)

@@ -48,7 +48,7 @@ def restart(stage: Stage, now: Contact, then: Planned, ahead: Sequence[Move]) ->
     frames = then.frame - now.frame
     aftermath = int(np.clip(0.4 * frames, 15, 75))
     _aftermath(stage, now, frames=aftermath)
-    side = now.side if now.move not in _LAST_TOUCHED else 1 - now.side
+    side = 1 - now.side if now.move.leaves_play else now.side
     spot = _spot(stage, now, side, ahead)
     stage.cut(spot, possession=side)
     return prepare(stage, then, side=side, spot=spot)
@@ -57,11 +57,8 @@ def restart(stage: Stage, now: Contact, then: Planned, ahead: Sequence[Move]) ->
 def prepare(stage: Stage, then: Planned, *, side: int, spot: Float[np.ndarray, "2"]) -> Contact:
     """Show the dead ball and its taker up to the frame of `then`; the scene starts at the next frame."""
     frames = then.frame - stage.frame
-    taker = (
-        KEEPERS[side]
-        if then.move is Move.GOAL_KICK
-        else placing.nearest(stage.people.position, spot, side=side)
-    )
+    keeper, nearest = KEEPERS[side], placing.nearest(stage.people.position, spot, side=side)
+    taker = keeper if then.move is Move.GOAL_KICK else nearest
     if then.move is Move.THROW_IN:
         path = _hold_for_throw(stage, taker, spot, frames=frames)
         stage.gestures.keep(Pose.HOLD, taker, stage.frame + 1, then.frame)
@@ -70,9 +67,6 @@ def prepare(stage: Stage, then: Planned, *, side: int, spot: Float[np.ndarray, "
         _run_up(stage, taker, spot, then.move, frames=frames)
     stage.advance(path, possession=side, pressing=3.5 if then.move is Move.THROW_IN else 8.0)
     return Contact(then.frame, then.move, side, taker, path[-1])
-
-
-_LAST_TOUCHED = frozenset({Move.OUT_SIDE, Move.OUT_CORNER, Move.OUT_BEHIND, Move.GOAL})
 
 
 def _crossing(stage: Stage, now: Contact, then: Planned) -> Point:
@@ -128,7 +122,7 @@ def _keeper_dives(stage: Stage, side: int, point: Point, frame: int, *, since: i
 def _aftermath(stage: Stage, now: Contact, *, frames: int) -> None:
     """The ball rolls on, into the boards or the net; a goal is celebrated, a fouled player lies down."""
     velocity = stage.velocity()
-    if now.move in _LAST_TOUCHED:
+    if now.move.leaves_play:
         velocity[2] = 0
         path = run_out(now.point, velocity, frames=frames, fps=FPS, stop_seconds=1.2)
         path = _bounce_back(path, now)
@@ -181,11 +175,10 @@ def _spot(stage: Stage, now: Contact, side: int, ahead: Sequence[Move]) -> Float
 
 
 def _hold_for_throw(stage: Stage, taker: int, spot: Float[np.ndarray, "2"], *, frames: int) -> Path:
-    outside = spot * np.array([1.0, 1.0]) + np.array([0.0, 0.35 * np.sign(spot[1])])
+    outside = spot + np.array([0.0, 0.35 * np.sign(spot[1])])
     stage.people.script(taker, np.tile(outside, (frames, 1)))
     path = np.tile(np.array([*outside, _HELD_HEIGHT]), (frames, 1))
-    sway = 0.10 * np.sin(np.arange(frames) / FPS * stage.rng.uniform(4, 7))
-    path[:, 1] += sway
+    path[:, 1] += 0.10 * np.sin(np.arange(frames) / FPS * stage.rng.uniform(4, 7))
     path[-1, :2] = outside - (0.0, 0.25 * np.sign(spot[1]))
     return path
 

@@ -62,14 +62,17 @@ def synthesize(
         processes: how many render; all cores by default. The result does not depend on it.
 
     Raises:
-        SettingsError: a size, or a length, that cannot be rendered.
+        SettingsError: a size, a length or a number that cannot be rendered.
         OutputError: `out` holds something else, or the disk is full.
         LockedError: another process is filling `out`.
+        RunFailedError: a rendering process was ended from outside.
     """
     width, height = _parse_size(size)
     half_frames = _half_frames(minutes)
-    if matches < 1:
-        raise SettingsError(f"matches is {matches}; wanted at least 1.")
+    if matches < 1 or seed < 0:
+        raise SettingsError(
+            f"matches is {matches} and seed {seed}; wanted are at least 1 match, and a seed of 0 or more."
+        )
     request = {
         "matches": matches, "minutes": minutes, "size": f"{width}x{height}", "video": _video_name(size),
         "profile": profile, "layout": layout, "seed": seed,
@@ -86,6 +89,7 @@ def synthesize(
     games = tuple(job.name.game_id for job in jobs)
     _claim(out, request)
     with locked(out / _LOCK_FILE, wait=False):
+        remove_leftovers(out)
         _fill(out, jobs, layout, processes=processes or len(os.sched_getaffinity(0)))
     return games
 
@@ -177,7 +181,8 @@ def _claim(out: Path, request: dict[str, Any]) -> None:
                 "Choose another folder, or remove this one."
             )
         return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    leftover = f"{_REQUEST_FILE}.tmp."  # of a run killed while it wrote the record
+    if out.exists() and not (out.is_dir() and all(path.name.startswith(leftover) for path in out.iterdir())):
         raise OutputError(
             f"{out} is not an empty folder, and synthetic matches need one. Choose another folder."
         )

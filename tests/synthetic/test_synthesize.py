@@ -158,11 +158,19 @@ def test_a_killed_run_leaves_no_half_video_and_is_finished_by_the_same_call(
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(out)])
     deadline = time.monotonic() + 60
-    while not any(out.rglob("*.tmp.*")) and time.monotonic() < deadline:
+    while not any(out.rglob("*-draft")) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not list(out.rglob("*.mp4"))
+    synthesize(out, **_SMALL)
+    assert _hashes(out) == _hashes(folder)
+
+
+def test_a_run_killed_at_its_very_start_is_no_other_data(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    out.mkdir()
+    (out / "synthetic.json.tmp.host.1").touch()
     synthesize(out, **_SMALL)
     assert _hashes(out) == _hashes(folder)
 
