@@ -11,11 +11,20 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+import torch
 from rich.markup import escape
 
 from bas import console
 from bas.config.settings import ExtractSettings
-from bas.errors import BasError, DataError, LockedError, MissingError, PartialError, SettingsError
+from bas.errors import (
+    BasError,
+    DataError,
+    LockedError,
+    MissingError,
+    PartialError,
+    RunFailedError,
+    SettingsError,
+)
 from bas.extract.cache import FeatureCache, open_cache
 from bas.extract.decode import Decoder
 from bas.extract.encoder import Encoder, FrozenEncoder
@@ -88,7 +97,13 @@ def extract(
             )
             for game, video in _sharded(games, shard)
         ]
-        reports, errors = _extract_all(tasks, stop)
+        try:
+            reports, errors = _extract_all(tasks, stop)
+        except torch.OutOfMemoryError as error:
+            raise RunFailedError(
+                f"The memory of {device} is too small for {settings.batch} rows at once. Pass "
+                f"--set extract.batch={max(1, settings.batch // 2)}; finished segments are kept."
+            ) from error
     report = ExtractReport(features / fingerprint.key, fingerprint, tuple(reports))
     _tell(report, shard)
     if errors:

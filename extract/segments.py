@@ -24,6 +24,7 @@ from bas.extract.stacks import batches, canvas_of
 from bas.extract.timeline import Timeline
 
 _CUDA_RUNS = 8  # a GPU has up to seven decoding engines, and one decoder keeps one of them busy
+_CPU_RUNS = 1  # the encoder takes all cores
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
@@ -72,7 +73,7 @@ def compute_segments(
         DataError: the video cannot be read, or a feature is not finite.
         OutputError: a part cannot be written; the finished ones are kept.
     """
-    at_once = _CUDA_RUNS if work.encoder.device.type == "cuda" else 1
+    at_once = _CUDA_RUNS if work.encoder.device.type == "cuda" else _CPU_RUNS
     runs = _runs(segments, longest=-(-len(segments) // at_once))
     healths = [Health() for _ in runs]
     done: dict[int, PartFacts] = {}

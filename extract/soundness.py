@@ -48,7 +48,7 @@ class Soundness:
         start, stop = (milliseconds(tick / self.rate) for tick in (self.gap.start, self.gap.stop))
         return (
             f"of {self.expected:,} pictures {self.missing:,} are missing and {self.damaged:,} damaged, "
-            f"most of them in a row at {span_text(start, stop)}"
+            f"the longest stretch at {span_text(start, stop)}"
         )
 
 

@@ -83,13 +83,15 @@ def extract_video(task: VideoTask) -> VideoReport:
     """
     identity = identify_in_background(task.video)
     existing = _existing(task, identity)
-    if existing is not None and not existing.damaged:
+    if existing is not None and not existing.damaged and not task.folder.exists():
         return _report(task, existing.cache.facts, outcome="kept")
     with locked(task.target.with_suffix(".lock"), wait=False):
+        _clear_leftovers(task)
         existing = _existing(task, identity)  # another process may have been faster
-        if existing is not None and not existing.damaged:
-            return _report(task, existing.cache.facts, outcome="kept")
-        return _make(task, identity, existing)
+        if existing is None or existing.damaged:
+            return _make(task, identity, existing)
+        shutil.rmtree(task.folder, ignore_errors=True)  # what a kill left after the last step
+        return _report(task, existing.cache.facts, outcome="kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,6 @@ def _make(task: VideoTask, identity: Callable[[], VideoIdentity], existing: _Exi
     timeline = open_timeline(task.video, task.settings)
     if timeline.problem:
         judge(task.video, timeline.problem, task.settings)
-    _clear_leftovers(task)
     segments = Segments(len(timeline.rows), task.settings.segment_rows)
     if existing is not None:
         _take_over(task, existing, segments)
@@ -149,7 +150,7 @@ def _make(task: VideoTask, identity: Callable[[], VideoIdentity], existing: _Exi
         segments=_rows_of(task, ordered),
     )
     open_cache(task.target, fingerprint=task.fingerprint)
-    shutil.rmtree(task.folder)
+    shutil.rmtree(task.folder, ignore_errors=True)  # what is left of it, the next run removes
     outcome: Outcome = "degraded" if timeline.problem or soundness.too_little else "made"
     notes = tuple(text for text in (timeline.problem, soundness.text) if text)
     return _report(task, facts, outcome=outcome, computed=len(todo), notes=notes)

@@ -39,7 +39,7 @@ def tiny_settings(folder: Path, **changes: Any) -> ExtractSettings:
         "width": 96,
         "grid": (2, 2),
         "segment_seconds": 1,
-        "batch": 5,
+        "batch": 12,
         "precision": "fp32",
     }
     return ExtractSettings.model_validate(values | changes)

@@ -108,6 +108,7 @@ def make_cache(tmp_path: Path) -> MakeCache:
             pts=np.arange(hop * len(rows)),
             valid=np.ones(len(rows), dtype=bool),
             segment_sha256=(),
+            identity="",
         )
 
     return make

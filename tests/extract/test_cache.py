@@ -74,7 +74,7 @@ def test_rows_times_and_flags_come_back_as_they_were_written(path: Path) -> None
     assert np.array_equal(cache.features, ROWS)
     assert np.array_equal(cache.valid, VALID)
     assert cache.pts[[0, 1, 49]].tolist() == [80, 120, 2040]
-    assert (cache.hop, cache.rate, cache.row_rate, cache.num_frames) == (2, 25, Fraction(25, 2), 50)
+    assert (cache.hop, cache.rate, cache.row_rate, cache.num_frames) == (2, Fraction(25), Fraction(25, 2), 50)
     assert cache.facts == FACTS
     assert len(cache) == 25
     assert verify(path) == ()
