@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from bas.config.settings import Pipeline
 from bas.errors import SettingsError
 
-Stage = Literal["extract", "heads", "evaluate"]
+Stage = Literal["extract", "heads"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 _FOLDER = Path(__file__).parent.parent / "configs"
@@ -28,20 +28,20 @@ def load(
 ) -> Pipeline:
     """Settings of one command: defaults, the head's preset, `--preset`, then each `--set key=value`.
 
-    A preset NAME is `configs/<stage>/NAME.yaml`; or, where `configs/NAME/` is a folder (tiny), its
-    files of every stage up to this one; or, with a dot or slash in it, a YAML file of the user's.
+    A preset NAME is `configs/<stage>/NAME.yaml` of this stage or one before it; or, where
+    `configs/NAME/` is a folder (tiny), its files of every stage up to this one; or, with a dot or
+    slash in it, a YAML file of the user's.
 
     Raises:
         SettingsError: with every mistake at once.
     """
     merged: dict[str, Any] = {}
-    source = "The command line"
-    files = [_named("heads", head)] if head is not None else []
+    files = _named("heads", name=head) if head is not None else []
     files += _preset_files(stage, preset) if preset is not None else []
     for file in files:
-        source = str(file)
         _overlay(merged, read_yaml(file))
-    for assignment in sets:
+    assignments = list(sets)
+    for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals:
             raise SettingsError(f"--set {assignment} is not of the form key=value, as in extract.hop=2.")
@@ -49,7 +49,7 @@ def load(
         for part in reversed(key.strip().split(".")):
             nested = {part: nested}
         _overlay(merged, nested)
-    return parse(merged, source=source)
+    return parse(merged, source=str(files[-1]) if files and not assignments else "The command line")
 
 
 def parse(values: Mapping[str, Any], *, source: str) -> Pipeline:
@@ -86,24 +86,25 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return value
 
 
-def _named(stage: str, name: str) -> Path:
-    file = _FOLDER / stage / f"{name}.yaml"
-    if not file.is_file():
-        names = sorted(path.stem for path in (_FOLDER / stage).glob("*.yaml"))
-        near = difflib.get_close_matches(name, names, 1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(names)}."
-        raise SettingsError(f"There is no {stage} preset {name!r}. {hint}")
-    return file
-
-
 def _preset_files(stage: Stage, preset: str) -> list[Path]:
     if "." in preset or "/" in preset:
         return [Path(preset)]
+    upto = STAGES[: STAGES.index(stage) + 1]
     folder = _FOLDER / preset
     if preset not in STAGES and folder.is_dir():
-        upto = STAGES[: STAGES.index(stage) + 1]
         return [file for name in upto if (file := folder / f"{name}.yaml").is_file()]
-    return [_named(stage, preset)]
+    return _named(*upto, name=preset)
+
+
+def _named(*stages: Stage, name: str) -> list[Path]:
+    """The preset of that name in each of these stages that has one."""
+    files = [file for stage in stages if (file := _FOLDER / stage / f"{name}.yaml").is_file()]
+    if not files:
+        names = sorted(path.stem for stage in stages for path in (_FOLDER / stage).glob("*.yaml"))
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(names)}."
+        raise SettingsError(f"There is no {stages[-1]} preset {name!r}. {hint}")
+    return files
 
 
 def _overlay(base: dict[str, Any], top: Mapping[str, Any]) -> None:
@@ -149,5 +150,5 @@ _StrictLoader.add_implicit_resolver(_UNWANTED[0], re.compile(r"true|false"), lis
 def _parse_yaml(text: str, *, source: str) -> Any:
     try:
         return yaml.load(text, _StrictLoader)  # noqa: S506  (a subclass of the safe loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SettingsError(f"{source} is not YAML: {error}") from error

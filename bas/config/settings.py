@@ -17,13 +17,13 @@ class Settings(BaseModel):
 class ExtractSettings(Settings):
     """Stage 1: what a row of the cache is. Everything above the line is in the cache's fingerprint."""
 
-    clock: str = "25"
+    clock: str = Field("25", coerce_numbers_to_str=True)
     """Ticks a second of the model's clock, an integer or a fraction such as 30000/1001."""
     encoder: str = "tf_efficientnetv2_b0.in1k"
     """Any timm model that supports `features_only`."""
     weights: str = "timm"
     """timm (its hub), random, a .safetensors file, or the folder of a run."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=1 << 31)
     """Of random weights."""
     stack: tuple[int, int, int] = (-2, 0, 2)
     """The three ticks that make one input, relative to the row's own."""
@@ -121,7 +121,7 @@ class FitSettings(Settings):
     """Ticks centered on an action that are its positives."""
     teams: Literal["none", "classes"] = "none"
     """classes doubles the vocabulary: ACTION-left, ACTION-right."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=1 << 31)
 
 
 class PeaksSettings(Settings):

@@ -49,6 +49,22 @@ def test_a_preset_folder_sets_every_stage_up_to_the_one_asked_for() -> None:
     assert fitting.fit != Pipeline().fit
 
 
+def test_a_preset_of_an_earlier_stage_serves_a_later_one() -> None:
+    fitting = load("heads", head="netvlad", preset="224p")
+    assert fitting.extract == load("extract", preset="224p").extract != Pipeline().extract
+    with pytest.raises(SettingsError, match="no extract preset 'netvlad'"):
+        load("extract", preset="netvlad")
+
+
+def test_a_rate_may_be_given_as_a_number() -> None:
+    assert load("extract", sets=["extract.clock=50"]).extract.clock == "50"
+
+
+def test_a_negative_seed_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"The command line .*\n  fit.seed: .*greater than or equal to 0"):
+        load("heads", preset="tiny", sets=["fit.seed=-1"])
+
+
 def test_later_sources_win_and_leave_the_rest(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("extract: {hop: 3, batch: 7}\nfit: {epochs: 2}\n")
@@ -62,6 +78,7 @@ def test_later_sources_win_and_leave_the_rest(tmp_path: Path) -> None:
         ("extract: {hop: 1, hop: 2}", "'hop' stands twice"),
         ("- a\n- b", "holds a list"),
         ("extract: !!python/object:os.system {}", "not YAML"),
+        ("[" * 5000, "not YAML"),
         ("extract: {encoder: no}", None),  # YAML 1.1 would read false
     ],
 )
