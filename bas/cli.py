@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from bas import console
 from bas.errors import BasError
@@ -15,8 +16,21 @@ from bas.errors import BasError
 if TYPE_CHECKING:
     from bas.config import Pipeline
 
+
+class _Commands(TyperGroup):
+    """All commands; Ctrl-C in one is told, and ends it at once."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            console.fail("Interrupted. The same command continues where it left off.")
+            os._exit(130)
+
+
 app = typer.Typer(
     name="bas",
+    cls=_Commands,
     help="Ball action spotting: every pass, drive and shot of a soccer broadcast, to the frame.",
     no_args_is_help=True,
     add_completion=False,
@@ -75,7 +89,7 @@ def synth(
 @app.command()
 def doctor(
     folder: Annotated[
-        Path, typer.Argument(help="Folder of matches, one video, or a folder of caches.")
+        Path, typer.Argument(envvar="BAS_DATA", help="Folder of matches, one video, or a folder of caches.")
     ] = _DATA,
     video: Annotated[
         Literal["720p", "224p"] | None, typer.Option(help="Which video files of a match to look at.")
@@ -164,6 +178,8 @@ def evaluate(
     if predictions is not None:
         from bas.evaluate.run import evaluate_predictions
 
+        if run or out:
+            raise typer.BadParameter("--predictions scores files that are there: leave out --run and --out.")
         evaluate_predictions(data, predictions, tolerance=tolerance, split=split, json=json)
         return
     from bas.heads.apply import evaluate_run
@@ -216,9 +232,6 @@ def main() -> None:
     except BasError as error:
         console.fail(str(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        console.fail("Interrupted. The same command continues where it left off.")
-        os._exit(130)
 
 
 def _settings(

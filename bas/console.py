@@ -97,4 +97,3 @@ def progress(what: str, total: int, *, unit: str) -> Iterator[Advance]:
             say(f"{what}: {done}/{total} {unit}, {rate():.0f} {unit}/s, {left:.0f} s left {note}".rstrip())
 
     yield advance_plainly
-    sys.stderr.flush()

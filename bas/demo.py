@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from bas import console
 from bas.config import load
-from bas.dataset import VideoSize, open_dataset
+from bas.dataset import open_dataset
 from bas.evaluate.chance import Chance, chance
 from bas.evaluate.dense import SCORES_FILE, read_scores
 from bas.evaluate.run import labels_of_games
@@ -14,6 +16,7 @@ from bas.evaluate.score import Evaluation
 from bas.heads.apply import evaluate_run
 from bas.heads.run import fit
 from bas.synthetic import synthesize
+from bas.types import Game
 
 _MATCHES, _MINUTES, _SIZE, _SEED = 6, 1.7, "224x128", 1
 _HEAD, _PRESET, _SPLIT = "netvlad", "tiny", "test"
@@ -22,21 +25,25 @@ _HEAD, _PRESET, _SPLIT = "netvlad", "tiny", "test"
 def run_demo(out: Path, *, device: str) -> None:
     """Render, extract, fit and score the held-out matches, all below `out`; what is there is kept."""
     data, features, runs = out / "data", out / "features", out / "runs"
-    where = f"--data {data} --features {features}"
+    where = f"--data {quote(str(data))} --features {quote(str(features))}"
     _step(
         1,
         "render six matches with labels",
-        f"synth {data} --matches {_MATCHES} --minutes {_MINUTES} --size {_SIZE} --profile even --seed {_SEED}",
+        f"synth {quote(str(data))} --matches {_MATCHES} --minutes {_MINUTES} --size {_SIZE} --profile even --seed {_SEED}",
     )
     synthesize(data, matches=_MATCHES, minutes=_MINUTES, size=_SIZE, profile="even", seed=_SEED)
     _step(
         2,
         "cache a feature row for every second frame, then fit a head on the rows",
-        f"fit-head {_HEAD} --preset {_PRESET} {where} --out {runs}",
+        f"fit-head {_HEAD} --preset {_PRESET} {where} --out {quote(str(runs))}",
     )
     settings = load("heads", head=_HEAD, preset=_PRESET)
     run = fit(settings, data=data, features=features, runs=runs, device=device, decoder="auto")
-    _step(3, "score the held-out matches", f"eval --run {run} {where} --split {_SPLIT} --tolerance 1")
+    _step(
+        3,
+        "score the held-out matches",
+        f"eval --run {quote(str(run))} {where} --split {_SPLIT} --tolerance 1",
+    )
     evaluation = evaluate_run(
         run,
         data=data,
@@ -48,17 +55,25 @@ def run_demo(out: Path, *, device: str) -> None:
         device=device,
         decoder="auto",
     )
-    blind = _chance(evaluation, run, data=data, video=settings.extract.video)
-    _conclude(evaluation, blind, out=out, run=run)
+    games = open_dataset(data, video=settings.extract.video).split(_SPLIT)
+    _compare(evaluation, _chance(evaluation, games, run=run))
+    model, video = quote(str(run)), quote(str(games[0].videos[0].path))
+    console.say(
+        f"\nEverything is in {out}. What to try next:\n"
+        f"  bas predict {video} --model {model}\n"
+        f"  bas eval --run {model} {where} --tolerance tight\n"
+        f"  bas fit-head {_HEAD} --preset {_PRESET} {where} --out {quote(str(runs))} "
+        "--set head.window_seconds=1\n"
+        "Your own matches: README.md, from `On SoccerNet's matches` on."
+    )
 
 
 def _step(number: int, what: str, command: str) -> None:
     console.say(f"\n{number}. {what}\n   $ bas {command}\n")
 
 
-def _chance(evaluation: Evaluation, run: Path, *, data: Path, video: VideoSize) -> Chance:
+def _chance(evaluation: Evaluation, games: Sequence[Game], *, run: Path) -> Chance:
     """What as many guesses a class would score on the same matches."""
-    games = open_dataset(data, video=video).split(_SPLIT)
     scores = {game.id: read_scores(run / "predictions" / _SPLIT / game.id / SCORES_FILE) for game in games}
     return chance(
         labels_of_games(games),
@@ -68,7 +83,7 @@ def _chance(evaluation: Evaluation, run: Path, *, data: Path, video: VideoSize) 
     )
 
 
-def _conclude(evaluation: Evaluation, blind: Chance, *, out: Path, run: Path) -> None:
+def _compare(evaluation: Evaluation, blind: Chance) -> None:
     table = console.table("Held-out matches, in percent", "", "mAP@1", "mean over classes that occur")
     table.add_row(
         f"chance, 95th percentile of {blind.runs} runs",
@@ -81,12 +96,3 @@ def _conclude(evaluation: Evaluation, blind: Chance, *, out: Path, run: Path) ->
         f"{100 * evaluation.mean_ap_occurring:.2f}",
     )
     console.show("", table)
-    video = next((out / "data").rglob("224p.mp4"))
-    console.say(
-        f"\nEverything is in {out}. What to try next:\n"
-        f"  bas predict '{video}' --model {run}\n"
-        f"  bas eval --run {run} --data {out}/data --features {out}/features --tolerance tight\n"
-        f"  bas fit-head {_HEAD} --preset {_PRESET} --data {out}/data --features {out}/features --out {out}/runs "
-        "--set head.window_seconds=1\n"
-        "Your own matches: README.md, from `On SoccerNet's matches` on."
-    )

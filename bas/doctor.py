@@ -6,7 +6,8 @@ from pathlib import Path
 
 from bas import console
 from bas.dataset import Suspicion, VideoSize, conclude, examine, show_findings
-from bas.errors import BasError
+from bas.errors import BasError, MissingError
+from bas.evaluate.dense import SCORES_FILE
 from bas.extract.cache import verify
 
 
@@ -14,24 +15,23 @@ def examine_folder(folder: Path, *, video: VideoSize | None) -> None:
     """Print what `folder` holds and everything suspicious.
 
     Args:
-        folder: of matches, of caches at any depth, or one file of either.
+        folder: of matches; or else of caches, at any depth; or one file of either.
         video: which of a SoccerNet game's video files to look at.
 
     Raises:
         MissingError: nothing is there.
         DataError: something is wrong.
     """
-    caches = _caches(folder)
-    if caches:
-        _examine_caches(folder, caches)
-    else:
-        show_findings(examine(folder, video=video))
-
-
-def _caches(folder: Path) -> list[Path]:
-    if folder.suffix == ".h5":
-        return [folder]
-    return sorted(path for path in folder.rglob("*.h5") if path.name != "scores.h5")
+    if folder.suffix == ".h5" and folder.is_file():
+        return _examine_caches(folder, [folder])
+    try:
+        findings = examine(folder, video=video)
+    except MissingError:
+        caches = sorted(path for path in folder.rglob("*.h5") if path.name != SCORES_FILE)
+        if not caches:
+            raise
+        return _examine_caches(folder, caches)
+    return show_findings(findings)
 
 
 def _examine_caches(folder: Path, caches: list[Path]) -> None:

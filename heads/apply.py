@@ -10,14 +10,16 @@ from pathlib import Path
 from bas import console
 from bas.clock import game_time, position_of
 from bas.dataset import open_dataset
+from bas.errors import MissingError
 from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import slide
-from bas.evaluate.run import evaluate_model, write_game
+from bas.evaluate.run import evaluate_model, labels_of_games, write_game
 from bas.evaluate.score import Evaluation
 from bas.extract.cache import FeatureCache
 from bas.extract.decode import Decoder
 from bas.extract.run import cached_rows
 from bas.files import atomic_write
+from bas.heads.material import with_rows
 from bas.heads.models import load_model
 from bas.heads.stacker import Stacker
 from bas.types import Detection, Game, Scores
@@ -43,14 +45,19 @@ def evaluate_run(
         run: folder of a finished run, or of a model.
         out: takes `<game>/results_spotting.json` and the dense scores; `predictions/<split>` in the run by default.
         json: takes the report; `report.json` beside the predictions by default.
+
+    Raises:
+        MissingError, DataError: the model, a match, its labels or a video is not there, or wrong.
     """
     model = load_model(run, device=device)
     games = open_dataset(data, video=model.settings.extract.video).split(split)
+    labels_of_games(games)  # a split without labels is refused before hours of extraction
+    console.say(f"{run} on {len(games)} {split} matches of {data}; rows in {features}, on {device}.")
     caches = _rows(model, games, features=features, decoder=decoder)
     out = out or run / "predictions" / split
     return evaluate_model(
         model,
-        games,
+        with_rows(games, caches),
         caches,
         peaks=model.settings.peaks,
         out=out,
@@ -74,6 +81,7 @@ def predict(
     Raises:
         MissingError, DataError: the video is not there, or damaged.
     """
+    _require_file(Path(video))
     _, scores = _score_video(Path(video), model, features=Path(features), decoder=decoder)
     return detections(scores, model.settings.peaks)
 
@@ -84,6 +92,7 @@ def predict_video(video: Path, folder: Path, *, out: Path | None, device: str, d
     Args:
         out: takes the files, and the rows of the video; a folder beside the video by default.
     """
+    _require_file(video)
     out = out or video.with_suffix(".spots")
     model = load_model(folder, device=device)
     game, scores = _score_video(video, model, features=out / "features", decoder=decoder)
@@ -94,9 +103,16 @@ def predict_video(video: Path, folder: Path, *, out: Path | None, device: str, d
     _show(halves[1], model, out=out)
 
 
+def _require_file(video: Path) -> None:
+    if not video.is_file():
+        found = "a folder" if video.is_dir() else "not there"
+        raise MissingError(f"{video} is {found}. Give one video file; for the matches of a split: bas eval.")
+
+
 def _score_video(video: Path, model: Stacker, *, features: Path, decoder: Decoder) -> tuple[Game, Scores]:
     (game,) = open_dataset(video).games
     caches = _rows(model, [game], features=features, decoder=decoder)
+    with_rows([game], caches)
     return game, slide(model, caches[video])
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bas import console
 from bas.config import FitSettings
-from bas.heads.head import Head
+from bas.heads.head import Head, Rows
 from bas.heads.losses import sigmoid_focal
 from bas.heads.material import Material
 from bas.heads.optim import Optimizer
@@ -134,7 +134,7 @@ def _batches(
         yield coming.result()
 
 
-def _spread_rows(material: Material, count: int) -> Any:
+def _spread_rows(material: Material, count: int) -> Rows:
     """Rows spread evenly over all training videos, those with missing pictures left out."""
     usable = np.flatnonzero(material.weights > 0)
     picks = usable[np.linspace(0, len(usable) - 1, min(count, len(usable))).astype(np.int64)]

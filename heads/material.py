@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from bas import console
 from bas.config import FitSettings
 from bas.errors import DataError
 from bas.extract.cache import FeatureCache
@@ -36,6 +37,24 @@ class Material:
     targets: Float32[np.ndarray, "rows outputs"]
     weights: Float64[np.ndarray, "rows"]
     """Probability of drawing each row; every video has the same share."""
+
+
+def with_rows(games: Sequence[Game], caches: Mapping[Path, FeatureCache]) -> tuple[Game, ...]:
+    """The games of which every video has rows; damaged ones may have been left out (`on_bad_video`).
+
+    Raises:
+        DataError: there is none.
+    """
+    whole = tuple(game for game in games if all(video.path in caches for video in game.videos))
+    left_out = "; ".join(game.id for game in games if game not in whole)
+    if not whole:
+        raise DataError(
+            f"No match is left: the videos of {left_out} are damaged. Copy or download them again, or pass "
+            "--set extract.on_bad_video=degrade to bas fit-head."
+        )
+    if left_out:
+        console.warn(f"Left out, for a damaged video: {left_out}.")
+    return whole
 
 
 def cached_videos(

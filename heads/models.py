@@ -58,16 +58,18 @@ def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker:
     folder = Path(folder)
     if not (folder / "model.safetensors").is_file():
         raise MissingError(
-            f"{folder} holds no model.safetensors: it is no model, or its run is not finished."
+            f"{folder} holds no model.safetensors: it is no model, or its run is not finished. Give the folder "
+            "of a finished run."
         )
     config = read_json(folder / "config.json")
-    if config.get("format") != _FORMAT:
-        raise DataError(
-            f"{folder}/config.json has format {config.get('format')!r}, wanted {_FORMAT}: update bas."
-        )
-    settings = parse(config["settings"], source=f"{folder}/config.json")
+    match config:
+        case {"format": found, "settings": dict(values), "classes": [*names]} if found == _FORMAT:
+            settings, classes = parse(values, source=f"{folder}/config.json"), tuple(map(str, names))
+        case _:
+            raise DataError(
+                f"{folder}/config.json is not that of a model of format {_FORMAT}: update bas, or copy it again."
+            )
     encoder = Encoder(settings.extract.encoder)
-    classes = tuple(config["classes"])
     row_shape = (encoder.width, *settings.extract.grid)
     head = build_head(settings.head, row_shape, classes=len(classes), row_rate=settings.extract.row_rate)
     model = Stacker(encoder, head, settings=settings, classes=classes)

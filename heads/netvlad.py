@@ -18,11 +18,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bas.errors import DataError
 from bas.heads.head import Head, Rows
 
 _RARE = 0.05  # share of windows that a class is expected in, for the first bias
 _CHUNK_ROWS = 1024
-_START_ROWS = 4096  # rows that k-means and the projection start from
 
 
 class NetVLAD(nn.Module):
@@ -52,10 +52,18 @@ class NetVLAD(nn.Module):
 
         The sharpness follows Arandjelović et al., section 3.1: the mean gap between a vector's
         nearest and second nearest cluster becomes a factor of 100 in the softmax.
+
+        Raises:
+            DataError: there are fewer vectors than clusters.
         """
         from sklearn.cluster import KMeans
 
         count = self.centers.shape[1]
+        if len(units) < count:
+            raise DataError(
+                f"{count} clusters cannot start from {len(units)} rows. Train on longer videos, or pass "
+                f"--set head.clusters={len(units)} or fewer."
+            )
         found = KMeans(count, n_init=1, random_state=seed).fit(units.cpu().numpy()).cluster_centers_
         centers = torch.from_numpy(found.astype(np.float32)).to(units)
         directions = functional.normalize(centers, dim=1).T
@@ -135,12 +143,11 @@ class NetVLADPlusPlus(Head):
     @torch.no_grad()
     def start(self, rows: Rows, *, seed: int) -> None:
         """Standardize the inputs; principal axes for the projection, k-means for the clusters."""
-        picks = np.linspace(0, len(rows) - 1, min(len(rows), _START_ROWS)).astype(np.int64)
-        values = torch.cat(list(self._chunks(rows[picks]))).flatten(1)
+        values = torch.cat(list(self._chunks(rows))).flatten(1)
         self.mean.copy_(values.mean(dim=0))
         self.scale.copy_(1 / values.std(dim=0, correction=0).clamp(min=1e-3))
         if isinstance(self.projection, nn.Linear):
-            _start_from_principal_axes(self.projection, (values - self.mean) * self.scale, seed=seed)
+            _start_from_principal_axes(self.projection, (values - self.mean) * self.scale)
         units = self._project(rearrange(values, "n width -> n width 1 1"))
         self.before.start(units, seed=seed)
         self.after.start(units, seed=seed + 1)
@@ -166,7 +173,7 @@ def _windows(values: Float[Tensor, "n d"], first: int, count: int, length: int) 
     return values[first : first + count + length - 1].unfold(0, length, 1).mT
 
 
-def _start_from_principal_axes(linear: nn.Linear, values: Float[Tensor, "n width"], *, seed: int) -> None:
+def _start_from_principal_axes(linear: nn.Linear, values: Float[Tensor, "n width"]) -> None:
     """Let a linear layer whiten rows along their strongest axes; axes that are missing keep their start."""
     _, singular, axes = torch.svd_lowrank(values, q=min(linear.out_features, *values.shape), niter=2)
     deviations = singular / math.sqrt(len(values))

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from bas.clock import frame_at
-from bas.errors import DataError
 from bas.types import Spot
 
 SIDES = ("left", "right")
@@ -23,18 +22,10 @@ def target_classes(classes: Sequence[str], *, teams: bool) -> tuple[str, ...]:
 
 
 def target_name(spot: Spot, *, teams: bool) -> str:
-    """The output that `spot` belongs to.
-
-    Raises:
-        DataError: teams are wanted and the label says home or away, or nothing.
-    """
+    """The output that `spot` belongs to; with teams, its own has to be left or right."""
     if not teams:
         return spot.label
-    if spot.team not in SIDES:
-        raise DataError(
-            f"{spot.label} at {spot.position_ms} ms has team {spot.team!r}, wanted left or right, the side in "
-            "the picture. Labels of 2024 say home and away: take those of 2025, or --set fit.teams=none."
-        )
+    assert spot.team in SIDES, spot
     return f"{spot.label}-{spot.team}"
 
 

@@ -111,17 +111,22 @@ def read_labels(
 
 
 def require_left_right(labels: Labels, *, source: str) -> None:
-    """Refuse labels that do not say on which side of the picture each team is.
+    """Refuse labels that do not say of every action on which side of the picture its team is.
 
     Raises:
-        DataError: they say home and away, or name no teams.
+        DataError: they say home and away, or name no team of some action.
     """
-    if labels.team_words == "left/right":
+    nameless = sum(spot.team is None for spot in labels.spots)
+    if labels.team_words == "home/away":
+        found = "teams as home and away"
+    elif nameless:
+        found = f"no team of {nameless:,} of its {len(labels.spots):,} actions"
+    else:
         return
-    found = "teams as home and away" if labels.team_words else "no teams"
     raise DataError(
         f"{source} names {found}; team work needs left and right, the side of the picture. SoccerNet's 2025 "
-        "edition (spotting-ball-2025) has the same games labeled so: use its Labels-ball.json files."
+        "edition (spotting-ball-2025) has the same games labeled so: use its Labels-ball.json files, or pass "
+        "--set fit.teams=none."
     )
 
 

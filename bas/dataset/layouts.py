@@ -69,7 +69,7 @@ def look(root: Path, *, video: VideoSize) -> Found:
         return Found(Layout.FILE, (_bare_game(root, stem=root.stem),))
     if not root.is_dir():
         raise MissingError(
-            f"{root} is not there. Give the folder of the matches with --data, or set BAS_DATA."
+            f"{root} is not there. Give the folder of the matches: --data FOLDER, `bas doctor FOLDER`, or BAS_DATA."
         )
     folders = list(_folders(root))
     if not folders:

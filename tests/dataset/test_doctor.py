@@ -10,6 +10,7 @@ from SoccerNet.utils import getListGames
 
 from bas.dataset import Findings, conclude, examine, show_findings, write_manifest
 from bas.dataset.doctor import Suspicion
+from bas.doctor import examine_folder
 from bas.errors import DataError, MissingError
 
 TRAIN = getListGames("train", task="spotting-ball")
@@ -144,3 +145,20 @@ def test_the_verdict_groups_places_and_names_what_is_wrong_first(capsys: pytest.
     with pytest.raises(DataError, match="Faults in data: 1"):
         conclude(suspicions, what="data")
     assert capsys.readouterr().out == "WRONG d: bad\nnote  a and 2 more: odd\n"
+
+
+def test_caches_among_matches_do_not_hide_the_matches(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spots = root / TRAIN[0] / "224p.spots" / "features" / "key"
+    spots.mkdir(parents=True)
+    (spots / "224p.h5").write_bytes(b"rows of a prediction")
+    examine_folder(root, video=None)
+    assert "4 games, 4 videos" in capsys.readouterr().out
+    with pytest.raises(DataError, match=r"Faults in .*features: 1"):
+        examine_folder(spots.parent, video=None)
+    with pytest.raises(MissingError, match="no match"):
+        examine_folder(_empty(root / "empty"), video=None)
+
+
+def _empty(folder: Path) -> Path:
+    folder.mkdir()
+    return folder

@@ -241,8 +241,8 @@ def test_team_work_refuses_home_and_away(tmp_path: Path) -> None:
     require_left_right(read(tmp_path, annotation()), source="game")
     with pytest.raises(DataError, match=r"game names teams as home and away; .*spotting-ball-2025"):
         require_left_right(read(tmp_path, annotation(team="home")), source="game")
-    with pytest.raises(DataError, match="game names no teams"):
-        require_left_right(read(tmp_path, annotation(team=None)), source="game")
+    with pytest.raises(DataError, match="game names no team of 1 of its 2 actions.*fit.teams=none"):
+        require_left_right(read(tmp_path, annotation(), annotation(40, team=None)), source="game")
 
 
 def test_two_words_for_teams_in_one_file_are_refused(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_an_unknown_folder_is_told_what_was_found_and_wanted(tmp_path: Path) -> 
 
 
 def test_a_missing_folder_is_told_how_to_give_one(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="--data, or set BAS_DATA"):
+    with pytest.raises(MissingError, match="--data FOLDER.*BAS_DATA"):
         open_dataset(tmp_path / "none")
 
 

@@ -22,6 +22,15 @@ _OPTIONS = {
 }
 
 
+_INTERRUPTED = """
+import os, signal, sys
+from bas import cli, synthetic
+synthetic.synthesize = lambda *arguments, **named: os.kill(os.getpid(), signal.SIGINT)
+sys.argv = ["bas", "synth", "out"]
+cli.main()
+"""
+
+
 def _bas(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "bas", *arguments], cwd=cwd, capture_output=True, text=True, check=False
@@ -65,7 +74,11 @@ def test_help_loads_nothing_heavy() -> None:
         (["extract", "--set", "extract.hopp=3"], 78, "did you mean extract.hop?"),
         (["doctor", "nowhere"], 66, "nowhere"),
         (["eval", "--sideways"], 2, "No such option"),
-        (["predict", "gone.mp4", "--model", "nowhere"], 66, "gone.mp4"),
+        (["eval", "--predictions", "some", "--run", "other"], 2, "leave out --run"),
+        (["predict", "gone.mp4", "--model", "nowhere"], 66, "gone.mp4 is not there"),
+        (["predict", ".", "--model", "nowhere"], 66, ". is a folder. Give one video file"),
+        (["doctor", "gone.h5"], 66, "gone.h5 is not there"),
+        (["synth", "a/b", "--seed", "-1"], 78, "seed of 0 or more"),
     ],
 )
 def test_a_mistake_is_one_message_and_a_code(
@@ -76,3 +89,9 @@ def test_a_mistake_is_one_message_and_a_code(
     assert words in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
+
+
+def test_ctrl_c_is_one_message_and_130() -> None:
+    result = subprocess.run([sys.executable, "-c", _INTERRUPTED], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (130, "")
+    assert result.stderr == "error Interrupted. The same command continues where it left off.\n"

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from bas.errors import DataError
 from bas.heads.netvlad import NetVLAD, NetVLADPlusPlus
 
 
@@ -88,6 +89,11 @@ def test_projected_rows_start_centered_and_white() -> None:
     projected = head.projection(inputs).detach()
     torch.testing.assert_close(projected.mean(dim=0), torch.zeros(10), rtol=0, atol=0.05)
     torch.testing.assert_close(projected.T @ projected / len(rows), torch.eye(10), rtol=0, atol=0.05)
+
+
+def test_fewer_rows_than_clusters_are_refused() -> None:
+    with pytest.raises(DataError, match="4 clusters cannot start from 3 rows.*head.clusters=3"):
+        _head(clusters=4).start(_rows(3), seed=0)
 
 
 def test_a_constant_channel_does_not_make_the_start_infinite() -> None:

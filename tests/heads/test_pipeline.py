@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,13 +19,14 @@ import bas
 from bas.cli import app
 from bas.config import Pipeline, load
 from bas.dataset import open_dataset
-from bas.errors import BasError, DataError, LockedError
+from bas.errors import BasError, DataError, LockedError, StoppedError
 from bas.evaluate.predict import slide
 from bas.extract.cache import FeatureCache, open_cache
 from bas.extract.run import cached_rows
 from bas.files import locked
-from bas.heads import fit as fitting
 from bas.heads.apply import evaluate_run
+from bas.heads.material import with_rows
+from bas.heads.optim import Optimizer
 from bas.heads.run import fit
 from bas.heads.stacker import Stacker
 from bas.synthetic import synthesize
@@ -200,17 +202,17 @@ def _forked(work: Callable[[], object]) -> int:
 
 def _signal_in_step(monkeypatch: pytest.MonkeyPatch, nth: int, number: int) -> None:
     """Let the process signal itself at its nth training step."""
-    real = fitting.Optimizer.step
+    real = Optimizer.step
     steps = 0
 
-    def step(self: fitting.Optimizer, loss: torch.Tensor) -> bool:
+    def step(self: Optimizer, loss: torch.Tensor) -> bool:
         nonlocal steps
         steps += 1
         if steps == nth:
             os.kill(os.getpid(), number)
         return real(self, loss)
 
-    monkeypatch.setattr(fitting.Optimizer, "step", step)
+    monkeypatch.setattr(Optimizer, "step", step)
 
 
 @pytest.mark.parametrize(
@@ -262,6 +264,59 @@ def test_teams_double_the_outputs_and_are_scored(home: Path, tmp_path: Path) -> 
     )
     assert evaluation.teams is not None
     assert len(evaluation.classes) == 12
+
+
+def test_a_changed_label_of_training_makes_another_run(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("data", "features"):
+        shutil.copytree(name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    Path("data/manifest.json").unlink()
+    dataset = open_dataset(Path("data"), video="224p")
+    for split, same in (("test", True), ("valid", False), ("train", False)):
+        labels = dataset.split(split)[0].labels
+        assert labels is not None
+        content = labels.read_bytes()
+        labels.write_bytes(content + b"\n")
+        with monkeypatch.context() as patched:
+            patched.setattr("bas.heads.run.fit_head", _stop)
+            assert (_named(run.parent) == run.name) is same
+        labels.write_bytes(content)
+
+
+def _stop(*arguments: object, **named: object) -> None:
+    raise StoppedError("asked")
+
+
+def _named(runs: Path) -> str:
+    """Name of the run that the settings and the data lead to; it is not fitted."""
+    before = set(runs.iterdir())
+    try:
+        return _fit(runs).name
+    except StoppedError:
+        (folder,) = set(runs.iterdir()) - before
+        return folder.name
+
+
+def test_a_match_whose_video_was_left_out_is_named_and_the_others_are_scored(
+    run: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, valid = (open_dataset(home / "data", video="224p").split(name)[0] for name in ("train", "valid"))
+    settings = _settings().extract
+    caches = cached_rows([valid], settings, features=home / "features", device="cpu", training=[train])
+    assert with_rows([train, valid], caches) == (valid,)
+    assert f"Left out, for a damaged video: {train.id}." in capsys.readouterr().err
+    with pytest.raises(DataError, match="No match is left.*on_bad_video=degrade"):
+        with_rows([train], caches)
+
+
+def test_a_configuration_that_is_none_is_refused(run: Path, tmp_path: Path) -> None:
+    shutil.copy(run / "model.safetensors", tmp_path)
+    for text in ("[]", "{}", '{"format": 2, "settings": {}, "classes": []}'):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(DataError, match="not that of a model of format 1"):
+            bas.load_model(tmp_path)
 
 
 def test_a_model_that_was_damaged_is_refused(run: Path, tmp_path: Path) -> None:

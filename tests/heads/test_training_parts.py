@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from bas.config import FitSettings
-from bas.errors import DataError, RunFailedError
+from bas.errors import RunFailedError
 from bas.heads.losses import sigmoid_focal
 from bas.heads.optim import Optimizer, warm_cosine
 from bas.heads.targets import near_any, row_targets, target_classes
@@ -34,18 +34,6 @@ def test_teams_double_the_outputs_left_before_right() -> None:
     assert outputs == ("PASS-left", "PASS-right", "DRIVE-left", "DRIVE-right")
     targets = row_targets(_SPOTS, outputs, frames=np.arange(60), rate=Fraction(25), window=1, teams=True)
     assert np.argwhere(targets).tolist() == [[10, 0], [11, 3], [50, 1]]
-
-
-def test_home_and_away_are_no_sides() -> None:
-    with pytest.raises(DataError, match=r"'home', wanted left or right.*--set fit.teams=none"):
-        row_targets(
-            [Spot(0, "PASS", "home")],
-            ("PASS-left", "PASS-right"),
-            frames=np.arange(2),
-            rate=Fraction(25),
-            window=1,
-            teams=True,
-        )
 
 
 def test_focal_loss_with_gamma_0_is_weighted_cross_entropy() -> None:
