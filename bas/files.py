@@ -137,7 +137,7 @@ def read_json(path: Path, *, limit_bytes: int = 64 << 20) -> Any:
     """Read a JSON document strictly: UTF-8 without mark, no duplicate keys, no NaN.
 
     Raises:
-        MissingError: there is no such file.
+        MissingError: there is no such file, or it may not be read.
         DataError: it is too large, cut, or not strict JSON.
     """
     try:
@@ -147,6 +147,8 @@ def read_json(path: Path, *, limit_bytes: int = 64 << 20) -> Any:
         return parse_json(path.read_bytes(), source=str(path))
     except FileNotFoundError as error:
         raise MissingError(f"{path} is not there.") from error
+    except OSError as error:
+        raise MissingError(f"{path} cannot be read: {error.strerror}. Give yourself access to it.") from error
 
 
 def parse_json(content: bytes, *, source: str) -> Any:

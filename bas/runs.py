@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bas import console
-from bas.errors import BasError, DataError, MissingError
+from bas.errors import BasError, DataError, MissingError, StoppedError
 from bas.files import atomic_write, locked, read_json, remove_leftovers, sha256_of, sync_folder, write_json
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ class Run:
         return self.folder / "checkpoints" / f"epoch-{epoch:04d}"
 
     def _epochs(self) -> list[int]:
-        folders = (self.folder / "checkpoints").glob("epoch-*")
-        return sorted(int(f.name.removeprefix("epoch-")) for f in folders if not f.name.endswith(".tmp"))
+        numbers = (f.name.removeprefix("epoch-") for f in (self.folder / "checkpoints").glob("epoch-*"))
+        return sorted(int(number) for number in numbers if number.isdecimal())
 
 
 @contextmanager
@@ -144,7 +144,9 @@ def open_run(folder: Path, *, settings_yaml: str) -> Iterator[Run]:
             yield run
         except BasError as error:
             run.mark(
-                "stopped" if error.exit_code == 75 else "failed", reason=str(error), code=error.exit_code
+                "stopped" if isinstance(error, StoppedError) else "failed",
+                reason=str(error),
+                code=error.exit_code,
             )
             raise
         except KeyboardInterrupt:

@@ -126,7 +126,7 @@ def labels_of_games(games: Sequence[Game]) -> dict[str, tuple[Spot, ...]]:
         if game.labels is None:
             raise MissingError(
                 f"{game.id} has no labels, so it cannot be scored. Those of the challenge games are hidden: "
-                "choose another split, or write predictions alone."
+                "choose another split, or predict its videos one by one: bas predict."
             )
         (labels[game.id],) = read_labels(game.labels).values()
     return labels

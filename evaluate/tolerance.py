@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from bas.errors import SettingsError
 
@@ -17,12 +17,14 @@ TOLERANCES: dict[str, tuple[float, ...]] = {
 }
 """The official names, in seconds."""
 
+_LONGEST = 3600  # seconds; a longer window holds a half
+
 
 def parse_tolerance(tolerance: Tolerance) -> tuple[float, ...]:
     """Seconds of the windows to score: a number, several, `"tight"`, `"loose"`, `"at1"` or `"1,2,3"`.
 
     Raises:
-        SettingsError: it is none of these, or the seconds do not increase from above 0.
+        SettingsError: it is none of these, or the seconds do not increase from above 0 to an hour.
     """
     match tolerance:
         case str() if tolerance in TOLERANCES:
@@ -37,10 +39,11 @@ def parse_tolerance(tolerance: Tolerance) -> tuple[float, ...]:
         seconds = tuple(float(part) for part in parts)
     except ValueError:
         seconds = ()
-    increasing = all(a < b for a, b in zip((0.0, *seconds), (*seconds, math.inf), strict=True))
-    if not seconds or not increasing:
+    increasing = all(a < b for a, b in pairwise((0.0, *seconds)))
+    if not seconds or not increasing or seconds[-1] > _LONGEST:
         raise SettingsError(
-            f"{tolerance!r} is no tolerance. Give seconds above 0, as 1 or 1,2,3, or one of {', '.join(TOLERANCES)}."
+            f"{tolerance!r} is no tolerance. Give seconds above 0, rising, up to {_LONGEST}, as 1 or 1,2,3, "
+            f"or one of {', '.join(TOLERANCES)}."
         )
     return seconds
 

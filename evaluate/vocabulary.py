@@ -33,5 +33,5 @@ def recognize_classes(
     raise DataError(
         f"The labels {', '.join(sorted(annotated)[:5]) or '(there are none)'} belong to no known vocabulary. "
         f"Wanted: those of ball actions ({', '.join(BALL_CLASSES[:3])}, ...) or of SoccerNet-v2 "
-        f"({', '.join(SOCCERNET_V2_CLASSES[:3])}, ...). Pass the classes."
+        f"({', '.join(SOCCERNET_V2_CLASSES[:3])}, ...). From Python, pass `classes`."
     )
