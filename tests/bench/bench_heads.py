@@ -11,6 +11,7 @@ import torch
 from bas.config import FitSettings, NetVLADSettings
 from bas.console import show, table
 from bas.heads.build import build_head
+from bas.heads.head import Head, Rows
 from bas.heads.losses import sigmoid_focal
 from bas.heads.optim import Optimizer
 from bas.heads.windows import RowBank
@@ -47,7 +48,7 @@ def _measured(shape: tuple[int, int, int]) -> tuple[str, str, str]:
     return f"{epoch:.1f}", f"{gathering / epoch:.1%}", f"{time.perf_counter() - started:.1f}"
 
 
-def _epoch(head, match, generator):  # type: ignore[no-untyped-def]
+def _epoch(head: Head, match: Rows, generator: np.random.Generator) -> tuple[float, float]:
     settings = FitSettings(samples=_SAMPLES, batch=_BATCH, epochs=1)
     bank = RowBank([match])
     optimizer = Optimizer(head, settings, steps_per_epoch=_SAMPLES // _BATCH)
@@ -63,7 +64,7 @@ def _epoch(head, match, generator):  # type: ignore[no-untyped-def]
     return time.perf_counter() - started, gathering
 
 
-def _assert_paths_agree(head, rows):  # type: ignore[no-untyped-def]
+def _assert_paths_agree(head: Head, rows: Rows) -> None:
     numbers = np.clip(np.arange(len(rows))[:, None] + head.offsets, 0, len(rows) - 1)
     head.eval()
     with torch.no_grad():

@@ -96,7 +96,7 @@ def make_cache(tmp_path: Path) -> MakeCache:
             damaged=0,
             clamped=0,
             decoder="",
-            precision="",
+            precision="fp32",
             versions="",
             complete=1,
         )

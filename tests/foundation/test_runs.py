@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -99,8 +101,8 @@ def test_kill_9_at_any_file_operation_of_a_save_leaves_a_sound_checkpoint(tmp_pa
 def _kill_at(names: tuple[str, ...], nth: int) -> None:
     used = 0
 
-    def deadly(real):  # type: ignore[no-untyped-def]
-        def call(*arguments, **named):  # type: ignore[no-untyped-def]
+    def deadly(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
             nonlocal used
             used += 1
             if used == nth:
