@@ -101,6 +101,7 @@ def _repaired(
     NVDEC drops pictures at damaged and spliced places, and some of its versions the first or the last.
     """
     expected = times.pts[times.pts >= place.show_from]
+    before = health.pictures
     position = repairs = 0
     with closing(nvdec.pictures(times, place, device=device, health=health)) as delivered:
         for picture in delivered:
@@ -114,6 +115,8 @@ def _repaired(
                 yield from _by_cpu(times, expected[position:found], health=health)
             yield picture
             position = found + 1
+    if health.pictures == before:
+        raise UnavailableError(f"NVDEC gave no picture of {times.path}")
     if position < len(expected):
         yield from _by_cpu(times, expected[position:], health=health)
 

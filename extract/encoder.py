@@ -98,8 +98,10 @@ class FrozenEncoder(nn.Module):
 
     @torch.inference_mode()
     def forward(self, stacks: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c gh gw"]:
-        """Pooled rows, fp32, of stacks whose luma is in [0, 255]."""
-        maps = self.body(stacks if self.scale == 1.0 else stacks * self.scale)[-1]
+        """Pooled rows, fp32, of stacks whose luma is in [0, 255]; the same bits for the same batch."""
+        # By default cuDNN rounds the inputs of fp32 convolutions to TF32, with 10 bits after the point.
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            maps = self.body(stacks if self.scale == 1.0 else stacks * self.scale)[-1]
         rows: Tensor = functional.adaptive_avg_pool2d(maps.float(), self.grid)
         return rows
 

@@ -11,6 +11,7 @@ import re
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 from bas.config.settings import ExtractSettings
 from bas.types import Game, Video
@@ -31,6 +32,8 @@ class Fingerprint:
     """Rows and columns of a picture before padding."""
     flip: bool
     grid: tuple[int, int]
+    origin: Literal["first picture", "container's zero"]
+    """Time of tick 0."""
     resize: str = "bilinear, antialiased, rounded to 8 bits"
     padding: str = "zeros, even, to multiples of 32"
     luma: str = "as decoded, / 255"
@@ -67,6 +70,7 @@ def fingerprint_of(settings: ExtractSettings, *, weights: str) -> Fingerprint:
         size=(settings.height, settings.width),
         flip=settings.flip,
         grid=settings.grid,
+        origin="container's zero" if settings.time_origin == "zero" else "first picture",
     )
 
 

@@ -32,7 +32,9 @@ def identify_in_background(path: Path) -> Callable[[], VideoIdentity]:
         try:
             future.set_result(VideoIdentity(path.stat().st_size, sha256_of(path)))
         except OSError as error:
-            future.set_exception(MissingError(f"{path} cannot be read: {error.strerror}."))
+            future.set_exception(
+                MissingError(f"{path} cannot be read: {error.strerror}. Give yourself access to it.")
+            )
 
     threading.Thread(target=work, name="bas-hash", daemon=True).start()
     return future.result

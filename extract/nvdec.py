@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _CODECS = {"h264": "H264", "hevc": "HEVC"}
 _FORMATS = ("yuv420p", "yuvj420p")
+_NO_TIME = -(1 << 63)  # FFmpeg's own; earlier than every picture that is shown
 
 
 def pictures(
@@ -38,6 +39,8 @@ def pictures(
     Raises:
         UnavailableError: NVDEC cannot decode this video, or failed on the way.
     """
+    import av
+
     codec = load()
     with open_at(times, place.decode_from) as (stream, packets):
         _require_supported(stream)
@@ -60,7 +63,12 @@ def pictures(
                         health.damaged += 1
                     else:
                         yield Picture(pts, luma)
-        except (RuntimeError, codec.PyNvVCException, codec.PyNvVCExceptionUnsupported) as error:
+        except (
+            RuntimeError,
+            av.error.FFmpegError,  # of the filter, where the parameter sets are damaged
+            codec.PyNvVCException,
+            codec.PyNvVCExceptionUnsupported,
+        ) as error:
             raise UnavailableError(f"NVDEC failed on {times.path}: {_first_line(error)}") from error
 
 
@@ -121,7 +129,7 @@ def _decode(
     data = codec.PacketData()  # empty: end of stream
     if packet is not None:
         data.bsl, data.bsl_data = packet.size, packet.buffer_ptr
-        data.pts = packet.pts or 0
+        data.pts = _NO_TIME if packet.pts is None else packet.pts
     with side:
         surfaces = [(frame.getPTS(), torch.utils.dlpack.from_dlpack(frame)) for frame in decoder.Decode(data)]
         copies = [(pts, nv12[: len(nv12) * 2 // 3].clone()) for pts, nv12 in surfaces]

@@ -121,7 +121,7 @@ def read_part(folder: Path, segment: int) -> Part | None:
     stop = start + _LENGTH.unpack(content[_DIGEST_BYTES:start])[0]
     header = PartHeader.parse(bytes(content[start:stop]))
     num_flags = 3 * header.shape[0]
-    sound = np.frombuffer(content, bool, num_flags, stop).reshape(-1, 3)
+    sound = np.frombuffer(content, bool, num_flags, stop).reshape(-1, 3).copy()  # facts outlive the rows
     rows = np.frombuffer(content, "<f2", offset=stop + num_flags).reshape(header.shape)
     return Part(PartFacts(header, sound), rows)
 

@@ -110,7 +110,7 @@ def _weights_file(path: Path) -> Path:
     if file.suffix != ".safetensors":
         raise SettingsError(
             f"extract.weights={path} is neither timm, random, a .safetensors file nor the folder of a run. "
-            "Weights in other forms can be brought in by bas import-weights."
+            "Write weights of another form with safetensors.torch.save_file, by timm's names, and pass that file."
         )
     if not file.exists():
         raise MissingError(f"extract.weights: {file} is not there. Check the path, or take timm or random.")

@@ -37,6 +37,8 @@ class ExtractSettings(Settings):
     """Rows and columns that the feature map is averaged to."""
     flip: bool = False
     """Mirror every picture left to right: the flipped view, a cache of its own."""
+    time_origin: Literal["auto", "start", "zero"] = "auto"
+    """Time of tick 0: the first picture (start), the container's zero, or the first unless it is 0.5 s late."""
     # ---- not in the fingerprint ----
     video: Literal["720p", "224p"] = "720p"
     """Which of a game's video files to read."""
@@ -48,8 +50,6 @@ class ExtractSettings(Settings):
     """Length of a part file: what a killed run loses at most."""
     on_bad_video: Literal["fail", "skip", "degrade"] = "fail"
     """What to do with a damaged, cut or incomplete video: refuse it, leave it out, or cache what there is."""
-    time_origin: Literal["auto", "start", "zero"] = "auto"
-    """Time of tick 0: the first picture (start), the container's zero, or the first unless it is 0.5 s late."""
 
     @field_validator("clock")
     @classmethod

@@ -74,6 +74,15 @@ def test_bf16_rows_point_where_fp32_rows_do(stacks: torch.Tensor) -> None:
     assert functional.cosine_similarity(exact.flatten(1), rough.flatten(1)).min() > 0.99
 
 
+def test_convolutions_in_fp32_are_never_rounded_to_tf32() -> None:
+    before, seen = torch.backends.cudnn.allow_tf32, []
+    ready = frozen(tiny_encoder())
+    ready.body.register_forward_pre_hook(lambda *_: seen.append(torch.backends.cudnn.allow_tf32))
+    ready(torch.zeros(1, 3, 64, 96))
+    assert seen == [False]
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
 def test_width_is_the_number_of_channels(stacks: torch.Tensor) -> None:
     encoder = tiny_encoder()
     assert encoder.width == encoder(stacks).shape[1] == frozen(encoder)(stacks).shape[1] == 64

@@ -126,9 +126,11 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Source], None]:
     """Make NVDEC available, its pictures coming from the CPU through a given fault."""
 
     def install(fault: Source) -> None:
-        def pictures(times: VideoTimes, place: Entry, **_: Any) -> Iterator[Picture]:
+        def pictures(times: VideoTimes, place: Entry, *, health: Health, **_: Any) -> Iterator[Picture]:
             with closing(cpu.pictures(times, place, health=Health())) as source:
-                yield from fault(source)
+                for picture in fault(source):
+                    health.pictures += 1
+                    yield picture
 
         monkeypatch.setattr(nvdec_probe, "obstacle", lambda index: "")
         monkeypatch.setattr(nvdec, "load", lambda: None)
@@ -181,6 +183,17 @@ def test_an_explicit_nvdec_that_fails_is_an_error_with_its_remedy(
     stand_in(fail_late)
     with pytest.raises(UnavailableError, match=r"too many macroblocks. Take --decoder auto"):
         read(path, "nvdec", health=Health())
+
+
+def test_an_engine_that_gives_no_picture_is_not_taken_for_one_that_works(
+    tmp_path: Path, stand_in: Callable[[Source], None]
+) -> None:
+    path = media.write_video(tmp_path / "v.mkv", 20)
+    stand_in(lambda source: iter(()))
+    health = Health()
+    assert len(read(path, "auto", health=health)) == 20
+    assert health.decoder == "cpu"
+    assert "gave no picture" in health.reason
 
 
 def test_damage_that_the_cpu_cannot_mend_either_is_missing(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import av
 import media
@@ -149,6 +149,18 @@ def test_every_error_of_the_module_says_that_nvdec_failed(
     monkeypatch.setitem(sys.modules, "PyNvVideoCodec", module(Failing))
     times = probe(media.write_video(tmp_path / "v.mkv", 40))
     with pytest.raises(UnavailableError, match=r"NVDEC failed on .*v\.mkv: MBCount not supported$"):
+        list(nvdec.pictures(times, entry(times, 0), device=CUDA, health=Health()))
+
+
+def test_a_stream_that_cannot_be_fed_to_the_engine_says_that_nvdec_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(filters: str, stream: Any) -> NoReturn:
+        raise av.error.InvalidDataError(1, "parameter sets")
+
+    monkeypatch.setattr(av, "BitStreamFilterContext", refuse)
+    times = probe(media.write_video(tmp_path / "v.mp4", 10))
+    with pytest.raises(UnavailableError, match=r"NVDEC failed on .*v\.mp4: .*parameter sets"):
         list(nvdec.pictures(times, entry(times, 0), device=CUDA, health=Health()))
 
 
