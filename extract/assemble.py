@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float16, Int64, UInt8
 
-from bas.extract.cache import Facts, trailer
+from bas.extract.header import Facts, trailer
 from bas.files import publish, write_at
 
 

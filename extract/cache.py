@@ -1,9 +1,7 @@
 """The cache as it is read: one immutable HDF5 file a video, checked hard and mapped into memory.
 
 h5py opens the file for its attributes only and closes it; the rows, uncompressed and contiguous,
-are read through a memory map, so that every window is a strided view. The last bytes of the file,
-after the rows, hold the length and the SHA-256 of all that comes before the rows: damage there is
-found before HDF5, which a flipped bit can hang for ever, parses any of it.
+are read through a memory map, so that every window is a strided view.
 """
 
 from __future__ import annotations
@@ -11,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,49 +18,11 @@ import numpy as np
 from jaxtyping import Bool, Float16, Int64
 
 from bas.clock import milliseconds, span_text
-from bas.errors import DataError, MissingError
+from bas.errors import DataError
 from bas.extract.fingerprint import Fingerprint
+from bas.extract.header import Header, read_header
 from bas.extract.identity import VideoIdentity
 from bas.extract.parts import Segments
-from bas.extract.precision import Precision
-
-FORMAT = "bas features 1"
-_TRAILER = struct.Struct("<8sQ32s")
-_MAGIC = b"bas rows"
-_LONGEST_HEADER = 256 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """The attributes of a cache file, one each: numbers, and texts of fixed length."""
-
-    format: str
-    fingerprint: str
-    clock: str
-    """Ticks a second."""
-    hop: int
-    num_frames: int
-    """Ticks of the clock from the first picture to the last."""
-    segment_rows: int
-    video_bytes: int
-    video_sha256: str
-    time_base: str
-    """Seconds per unit of /pts."""
-    origin_pts: int
-    """Presentation time of tick 0."""
-    expected: int
-    """Ticks that rows hold."""
-    missing: int
-    """Of these, ticks without a picture."""
-    damaged: int
-    """Of these, ticks whose picture is damaged."""
-    clamped: int
-    """Values beyond the range of float16, set to its ends."""
-    decoder: str
-    precision: Precision
-    versions: str
-    complete: int
-    """1; a file is named only when all rows are in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,30 +41,9 @@ class DamagedSpan:
 class FeatureCache:
     """The cached rows of one video; row i belongs to tick i x hop."""
 
-    def __init__(
-        self,
-        path: Path,
-        facts: Facts,
-        *,
-        offset: int,
-        shape: tuple[int, int, int, int],
-        pts: Int64[np.ndarray, "ticks"],
-        valid: Bool[np.ndarray, "rows"],
-        segment_sha256: tuple[str, ...],
-        identity: str,
-    ) -> None:
+    def __init__(self, path: Path, header: Header) -> None:
         self.path = path
-        self.facts = facts
-        self.shape = shape
-        self.pts = pts
-        """Presentation time of the picture at each tick."""
-        self.valid = valid
-        """False for rows that hold a missing or damaged picture."""
-        self.segment_sha256 = segment_sha256
-        self.identity = identity
-        """SHA-256, in hex, of all but the rows, their own hashes included: equal for equal files."""
-        self.offset = offset
-        """Of the rows in the file, in bytes."""
+        self.header = header
         self._map: np.memmap[Any, Any] | None = None
         self._mapped_by = 0
 
@@ -113,29 +51,44 @@ class FeatureCache:
     def features(self) -> Float16[np.ndarray, "rows channels height width"]:
         """All rows, mapped read-only; each process maps them for itself."""
         if self._map is None or self._mapped_by != os.getpid():
-            self._map = np.memmap(self.path, "<f2", "r", self.offset, self.shape)
+            self._map = np.memmap(self.path, "<f2", "r", self.header.offset, self.header.shape)
             self._mapped_by = os.getpid()
         return self._map
 
     @property
+    def valid(self) -> Bool[np.ndarray, "rows"]:
+        """False for rows that hold a missing or damaged picture."""
+        return self.header.valid
+
+    @property
+    def pts(self) -> Int64[np.ndarray, "ticks"]:
+        """Presentation time of the picture at each tick."""
+        return self.header.pts
+
+    @property
+    def identity(self) -> str:
+        """SHA-256, in hex, of all but the rows, their own hashes included: equal for equal files."""
+        return self.header.identity
+
+    @property
     def fingerprint(self) -> str:
         """Canonical JSON of what determined the rows."""
-        return self.facts.fingerprint
+        return self.header.facts.fingerprint
 
     @property
     def video(self) -> VideoIdentity:
         """The video that the rows are of."""
-        return VideoIdentity(self.facts.video_bytes, self.facts.video_sha256)
+        return VideoIdentity(self.header.facts.video_bytes, self.header.facts.video_sha256)
 
     @property
     def hop(self) -> int:
         """Ticks from one row to the next."""
-        return self.facts.hop
+        return self.header.facts.hop
 
     @property
     def rate(self) -> Fraction:
         """Ticks a second."""
-        return Fraction(self.facts.clock)
+        return Fraction(self.header.facts.clock)
 
     @property
     def row_rate(self) -> Fraction:
@@ -145,15 +98,15 @@ class FeatureCache:
     @property
     def num_frames(self) -> int:
         """Ticks of the video."""
-        return self.facts.num_frames
+        return self.header.facts.num_frames
 
     @property
     def segments(self) -> Segments:
         """Pieces of rows that have a hash each."""
-        return Segments(self.shape[0], self.facts.segment_rows)
+        return Segments(len(self), self.header.facts.segment_rows)
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return self.header.shape[0]
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_map": None}
@@ -170,11 +123,7 @@ def open_cache(path: Path, *, fingerprint: Fingerprint | None = None) -> Feature
         MissingError: there is no such file.
         DataError: it is damaged, no cache, or of another fingerprint.
     """
-    header_bytes, identity = _sound_header(path)
-    try:
-        cache = _parse(path, header_bytes, identity)
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise _damaged(path, str(error)) from error
+    cache = FeatureCache(path, read_header(path))
     if fingerprint is not None and cache.fingerprint != fingerprint.json:
         raise DataError(
             f"{path} holds other features than this run wants.\n  found  {cache.fingerprint}\n"
@@ -190,116 +139,13 @@ def verify(path: Path) -> tuple[DamagedSpan, ...]:
         MissingError, DataError: as `open_cache`.
     """
     cache = open_cache(path)
-    row_bytes = 2 * math.prod(cache.shape[1:])
+    row_bytes = 2 * math.prod(cache.header.shape[1:])
     spans = []
     with path.open("rb") as stream:  # not through the map, which would fill the memory with the file
-        stream.seek(cache.offset)
-        for number, wanted in enumerate(cache.segment_sha256):
+        stream.seek(cache.header.offset)
+        for number, wanted in enumerate(cache.header.segment_sha256):
             rows = cache.segments.rows(number)
             if hashlib.sha256(stream.read(row_bytes * len(rows))).hexdigest() != wanted:
                 start, stop = (milliseconds(row / cache.row_rate) for row in (rows.start, rows.stop))
                 spans.append(DamagedSpan(number, rows, start, stop))
     return tuple(spans)
-
-
-def trailer(header: bytes) -> bytes:
-    """The last bytes of a cache file whose part before the rows is `header`."""
-    return _TRAILER.pack(_MAGIC, len(header), hashlib.sha256(header).digest())
-
-
-def _sound_header(path: Path) -> tuple[int, str]:
-    """Length and SHA-256 of all that comes before the rows, once they are found right."""
-    try:
-        with path.open("rb") as stream:
-            size = stream.seek(0, os.SEEK_END)
-            if size < _TRAILER.size:
-                raise _damaged(path, f"it has {size} bytes")
-            stream.seek(-_TRAILER.size, os.SEEK_END)
-            magic, length, digest = _TRAILER.unpack(stream.read(_TRAILER.size))
-            if magic != _MAGIC or length > min(size - _TRAILER.size, _LONGEST_HEADER):
-                raise _damaged(path, "its end is not the one that bas writes")
-            stream.seek(0)
-            if hashlib.sha256(stream.read(length)).digest() != digest:
-                raise _damaged(path, "its header does not have the hash that it should")
-            return int(length), digest.hex()
-    except FileNotFoundError as error:
-        raise MissingError(f"{path} is not there. Make it with `bas extract`.") from error
-
-
-def _parse(path: Path, header_bytes: int, identity: str) -> FeatureCache:
-    import h5py
-
-    with h5py.File(path, "r", locking=False) as file:
-        for name in file:
-            link = file.id.links.get_info(name.encode())
-            _require(link.type == h5py.h5l.TYPE_HARD, f"/{name} is a link to elsewhere")
-        _require(set(file) == {"features", "pts", "valid", "segment_sha256"}, f"it holds {sorted(file)}")
-        facts = _facts(file)
-        rows = math.ceil(facts.num_frames / facts.hop)
-        pts = _small(file["pts"], "<i8", (facts.num_frames,), header_bytes)
-        valid = _small(file["valid"], "|b1", (rows,), header_bytes)
-        hashes = _small(
-            file["segment_sha256"], "|u1", (len(Segments(rows, facts.segment_rows)), 32), header_bytes
-        )
-        features = file["features"]
-        _require_plain(features, "<f2", 4)
-        offset, shape = features.id.get_offset(), features.shape
-        _require(shape[0] == rows, f"it has {shape[0]} rows for {facts.num_frames} frames")
-        _require(offset == header_bytes, "its rows do not begin where its header ends")
-        end = offset + 2 * math.prod(shape)
-        _require(end + _TRAILER.size == path.stat().st_size, "it is longer or shorter than its rows")
-    return FeatureCache(
-        path,
-        facts,
-        offset=offset,
-        shape=shape,
-        pts=pts,
-        valid=valid,
-        segment_sha256=tuple(row.tobytes().hex() for row in hashes),
-        identity=identity,
-    )
-
-
-def _facts(file: Any) -> Facts:
-    import h5py
-
-    values: dict[str, Any] = {}
-    for name, kind in Facts.__annotations__.items():
-        found = h5py.h5a.open(file.id, name.encode()).dtype
-        _require(found.kind == ("i" if kind == "int" else "S"), f"its attribute {name} is of type {found}")
-        value = file.attrs[name]
-        values[name] = int(value) if kind == "int" else value.decode()
-    facts = Facts(**values)
-    _require(facts.format == FORMAT, f"its format is {facts.format!r}, not {FORMAT!r}")
-    _require(facts.complete == 1, "it is not complete")
-    _require(
-        min(facts.hop, facts.num_frames, facts.segment_rows) > 0 and Fraction(facts.clock) > 0, "no rows"
-    )
-    return facts
-
-
-def _require_plain(dataset: Any, dtype: str, ndim: int) -> None:
-    """Nothing of HDF5 that reads elsewhere, runs code, or needs memory for what is not there."""
-    name = dataset.name
-    _require(dataset.dtype == np.dtype(dtype) and dataset.ndim == ndim, f"{name} is {dataset.dtype}")
-    plain = dataset.chunks is None and dataset.external is None and not dataset.is_virtual
-    _require(plain and dataset.id.get_offset() is not None, f"{name} does not lie in one piece in this file")
-
-
-def _small(dataset: Any, dtype: str, shape: tuple[int, ...], header_bytes: int) -> Any:
-    _require_plain(dataset, dtype, len(shape))
-    _require(dataset.shape == shape, f"{dataset.name} has the shape {dataset.shape}, not {shape}")
-    end = dataset.id.get_offset() + dataset.id.get_storage_size()
-    _require(end <= header_bytes, f"{dataset.name} does not end before the rows")
-    return dataset[()]
-
-
-def _require(condition: bool, text: str) -> None:
-    if not condition:
-        raise ValueError(text)
-
-
-def _damaged(path: Path, text: str) -> DataError:
-    return DataError(
-        f"{path} is not a sound feature cache: {text}. Run `bas extract` again: it makes the file anew."
-    )

@@ -31,7 +31,8 @@ from bas.extract.encoder import Encoder, FrozenEncoder
 from bas.extract.fingerprint import Fingerprint, cache_path, fingerprint_of
 from bas.extract.precision import Precision, best_precision
 from bas.extract.stacks import canvas_of
-from bas.extract.video import Outcome, VideoReport, VideoTask, extract_video
+from bas.extract.task import VideoTask
+from bas.extract.video import Outcome, VideoReport, extract_video
 from bas.extract.weights import build_encoder, weights_digest
 from bas.files import write_json
 from bas.signals import StopFlag, stop_on_signals

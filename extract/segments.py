@@ -56,7 +56,7 @@ class SegmentWork:
 
 
 def compute_segments(
-    work: SegmentWork, segments: Sequence[int], *, health: Health, advance: Callable[[int], None]
+    work: SegmentWork, segments: Sequence[int], *, advance: Callable[[int], None]
 ) -> dict[int, PartFacts]:
     """Compute segments and publish each as a part file as soon as it is full.
 
@@ -66,7 +66,6 @@ def compute_segments(
     Args:
         work: the video, the encoder and the folder.
         segments: numbers, ascending.
-        health: gathers what the decoders meet.
         advance: called with the number of rows after each call of the encoder; it may raise to stop.
 
     Raises:
@@ -75,18 +74,15 @@ def compute_segments(
     """
     at_once = _CUDA_RUNS if work.encoder.device.type == "cuda" else _CPU_RUNS
     runs = _runs(segments, longest=-(-len(segments) // at_once))
-    healths = [Health() for _ in runs]
     done: dict[int, PartFacts] = {}
-    sources = (_compute_run(work, run, done, health=own) for run, own in zip(runs, healths, strict=True))
+    sources = (_compute_run(work, run, done) for run in runs)
     for num_rows in _take_turns(sources, at_once=at_once):
         advance(num_rows)
-    for own in healths:
-        health.add(own)
     return done
 
 
 def _compute_run(
-    work: SegmentWork, run: Sequence[int], done: dict[int, PartFacts], *, health: Health
+    work: SegmentWork, run: Sequence[int], done: dict[int, PartFacts]
 ) -> Generator[int, None, None]:
     """Compute neighboring segments from one read of the video, yielding the number of rows of each call."""
     timeline, encoder, canvas = work.timeline, work.encoder, canvas_of(work.settings)
@@ -94,7 +90,7 @@ def _compute_run(
     longest = max(len(rows) for pieces in calls.values() for rows in pieces)
     buffer = canvas.empty(longest, device=encoder.device, dtype=encoder.dtype)
     rows = range(work.segments.rows(run[0]).start, work.segments.rows(run[-1]).stop)
-    sound = timeline.ticks.present.copy()
+    sound, health = timeline.ticks.present.copy(), Health()
     frames = timeline.frames(rows, decoder=work.decoder, device=encoder.device, health=health)
     with closing(frames):
         stacks = batches(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import glob
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -16,21 +14,25 @@ from jaxtyping import Float16
 
 import bas
 from bas import console
-from bas.config.settings import ExtractSettings
-from bas.errors import DataError, MissingError, OutputError, SettingsError
+from bas.errors import DataError, OutputError
 from bas.extract.assemble import write_cache
-from bas.extract.cache import FORMAT, DamagedSpan, Facts, FeatureCache, open_cache, verify
-from bas.extract.decode import Decoder, Health
-from bas.extract.encoder import FrozenEncoder
-from bas.extract.fingerprint import Fingerprint
+from bas.extract.cache import open_cache
+from bas.extract.header import FORMAT, Facts
 from bas.extract.identity import VideoIdentity, identify_in_background
-from bas.extract.parts import Part, PartFacts, PartHeader, Segments, part_path, read_part, write_part
-from bas.extract.precision import Precision
+from bas.extract.leftovers import (
+    Existing,
+    clear_leftovers,
+    existing_file,
+    kept_parts,
+    kept_precision,
+    take_over,
+)
+from bas.extract.parts import PartFacts, Segments, part_path, read_part
 from bas.extract.segments import SegmentWork, compute_segments
 from bas.extract.soundness import Soundness, judge, soundness_of
+from bas.extract.task import VideoTask
 from bas.extract.timeline import Timeline, open_timeline
-from bas.files import locked, remove_leftovers
-from bas.signals import StopFlag
+from bas.files import locked
 
 Outcome = Literal["made", "kept", "degraded", "skipped", "refused"]
 
@@ -52,27 +54,6 @@ class VideoReport:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class VideoTask:
-    """One video, how its rows are made, and where they go."""
-
-    game: str
-    video: Path
-    target: Path
-    settings: ExtractSettings
-    fingerprint: Fingerprint
-    encoder: Callable[[Precision | None], FrozenEncoder]
-    """The encoder in a precision; None for the one that the settings ask for."""
-    row_shape: tuple[int, int, int]
-    decoder: Decoder
-    stop: StopFlag
-
-    @property
-    def folder(self) -> Path:
-        """Of the part files."""
-        return self.target.with_suffix(".parts")
-
-
 def extract_video(task: VideoTask) -> VideoReport:
     """Make the cache file of one video, or find that it is there, sound and up to date.
 
@@ -81,54 +62,29 @@ def extract_video(task: VideoTask) -> VideoReport:
         LockedError: another process is at work on it.
         OutputError, StoppedError: it is not finished; its finished segments are kept.
     """
+    task.stop.check()
     identity = identify_in_background(task.video)
-    existing = _existing(task, identity)
+    existing = existing_file(task, identity)
     if existing is not None and not existing.damaged and not task.folder.exists():
-        return _report(task, existing.cache.facts, outcome="kept")
-    with locked(task.target.with_suffix(".lock"), wait=False):
-        _clear_leftovers(task)
-        existing = _existing(task, identity)  # another process may have been faster
+        return _report(task, existing.cache.header.facts, outcome="kept")
+    with locked(task.lock, wait=False):
+        clear_leftovers(task)
+        existing = existing_file(task, identity)  # another process may have been faster
         if existing is None or existing.damaged:
             return _make(task, identity, existing)
         shutil.rmtree(task.folder, ignore_errors=True)  # what a kill left after the last step
-        return _report(task, existing.cache.facts, outcome="kept")
+        return _report(task, existing.cache.header.facts, outcome="kept")
 
 
-@dataclass(frozen=True, slots=True)
-class _Existing:
-    """A cache file of this very video, all of it sound but `damaged`."""
-
-    cache: FeatureCache
-    damaged: tuple[DamagedSpan, ...]
-
-
-def _existing(task: VideoTask, identity: Callable[[], VideoIdentity]) -> _Existing | None:
-    try:
-        cache = open_cache(task.target, fingerprint=task.fingerprint)
-    except MissingError:
-        return None
-    except DataError as error:
-        console.warn(str(error))
-        return None
-    if cache.video != identity():
-        console.warn(f"{task.video} is another video than {task.target.name} was made of: making it anew.")
-        return None
-    damaged = verify(task.target)
-    if damaged:
-        spans = ", ".join(str(span) for span in damaged)
-        console.warn(f"{task.target} is damaged at {spans}: making these anew.")
-    return _Existing(cache, damaged)
-
-
-def _make(task: VideoTask, identity: Callable[[], VideoIdentity], existing: _Existing | None) -> VideoReport:
+def _make(task: VideoTask, identity: Callable[[], VideoIdentity], existing: Existing | None) -> VideoReport:
     timeline = open_timeline(task.video, task.settings)
     if timeline.problem:
         judge(task.video, timeline.problem, task.settings)
     segments = Segments(len(timeline.rows), task.settings.segment_rows)
     if existing is not None:
-        _take_over(task, existing, segments)
-    parts = _kept_parts(task, segments, identity)
-    encoder = task.encoder(_kept_precision(task, parts))
+        take_over(task, existing, segments)
+    parts = kept_parts(task, segments, identity)
+    encoder = task.encoder(kept_precision(task, parts))
     _require_space(task, segments, kept=len(parts))
     todo = [number for number in range(len(segments)) if number not in parts]
     work = SegmentWork(
@@ -140,17 +96,7 @@ def _make(task: VideoTask, identity: Callable[[], VideoIdentity], existing: _Exi
     if soundness.too_little:
         judge(task.video, soundness.text, task.settings)
     facts = _facts(task, timeline, soundness, ordered)
-    write_cache(
-        task.target,
-        facts,
-        row_shape=task.row_shape,
-        pts=timeline.times.pts[timeline.ticks.picture],
-        valid=soundness.valid,
-        segment_sha256=tuple(part.header.rows_sha256 for part in ordered),
-        segments=_rows_of(task, ordered),
-    )
-    open_cache(task.target, fingerprint=task.fingerprint)
-    shutil.rmtree(task.folder, ignore_errors=True)  # what is left of it, the next run removes
+    _assemble(task, facts, timeline, soundness, ordered)
     outcome: Outcome = "degraded" if timeline.problem or soundness.too_little else "made"
     notes = tuple(text for text in (timeline.problem, soundness.text) if text)
     return _report(task, facts, outcome=outcome, computed=len(todo), notes=notes)
@@ -166,75 +112,7 @@ def _compute(task: VideoTask, work: SegmentWork, todo: Sequence[int]) -> dict[in
             progress(rows)
             task.stop.check()
 
-        return compute_segments(work, todo, health=Health(), advance=advance)
-
-
-def _clear_leftovers(task: VideoTask) -> None:
-    """Remove what killed processes left of this video alone: others may be at work in the folder."""
-    remove_leftovers(task.folder)
-    for path in task.target.parent.glob(f"{glob.escape(task.target.name)}.tmp.*"):
-        path.unlink(missing_ok=True)
-
-
-def _take_over(task: VideoTask, existing: _Existing, segments: Segments) -> None:
-    """Keep the sound segments of a damaged file as parts, where nothing about them would be guessed."""
-    cache = existing.cache
-    if cache.segments != segments or cache.facts.clamped:
-        return
-    damaged = {span.segment for span in existing.damaged}
-    for number in range(len(segments)):
-        rows = segments.rows(number)
-        if number in damaged or not cache.valid[rows.start : rows.stop].all():
-            continue
-        header = PartHeader(
-            fingerprint=cache.fingerprint,
-            video=cache.video,
-            segment=number,
-            first_row=rows.start,
-            shape=(len(rows), *task.row_shape),
-            precision=cache.facts.precision,
-            decoder=cache.facts.decoder,
-            clamped=0,
-            rows_sha256=cache.segment_sha256[number],
-        )
-        facts = PartFacts(header, np.ones((len(rows), 3), bool))
-        write_part(task.folder, Part(facts, np.array(cache.features[rows.start : rows.stop])))
-
-
-def _kept_parts(
-    task: VideoTask, segments: Segments, identity: Callable[[], VideoIdentity]
-) -> dict[int, PartFacts]:
-    """The finished segments of an earlier run; those of other settings or another video are not kept."""
-    kept = {}
-    for number in range(len(segments)):
-        part = read_part(task.folder, number)
-        if part is None:
-            continue
-        rows, header = segments.rows(number), part.facts.header
-        wanted = replace(
-            header,
-            fingerprint=task.fingerprint.json,
-            video=identity(),
-            first_row=rows.start,
-            shape=(len(rows), *task.row_shape),
-        )
-        if header == wanted:
-            kept[number] = part.facts
-    return kept
-
-
-def _kept_precision(task: VideoTask, parts: Mapping[int, PartFacts]) -> Precision | None:
-    """Precision of the finished segments, which the others must share; None where there are none."""
-    found = {part.header.precision for part in parts.values()}
-    if not found:
-        return None
-    kept, wanted = found.pop(), task.settings.precision
-    if found or wanted not in ("auto", kept):
-        raise SettingsError(
-            f"{task.folder} holds segments that were computed in {kept}, and this run asks for {wanted}. Pass "
-            f"--set extract.precision={kept} to continue them, or delete that folder to begin anew."
-        )
-    return kept
+        return compute_segments(work, todo, advance=advance)
 
 
 def _require_space(task: VideoTask, segments: Segments, *, kept: int) -> None:
@@ -248,6 +126,23 @@ def _require_space(task: VideoTask, segments: Segments, *, kept: int) -> None:
             f"{task.target} needs {need:,} bytes while it is made (its {row_bytes * segments.num_rows:,} twice) "
             f"and {free:,} are free. Make room there, or choose another folder for the features."
         )
+
+
+def _assemble(
+    task: VideoTask, facts: Facts, timeline: Timeline, soundness: Soundness, parts: Sequence[PartFacts]
+) -> None:
+    """Publish the file, read it back, and remove the parts."""
+    write_cache(
+        task.target,
+        facts,
+        row_shape=task.row_shape,
+        pts=timeline.times.pts[timeline.ticks.picture],
+        valid=soundness.valid,
+        segment_sha256=tuple(part.header.rows_sha256 for part in parts),
+        segments=_rows_of(task, parts),
+    )
+    open_cache(task.target, fingerprint=task.fingerprint)
+    shutil.rmtree(task.folder, ignore_errors=True)  # what is left of it, the next run removes
 
 
 def _rows_of(
@@ -300,7 +195,7 @@ def _report(
         game=task.game,
         video=task.video.name,
         outcome=outcome,
-        rows=-(-facts.num_frames // facts.hop),
+        rows=math.ceil(facts.num_frames / facts.hop),
         computed_segments=computed,
         missing=facts.missing,
         damaged=facts.damaged,

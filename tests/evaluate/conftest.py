@@ -13,7 +13,8 @@ import pytest
 from einops import reduce, repeat
 from jaxtyping import Float, Float16
 
-from bas.extract.cache import Facts, FeatureCache
+from bas.extract.cache import FeatureCache
+from bas.extract.header import Facts, Header
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -100,9 +101,8 @@ def make_cache(tmp_path: Path) -> MakeCache:
             versions="",
             complete=1,
         )
-        return FeatureCache(
-            path,
-            facts,
+        header = Header(
+            facts=facts,
             offset=0,
             shape=rows.shape,
             pts=np.arange(hop * len(rows)),
@@ -110,5 +110,6 @@ def make_cache(tmp_path: Path) -> MakeCache:
             segment_sha256=(),
             identity="",
         )
+        return FeatureCache(path, header)
 
     return make

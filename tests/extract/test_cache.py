@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from bas.config.settings import ExtractSettings
 from bas.errors import DataError, MissingError
 from bas.extract.assemble import write_cache
-from bas.extract.cache import FORMAT, Facts, open_cache, trailer, verify
+from bas.extract.cache import open_cache, verify
 from bas.extract.fingerprint import fingerprint_of
+from bas.extract.header import FORMAT, Facts, trailer
 from bas.extract.parts import hash_of
 
 FINGERPRINT = fingerprint_of(ExtractSettings(), weights="ab")
@@ -75,7 +76,7 @@ def test_rows_times_and_flags_come_back_as_they_were_written(path: Path) -> None
     assert np.array_equal(cache.valid, VALID)
     assert cache.pts[[0, 1, 49]].tolist() == [80, 120, 2040]
     assert (cache.hop, cache.rate, cache.row_rate, cache.num_frames) == (2, Fraction(25), Fraction(25, 2), 50)
-    assert cache.facts == FACTS
+    assert cache.header.facts == FACTS
     assert len(cache) == 25
     assert verify(path) == ()
 
@@ -127,7 +128,7 @@ def test_an_incomplete_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_damaged_minute_is_named_by_its_time(path: Path) -> None:
-    offset = open_cache(path).offset
+    offset = open_cache(path).header.offset
     content = bytearray(path.read_bytes())
     content[offset + 24 * 13] ^= 1
     path.write_bytes(content)
@@ -149,7 +150,7 @@ def wrong_rows(path: Path) -> bool:
     return not (
         np.array_equal(rows.view(np.uint16), ROWS.view(np.uint16))
         and np.array_equal(cache.valid, VALID)
-        and cache.facts == FACTS
+        and cache.header.facts == FACTS
         and cache.pts.tolist() == (80 + 40 * np.arange(50)).tolist()
     )
 
@@ -187,7 +188,7 @@ def test_no_damage_anywhere_gives_wrong_rows(content: bytes, scratch: Path, data
 
 def test_every_bit_of_the_header_and_the_end_is_watched(content: bytes, scratch: Path) -> None:
     scratch.write_bytes(content)
-    header_bytes = open_cache(scratch).offset
+    header_bytes = open_cache(scratch).header.offset
     places = [*range(0, header_bytes, 7), *range(len(content) - 48, len(content))]
     for place in places:
         scratch.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :])

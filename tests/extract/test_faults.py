@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -25,7 +25,8 @@ from bas.extract import segments as segments_module
 from bas.extract.encoder import FrozenEncoder
 from bas.extract.fingerprint import fingerprint_of
 from bas.extract.run import extract
-from bas.extract.video import VideoReport, VideoTask, extract_video
+from bas.extract.task import VideoTask
+from bas.extract.video import VideoReport, extract_video
 from bas.extract.weights import weights_digest
 from bas.signals import StopFlag
 

@@ -109,3 +109,14 @@ def test_scaling_down_is_antialiased() -> None:
     stripes[:, ::2] = 200
     scaled = Canvas(64, 16).fit(stripes)
     assert scaled[:, 2:-2].float().sub(100).abs().max() <= 2
+
+
+def test_pictures_that_change_size_in_mid_video_all_fill_the_canvas() -> None:
+    canvas, rows = Canvas(60, 90), Rows(9, 1, (-1, 0, 1))
+    sizes = [(60, 90), (120, 180), (33, 47)]
+    frames = (gray(tick, sizes[tick // 3]) for tick in range(9))
+    buffer = canvas.empty(9, device="cpu", dtype=torch.float32)
+    (batch,) = batches(frames, [range(9)], rows=rows, canvas=canvas, buffer=buffer)
+    inside = batch.stacks[:, :, 2:62, 3:93]
+    assert inside[:, :, 0, 0].tolist() == rows.table(range(9)).tolist()
+    assert torch.equal(inside.amin((2, 3)), inside.amax((2, 3)))

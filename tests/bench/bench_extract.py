@@ -1,0 +1,297 @@
+"""Extraction: its rate beside the encoder's alone, its memory, its cache's windows, and what kills cost."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import torch
+from rich.table import Table
+
+from bas import console
+from bas.config.settings import ExtractSettings
+from bas.dataset import open_dataset
+from bas.extract import segments
+from bas.extract.assemble import write_cache
+from bas.extract.cache import open_cache
+from bas.extract.decode import Health
+from bas.extract.encoder import FrozenEncoder, rows_a_call
+from bas.extract.fingerprint import fingerprint_of
+from bas.extract.header import FORMAT, Facts
+from bas.extract.parts import hash_of
+from bas.extract.precision import best_precision
+from bas.extract.stacks import batches, canvas_of
+from bas.extract.task import VideoTask
+from bas.extract.timeline import open_timeline
+from bas.extract.video import extract_video
+from bas.extract.weights import build_encoder, weights_digest
+from bas.signals import StopFlag
+from bas.synthetic import synthesize
+from bas.types import Game, Video
+
+_SMALL = ExtractSettings(weights="random", video="224p", height=224, width=398, grid=(3, 5))
+_LARGE = ExtractSettings(weights="random")
+_TINY = ExtractSettings(
+    encoder="test_efficientnet", weights="random", video="224p", height=224, width=398, grid=(3, 5)
+)
+_SECONDS = {"224p": 40, "720p": 10}
+_ROUNDS = 3
+_KILLS = 10
+_MINUTES = (5, 45)
+_CACHED_ROWS = 100_000
+_WINDOWS = 5_000
+_EXTRACT = """
+import sys
+from pathlib import Path
+from bas.config.settings import ExtractSettings
+from bas.extract.run import extract
+from bas.types import Game, Video
+settings, half, folder = ExtractSettings.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
+game = Game(half.parent.name, (Video(half, 1),), None)
+extract([game], settings, features=folder, device="cpu", training=[game])
+"""
+
+
+def main() -> None:
+    """Assert what must be equal, then print the measurements."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        console.show(_rates(folder / "rates"))
+        console.show(_windows(folder / "windows"))
+        console.show(_memory(folder / "memory"))
+        console.show(_kills(folder / "kills"))
+
+
+def _rates(folder: Path) -> Table:
+    rows = console.table(
+        f"extraction beside the encoder alone: the same stacks, on the CPU, best of {_ROUNDS} rounds in turn",
+        *("pictures", "precision", "encoder rows/s", "extraction rows/s", "ratio"),
+    )
+    for settings in (_SMALL, _LARGE):
+        game = _match(folder, settings)
+        task, encoder = _task(game, settings, folder)
+        alone = partial(_encode, task, encoder)
+        seconds = [(_seconds(alone), _seconds(partial(_extract_anew, task))) for _ in range(_ROUNDS)]
+        num_rows = len(open_timeline(task.video, settings).rows)
+        best, ours = (num_rows / fastest for fastest in np.min(seconds, axis=0))
+        size = f"{settings.width} x {settings.height}"
+        rows.add_row(size, encoder.precision, f"{best:.1f}", f"{ours:.1f}", f"{ours / best:.3f}")
+    return rows
+
+
+def _match(folder: Path, settings: ExtractSettings) -> Game:
+    minutes = _SECONDS[settings.video] / 60
+    synthesize(folder / settings.video, matches=1, minutes=minutes, size=settings.video)
+    return open_dataset(folder / settings.video, video=settings.video).games[0]
+
+
+def _task(game: Game, settings: ExtractSettings, folder: Path) -> tuple[VideoTask, FrozenEncoder]:
+    weights = build_encoder(settings, features=folder, training=[game])
+    encoder = FrozenEncoder(
+        weights,
+        size=canvas_of(settings).padded,
+        grid=settings.grid,
+        precision=best_precision("auto", "cpu"),
+        device="cpu",
+    )
+    task = VideoTask(
+        game=game.id,
+        video=game.videos[0].path,
+        target=folder / "cache" / "v.h5",
+        settings=settings,
+        fingerprint=fingerprint_of(settings, weights=weights_digest(weights)),
+        encoder=lambda precision: encoder,
+        row_shape=(encoder.width, *settings.grid),
+        decoder="cpu",
+        stop=StopFlag(),
+    )
+    return task, encoder
+
+
+def _extract_anew(task: VideoTask) -> None:
+    shutil.rmtree(task.target.parent, ignore_errors=True)
+    assert extract_video(task).outcome == "made"
+
+
+def _encode(task: VideoTask, encoder: FrozenEncoder) -> None:
+    """Encode as many stacks as the video has rows, with a full buffer of real ones."""
+    timeline, canvas = open_timeline(task.video, task.settings), canvas_of(task.settings)
+    step = rows_a_call(task.settings.batch, size=canvas.padded, device="cpu")
+    buffer = canvas.empty(step, device="cpu", dtype=encoder.dtype)
+    frames = timeline.frames(range(step), decoder="cpu", device="cpu", health=Health())
+    (batch,) = batches(frames, [range(step)], rows=timeline.rows, canvas=canvas, buffer=buffer)
+    for start in range(0, len(timeline.rows), step):
+        encoder(batch.stacks[: min(step, len(timeline.rows) - start)])
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _windows(folder: Path) -> Table:
+    """Five rows, six ticks apart, out of 100,000, as a head that trains on random windows reads them."""
+    rows = np.random.default_rng(0).normal(size=(1000, 192, 3, 5)).astype("<f2")
+    hashes = [hash_of(rows)] * (_CACHED_ROWS // len(rows))
+    path = folder / "v.h5"
+    write_cache(
+        path,
+        _facts(len(rows)),
+        row_shape=rows.shape[1:],
+        pts=np.arange(2 * _CACHED_ROWS),
+        valid=np.ones(_CACHED_ROWS, bool),
+        segment_sha256=tuple(hashes),
+        segments=iter([rows] * len(hashes)),
+    )
+    features = open_cache(path).features
+    starts = np.random.default_rng(1).integers(0, _CACHED_ROWS - 13, _WINDOWS).tolist()
+    assert all(np.array_equal(features[s], rows[s % 1000]) for s in starts[:100])
+
+    def read() -> None:
+        for start in starts:
+            np.array(features[start : start + 13 : 3])
+
+    table = console.table(
+        "a window of 5 strided rows from a cache of 100,000 rows of 192 x 3 x 5", "read", "ms"
+    )
+    first, again = (1000 * _seconds(read) / _WINDOWS for _ in range(2))
+    table.add_row("first", f"{first:.4f}")
+    table.add_row("again", f"{again:.4f}")
+    path.unlink()
+    return table
+
+
+def _facts(segment_rows: int) -> Facts:
+    return Facts(
+        format=FORMAT,
+        fingerprint="{}",
+        clock="25",
+        hop=2,
+        num_frames=2 * _CACHED_ROWS,
+        segment_rows=segment_rows,
+        video_bytes=0,
+        video_sha256="",
+        time_base="1/25",
+        origin_pts=0,
+        expected=0,
+        missing=0,
+        damaged=0,
+        clamped=0,
+        decoder="cpu",
+        precision="fp32",
+        versions="",
+        complete=1,
+    )
+
+
+def _kills(folder: Path) -> Table:
+    """Kill an extraction at a random moment, then let it finish; again and again."""
+    settings = _TINY.model_copy(update={"segment_seconds": 2})
+    game = _match(folder, settings)
+    task, _ = _task(game, settings, folder)
+    torch.set_num_threads(1)  # the threads of a parent are not in its children
+    log = folder / "computed"
+    _log_segments(log)
+    _extract_anew(task)
+    whole, num_segments = task.target.read_bytes(), len(log.read_text())
+    seconds = _seconds(partial(_extract_anew, task))
+    generator, kills, most = random.Random(0), 0, 0
+    while kills < _KILLS:
+        log.write_text("")
+        child = _child(partial(_extract_anew, task))
+        time.sleep(generator.uniform(0.1, 0.9) * seconds)
+        os.kill(child, signal.SIGKILL)
+        code, _ = _end(child)
+        kills += code == -signal.SIGKILL
+        extract_video(task)
+        assert task.target.read_bytes() == whole
+        most = max(most, len(log.read_text()) - num_segments)
+    table = console.table(
+        f"kill -9 at random moments of {num_segments} segments, then the same again",
+        *("kills", "the same bytes", "segments computed twice, at most"),
+    )
+    table.add_row(str(kills), "yes", str(most))
+    return table
+
+
+def _log_segments(log: Path) -> None:
+    """Write one byte for every segment that is computed, in whatever process."""
+    publish = segments._publish
+
+    def logged(*arguments: Any, **options: Any) -> Any:
+        with log.open("a") as stream:
+            stream.write(".")
+        return publish(*arguments, **options)
+
+    segments._publish = logged
+
+
+def _memory(folder: Path) -> Table:
+    """Peak memory of a process that extracts a half of 224p to 3 x 5, by the half's length."""
+    table = console.table("peak memory of extracting 224p to 3 x 5", "encoder", "minutes", "MiB")
+    clip = _match(folder, _SMALL).videos[0].path
+    for settings, minutes in ((_SMALL, 1), *((_TINY, minutes) for minutes in _MINUTES)):
+        half = _repeated(clip, folder / f"{minutes}" / "1_224p.mkv", minutes=minutes)
+        game = Game(f"{minutes}", (Video(half, 1),), None)
+        build_encoder(settings, features=folder, training=[game])
+        arguments = (settings.model_dump_json(), str(half), str(folder))
+        code, mebibytes = _end(subprocess.Popen([sys.executable, "-c", _EXTRACT, *arguments]).pid)
+        assert code == 0, code
+        table.add_row(settings.encoder, str(minutes), f"{mebibytes:.0f}")
+    return table
+
+
+def _repeated(clip: Path, path: Path, *, minutes: int) -> Path:
+    """The pictures of a clip again and again, not encoded anew."""
+    path.parent.mkdir()
+    with av.open(str(path), "w") as output:
+        stream: Any = None
+        turns = math.ceil(60 * minutes / _SECONDS["224p"])
+        for turn in range(turns):
+            with av.open(str(clip)) as source:
+                stream = stream or output.add_stream_from_template(source.streams.video[0])
+                base = source.streams.video[0].time_base
+                assert base is not None
+                shift = round(turn * _SECONDS["224p"] / base)
+                for packet in source.demux(video=0):
+                    if packet.size and packet.pts is not None and packet.dts is not None:
+                        packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
+                        output.mux(packet)
+    return path
+
+
+def _child(work: Callable[[], object]) -> int:
+    """Begin `work` in a process of its own."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return child
+
+
+def _end(child: int) -> tuple[int, float]:
+    """Exit code and peak memory in MiB of a child, once it has ended."""
+    _, status, usage = os.wait4(child, 0)
+    return os.waitstatus_to_exitcode(status), usage.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
