@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from bas import console
-from bas.errors import BasError
+from bas.errors import BasError, MissingError
 
 if TYPE_CHECKING:
     from bas.config import Pipeline
@@ -157,7 +157,8 @@ def evaluate(
         typer.Option(help="Split to score: test for a run; for predictions, every game with labels."),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Folder of a run or a model; else the newest finished run in runs.")
+        Path | None,
+        typer.Option(help="Folder of a run or a model; else the newest finished run in $BAS_RUNS or runs."),
     ] = None,
     predictions: Annotated[
         Path | None,
@@ -169,7 +170,7 @@ def evaluate(
         Path | None, typer.Option(help="Folder for the predictions; else predictions/SPLIT in the run.")
     ] = None,
     json: Annotated[
-        Path | None, typer.Option(help="File for the report; else report.json beside them.")
+        Path | None, typer.Option(help="File for the report; of a run, else report.json beside them.")
     ] = None,
     device: Device = "auto",
     decoder: Decoder = "auto",
@@ -232,6 +233,9 @@ def main() -> None:
     except BasError as error:
         console.fail(str(error))
         sys.exit(error.exit_code)
+    except PermissionError as error:
+        console.fail(f"{error.filename} cannot be read: {error.strerror}. Give yourself access to it.")
+        sys.exit(MissingError.exit_code)
 
 
 def _settings(

@@ -147,8 +147,8 @@ def read_json(path: Path, *, limit_bytes: int = 64 << 20) -> Any:
         return parse_json(path.read_bytes(), source=str(path))
     except FileNotFoundError as error:
         raise MissingError(f"{path} is not there.") from error
-    except OSError as error:
-        raise MissingError(f"{path} cannot be read: {error.strerror}. Give yourself access to it.") from error
+    except PermissionError as error:
+        raise MissingError(f"{path} may not be read: {error.strerror}.") from error
 
 
 def parse_json(content: bytes, *, source: str) -> Any:

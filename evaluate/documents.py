@@ -37,7 +37,7 @@ def gather(path: Path, *names: str) -> dict[str, Document]:
         names: file names, the preferred one first; `*.json` takes any, each a game of its own.
 
     Raises:
-        MissingError: there is no such path, none of these files is in it, or one may not be read.
+        MissingError: there is no such path, or none of these files is in it.
         DataError: an archive cannot be read, or is larger than any real one.
     """
     if not path.exists():
@@ -100,10 +100,7 @@ def _from_folder(root: Path, names: Sequence[str]) -> dict[str, Document]:
 def _read_file(path: Path) -> Document:
     if path.stat().st_size > LIMIT_BYTES:
         raise _too_large(str(path))
-    try:
-        return Document(str(path), path.read_bytes())
-    except OSError as error:
-        raise MissingError(f"{path} cannot be read: {error.strerror}. Give yourself access to it.") from error
+    return Document(str(path), path.read_bytes())
 
 
 def _from_archive(path: Path, names: Sequence[str]) -> dict[str, Document]:

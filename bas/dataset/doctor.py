@@ -108,10 +108,17 @@ class _Look:
         probed = {v.half: times for v in self._game.videos if (times := self._times(v.path))}
         labels = self._labels({half: times.length_ms for half, times in probed.items()})
         for path in files_of(self._game):
-            if text := difference(self._dataset.root, path, self._manifest, hashes=True):
-                self._wrong(f"{text}, as the manifest has it: copy or download it again")
+            self._compare(path)
         videos = tuple(_facts(times) for times in probed.values())
         return GameFacts(self._game.id, splits, videos, labels.counts if labels else None)
+
+    def _compare(self, path: Path) -> None:
+        try:
+            text = difference(self._dataset.root, path, self._manifest, hashes=True)
+        except PermissionError:  # told already, where its contents were wanted
+            return
+        if text:
+            self._wrong(f"{text}, as the manifest has it: copy or download it again")
 
     def _times(self, path: Path) -> VideoTimes | None:
         if not path.is_file():

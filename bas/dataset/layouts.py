@@ -212,7 +212,8 @@ def _nothing_found(root: Path) -> str:
             f"`unzip {archives[0]} -d {root}` (or `7z x` for the password-protected ones of 2025)."
         )
     names = sorted(path.name + "/" * path.is_dir() for path in root.iterdir())
-    return f"{root} holds no match, only {listing(names)}. {_WANTED}"
+    found = f", only {listing(names)}" if names else ": it is empty"
+    return f"{root} holds no match{found}. {_WANTED}"
 
 
 def _soccernet_game(root: Path, folder: Path, layout: Layout, video: VideoSize) -> Game:

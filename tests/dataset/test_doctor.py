@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import media
 import pytest
@@ -157,6 +159,20 @@ def test_caches_among_matches_do_not_hide_the_matches(root: Path, capsys: pytest
         examine_folder(spots.parent, video=None)
     with pytest.raises(MissingError, match="no match"):
         examine_folder(_empty(root / "empty"), video=None)
+
+
+def test_files_that_may_not_be_read_are_named_and_passed_over(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, real = root / TRAIN[1] / "Labels-ball.json", Path.open
+
+    def guarded(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path == labels:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", guarded)
+    assert wrong(examine(root)) == [(TRAIN[1], f"{labels} may not be read: Permission denied.")]
 
 
 def _empty(folder: Path) -> Path:
