@@ -110,13 +110,16 @@ class Run:
             for name, wanted in hashes.items():
                 if sha256_of(folder / name) != wanted:
                     raise DataError(
-                        f"{folder / name} is damaged: its SHA-256 is not the one written beside it."
+                        f"{folder / name} is damaged: its SHA-256 is not the one written beside it. "
+                        f"To start anew, delete {self.folder}."
                     )
             model = load_file(folder / "model.safetensors")
             training = torch.load(folder / "training.pt", weights_only=True)
             history = json.loads((folder / "history.json").read_bytes())
         except (OSError, MissingError) as error:
-            raise DataError(f"{folder} is not a whole checkpoint: {error}.") from error
+            raise DataError(
+                f"{folder} is not a whole checkpoint: {error}. To start anew, delete {self.folder}."
+            ) from error
         return Checkpoint(epoch, model, training, history)
 
     def _checkpoint(self, epoch: int) -> Path:

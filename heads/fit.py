@@ -97,8 +97,8 @@ def _epoch(
     epoch: int,
     stop: StopFlag,
     device: torch.device,
-) -> float:
-    """Train one epoch; the mean loss of its sound steps."""
+) -> float | None:
+    """Train one epoch; the mean loss of its sound steps, None without any."""
     torch.manual_seed(settings.seed * 1_000_003 + epoch)  # dropout
     generator = np.random.default_rng([settings.seed, epoch])
     steps = _steps(settings)
@@ -114,7 +114,7 @@ def _epoch(
             if optimizer.step(loss):
                 losses.append(loss.detach())
             advance()
-    return float(torch.stack(losses).mean()) if losses else math.nan
+    return float(torch.stack(losses).mean()) if losses else None
 
 
 def _batches(
@@ -142,7 +142,8 @@ def _spread_rows(material: Material, count: int) -> Rows:
 
 
 def _tell(record: dict[str, Any], settings: FitSettings, *, best: float) -> None:
+    loss = "none" if record["loss"] is None else f"{record['loss']:.4f}"
     console.say(
-        f"epoch {record['epoch']}/{settings.epochs}  loss {record['loss']:.4f}  mAP@1 {100 * record['mAP@1']:.2f}"
+        f"epoch {record['epoch']}/{settings.epochs}  loss {loss}  mAP@1 {100 * record['mAP@1']:.2f}"
         f"  best {100 * best:.2f}  {record['seconds']:.1f} s"
     )

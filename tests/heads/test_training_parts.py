@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from bas.config import FitSettings
 from bas.errors import RunFailedError
+from bas.heads.fit import best_epoch
 from bas.heads.losses import sigmoid_focal
 from bas.heads.optim import Optimizer, warm_cosine
 from bas.heads.targets import near_any, row_targets, target_classes
@@ -87,3 +88,9 @@ def test_twenty_steps_in_a_row_that_are_not_finite_end_the_run() -> None:
     with pytest.raises(RunFailedError, match="20 steps in a row") as caught:
         optimizer.step(model(bad).sum())
     assert caught.value.exit_code == 70
+
+
+def test_the_best_epoch_is_the_first_of_equals_and_never_one_that_is_not_a_number() -> None:
+    values = [float("nan"), 0.0, 0.3, 0.1, 0.3]
+    assert best_epoch([{"mAP@1": value} for value in values]) == 3
+    assert best_epoch([{"mAP@1": value} for value in values[:2]]) == 2
