@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from threading import Thread
 
 import numpy as np
 from jaxtyping import UInt8
@@ -57,7 +59,8 @@ def renderer(processes: int) -> Iterator[Renderer]:
         yield Renderer(None, processes=1)
         return
     # Not forked: the caller may hold threads and a GPU.
-    executor = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(processes, mp_context=spawn, initializer=_end_with_parent)
     try:
         yield Renderer(executor, processes=processes)
     except BrokenProcessPool as error:
@@ -67,3 +70,15 @@ def renderer(processes: int) -> Iterator[Renderer]:
         ) from error
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """End this worker as soon as the process that started it is gone, even by kill -9."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()

@@ -156,15 +156,27 @@ def test_a_killed_run_leaves_no_half_video_and_is_finished_by_the_same_call(
         "import sys; from pathlib import Path; from bas.synthetic import synthesize; "
         f"synthesize(Path(sys.argv[1]), **{_SMALL!r})"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(out)])
+    process = subprocess.Popen([sys.executable, "-c", code, str(out)], start_new_session=True)
     deadline = time.monotonic() + 60
     while not any(out.rglob("*-draft")) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not list(out.rglob("*.mp4"))
+    while _is_alive(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _is_alive(process.pid)
     synthesize(out, **_SMALL)
     assert _hashes(out) == _hashes(folder)
+
+
+def _is_alive(group: int) -> bool:
+    """Whether any process of a group is left, the workers of a killed parent among them."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_a_run_killed_at_its_very_start_is_no_other_data(folder: Path, tmp_path: Path) -> None:
