@@ -48,15 +48,3 @@ class Health:
     """Pictures that NVDEC did not hand out and the CPU did."""
     unsound: int = 0
     """Ticks whose picture is missing or damaged."""
-
-    def add(self, other: Health) -> None:
-        """Take in what another read met; the CPU's reason wins over NVDEC's."""
-        if other.decoder == "cpu" or not self.decoder:
-            self.decoder, self.reason = other.decoder, other.reason
-        self.pictures += other.pictures
-        self.damaged += other.damaged
-        self.errors += other.errors
-        self.corrupt += other.corrupt
-        self.complaints += other.complaints
-        self.repaired += other.repaired
-        self.unsound += other.unsound

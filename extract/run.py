@@ -204,6 +204,10 @@ def _extract_all(tasks: Sequence[VideoTask], stop: StopFlag) -> tuple[list[Video
         except LockedError:
             waiting.append(task)
             held += 1
+            if held == len(waiting):
+                console.say(
+                    f"Waiting for another process, which is at work on {task.game} {task.video.name}."
+                )
             if held >= len(waiting):
                 stop.check()
                 time.sleep(_POLL_SECONDS)
@@ -234,6 +238,9 @@ def _tell(report: ExtractReport, shard: tuple[int, int]) -> None:
         counts = (f"{count:,}" for count in (video.rows, video.missing, video.damaged))
         table.add_row(escape(video.game), escape(video.video), video.outcome, *counts, video.decoder)
     console.show(table)
+    for video in report.videos:
+        for note in video.notes:
+            console.say(f"{video.game} {video.video}: {note}")
 
 
 def _report_path(report: ExtractReport, shard: tuple[int, int]) -> Path:

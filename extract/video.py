@@ -63,13 +63,10 @@ def extract_video(task: VideoTask) -> VideoReport:
         OutputError, StoppedError: it is not finished; its finished segments are kept.
     """
     task.stop.check()
-    identity = identify_in_background(task.video)
-    existing = existing_file(task, identity)
-    if existing is not None and not existing.damaged and not task.folder.exists():
-        return _report(task, existing.cache.header.facts, outcome="kept")
     with locked(task.lock, wait=False):
         clear_leftovers(task)
-        existing = existing_file(task, identity)  # another process may have been faster
+        identity = identify_in_background(task.video)
+        existing = existing_file(task, identity)
         if existing is None or existing.damaged:
             return _make(task, identity, existing)
         shutil.rmtree(task.folder, ignore_errors=True)  # what a kill left after the last step
@@ -98,7 +95,7 @@ def _make(task: VideoTask, identity: Callable[[], VideoIdentity], existing: Exis
     facts = _facts(task, timeline, soundness, ordered)
     _assemble(task, facts, timeline, soundness, ordered)
     outcome: Outcome = "degraded" if timeline.problem or soundness.too_little else "made"
-    notes = tuple(text for text in (timeline.problem, soundness.text) if text)
+    notes = tuple(text for text in (*timeline.times.notes, timeline.problem, soundness.text) if text)
     return _report(task, facts, outcome=outcome, computed=len(todo), notes=notes)
 
 

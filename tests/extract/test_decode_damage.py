@@ -122,14 +122,6 @@ def test_complaints_of_the_decoder_are_counted(tmp_path: Path) -> None:
     assert health.pictures <= 100
 
 
-def test_reads_of_parts_add_up() -> None:
-    total = Health()
-    total.add(Health("nvdec", pictures=3, unsound=1))
-    total.add(Health("cpu", "no engine", pictures=4, errors=2))
-    total.add(Health("nvdec", pictures=1))
-    assert total == Health("cpu", "no engine", pictures=8, errors=2, unsound=1)
-
-
 @given(packets=st.lists(st.tuples(st.booleans(), st.booleans()), max_size=40))
 def test_damage_lasts_from_a_broken_packet_to_the_next_keyframe(packets: list[tuple[bool, bool]]) -> None:
     damage = Damage()
