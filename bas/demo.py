@@ -44,17 +44,7 @@ def run_demo(out: Path, *, device: str) -> None:
         "score the held-out matches",
         f"eval --run {quote(str(run))} {where} --split {_SPLIT} --tolerance 1",
     )
-    evaluation = evaluate_run(
-        run,
-        data=data,
-        features=features,
-        split=_SPLIT,
-        tolerance="1",
-        out=None,
-        json=None,
-        device=device,
-        decoder="auto",
-    )
+    evaluation = evaluate_run(run, data=data, features=features, split=_SPLIT, device=device)
     games = open_dataset(data, video=settings.extract.video).split(_SPLIT)
     _compare(evaluation, _chance(evaluation, games, run=run))
     model, video = quote(str(run)), quote(str(games[0].videos[0].path))

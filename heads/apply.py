@@ -33,11 +33,11 @@ def evaluate_run(
     data: Path,
     features: Path,
     split: str,
-    tolerance: str,
-    out: Path | None,
-    json: Path | None,
     device: str,
-    decoder: Decoder,
+    tolerance: str = "1",
+    out: Path | None = None,
+    json: Path | None = None,
+    decoder: Decoder = "auto",
 ) -> Evaluation:
     """Write the predictions of a run's model for a split, score the files as the challenge does, and print.
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from caches import facts
 from einops import reduce, repeat
 from jaxtyping import Float, Float16
 
 from bas.extract.cache import FeatureCache
-from bas.extract.header import Facts, Header
+from bas.extract.header import Header
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -81,28 +82,8 @@ def make_cache(tmp_path: Path) -> MakeCache:
         rows = repeat(scores.astype(np.float16), "rows classes -> rows classes 1 two", two=2)
         path = tmp_path / f"{hash(scores.tobytes())}.rows"
         path.write_bytes(rows.tobytes())
-        facts = Facts(
-            format="",
-            fingerprint="",
-            clock="25",
-            hop=hop,
-            num_frames=hop * len(rows),
-            segment_rows=len(rows),
-            video_bytes=0,
-            video_sha256="",
-            time_base="1/25",
-            origin_pts=0,
-            expected=0,
-            missing=0,
-            damaged=0,
-            clamped=0,
-            decoder="",
-            precision="fp32",
-            versions="",
-            complete=1,
-        )
         header = Header(
-            facts=facts,
+            facts=facts(hop=hop, num_frames=hop * len(rows), segment_rows=len(rows)),
             offset=0,
             shape=rows.shape,
             pts=np.arange(hop * len(rows)),

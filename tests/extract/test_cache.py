@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from caches import facts as cache_facts
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -22,16 +23,13 @@ from bas.errors import DataError, MissingError
 from bas.extract.assemble import write_cache
 from bas.extract.cache import open_cache, verify
 from bas.extract.fingerprint import fingerprint_of
-from bas.extract.header import FORMAT, Facts, trailer
+from bas.extract.header import Facts, trailer
 from bas.extract.parts import hash_of
 
 FINGERPRINT = fingerprint_of(ExtractSettings(), weights="ab")
 SHAPE = (25, 3, 2, 2)
-FACTS = Facts(
-    format=FORMAT,
+FACTS = cache_facts(
     fingerprint=FINGERPRINT.json,
-    clock="25",
-    hop=2,
     num_frames=50,
     segment_rows=10,
     video_bytes=12345,
@@ -40,12 +38,7 @@ FACTS = Facts(
     origin_pts=80,
     expected=50,
     missing=1,
-    damaged=0,
-    clamped=0,
-    decoder="cpu",
-    precision="fp32",
     versions="bas 0",
-    complete=1,
 )
 ROWS = np.random.default_rng(0).normal(size=SHAPE).astype("<f2")
 VALID = np.arange(25) != 7

@@ -21,6 +21,7 @@ from bas.config import Pipeline, load
 from bas.dataset import open_dataset
 from bas.errors import BasError, DataError, LockedError, StoppedError
 from bas.evaluate.predict import slide
+from bas.evaluate.score import Evaluation
 from bas.extract.cache import FeatureCache, open_cache
 from bas.extract.run import cached_rows
 from bas.files import locked
@@ -66,6 +67,10 @@ def _fit(runs: Path, *sets: str) -> Path:
     )
 
 
+def _evaluate(run: Path, split: str) -> Evaluation:
+    return evaluate_run(run, data=Path("data"), features=Path("features"), split=split, device="cpu")
+
+
 def _bas(*arguments: str) -> str:
     sets = (
         [part for setting in _SETS for part in ("--set", setting)]
@@ -108,17 +113,7 @@ def test_a_finished_run_holds_all_that_the_design_says(run: Path) -> None:
 
 def test_the_kept_model_scores_what_its_epoch_scored_in_training(run: Path) -> None:
     kept = json.loads((run / "config.json").read_text())["metrics"]["validation mAP@1"]
-    evaluation = evaluate_run(
-        run,
-        data=Path("data"),
-        features=Path("features"),
-        split="valid",
-        tolerance="1",
-        out=None,
-        json=None,
-        device="cpu",
-        decoder="auto",
-    )
+    evaluation = _evaluate(run, "valid")
     assert evaluation.mean_ap == pytest.approx(kept, abs=1e-12)
 
 
@@ -251,17 +246,7 @@ def test_a_run_at_work_is_left_alone(run: Path) -> None:
 def test_teams_double_the_outputs_and_are_scored(home: Path, tmp_path: Path) -> None:
     folder = _fit(tmp_path, "fit.teams=classes", "fit.epochs=1")
     assert bas.load_model(folder).classes[:3] == ("PASS-left", "PASS-right", "DRIVE-left")
-    evaluation = evaluate_run(
-        folder,
-        data=Path("data"),
-        features=Path("features"),
-        split="test",
-        tolerance="1",
-        out=None,
-        json=None,
-        device="cpu",
-        decoder="auto",
-    )
+    evaluation = _evaluate(folder, "test")
     assert evaluation.teams is not None
     assert len(evaluation.classes) == 12
 

@@ -1,0 +1,34 @@
+"""The attributes of cache files, for tests that make such files without a video."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bas.extract.header import FORMAT, Facts
+
+_PLAIN = Facts(
+    format=FORMAT,
+    fingerprint="{}",
+    clock="25",
+    hop=2,
+    num_frames=0,
+    segment_rows=1,
+    video_bytes=0,
+    video_sha256="",
+    time_base="1/25",
+    origin_pts=0,
+    expected=0,
+    missing=0,
+    damaged=0,
+    clamped=0,
+    decoder="cpu",
+    precision="fp32",
+    versions="",
+    complete=1,
+)
+
+
+def facts(**changes: Any) -> Facts:
+    """Facts of a cache at 25 ticks a second, one row every second tick, with some changed."""
+    return replace(_PLAIN, **changes)
