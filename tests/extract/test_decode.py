@@ -205,7 +205,7 @@ def test_closing_ends_the_decoder(tmp_path: Path) -> None:
     assert decoder_threads()
     since = time.monotonic()
     frames.close()
-    assert time.monotonic() - since < 2
+    assert time.monotonic() - since < 10
     assert not decoder_threads()
 
 

@@ -157,7 +157,7 @@ def test_a_killed_run_leaves_no_half_video_and_is_finished_by_the_same_call(
         f"synthesize(Path(sys.argv[1]), **{_SMALL!r})"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(out)], start_new_session=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not any(out.rglob("*-draft")) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
