@@ -62,6 +62,8 @@ from bas.types import Game, Video
 settings, half, folder = ExtractSettings.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
 game = Game(half.parent.name, (Video(half, 1),), None)
 extract([game], settings, features=folder, device="cpu", training=[game])
+status = Path("/proc/self/status").read_text()
+print(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 """
 
 
@@ -215,8 +217,7 @@ def _kills(folder: Path) -> Table:
         child = _child(partial(_extract_anew, task))
         time.sleep(generator.uniform(0.1, 0.9) * seconds)
         os.kill(child, signal.SIGKILL)
-        code, _ = _end(child)
-        kills += code == -signal.SIGKILL
+        kills += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
         extract_video(task)
         assert task.target.read_bytes() == whole
         most = max(most, len(log.read_text()) - num_segments)
@@ -249,9 +250,10 @@ def _memory(folder: Path) -> Table:
         game = Game(f"{minutes}", (Video(half, 1),), None)
         build_encoder(settings, features=folder, training=[game])
         arguments = (settings.model_dump_json(), str(half), str(folder))
-        code, mebibytes = _end(subprocess.Popen([sys.executable, "-c", _EXTRACT, *arguments]).pid)
-        assert code == 0, code
-        table.add_row(settings.encoder, str(minutes), f"{mebibytes:.0f}")
+        command = [sys.executable, "-c", _EXTRACT, *arguments]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        kibibytes = int(done.stdout.splitlines()[-1])
+        table.add_row(settings.encoder, str(minutes), f"{kibibytes / 1024:.0f}")
     return table
 
 
@@ -285,12 +287,6 @@ def _child(work: Callable[[], object]) -> int:
         finally:
             os._exit(code)
     return child
-
-
-def _end(child: int) -> tuple[int, float]:
-    """Exit code and peak memory in MiB of a child, once it has ended."""
-    _, status, usage = os.wait4(child, 0)
-    return os.waitstatus_to_exitcode(status), usage.ru_maxrss / 1024
 
 
 if __name__ == "__main__":
