@@ -24,6 +24,7 @@ _OPTIONS = {
 
 _INTERRUPTED = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born deaf to it
 from bas import cli, synthetic
 synthetic.synthesize = lambda *arguments, **named: os.kill(os.getpid(), signal.SIGINT)
 sys.argv = ["bas", "synth", "out"]
