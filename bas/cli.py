@@ -116,6 +116,9 @@ def extract(
             metavar="I/N", help="Take every Nth video from the Ith on, as 0/4; else RANK of torchrun."
         ),
     ] = None,
+    flip: Annotated[
+        bool, typer.Option("--flip", help="The mirrored view, as a cache of its own (extract.flip=true).")
+    ] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="Print rows, bytes and time a video; decode nothing.")
     ] = False,
@@ -123,6 +126,7 @@ def extract(
     """Cache the features of every video of a split (stage 1)."""
     from bas.extract.split import extract_split, plan_split
 
+    sets = [*(sets or ()), *(["extract.flip=true"] if flip else ())]
     settings = _settings("extract", preset=preset, sets=sets).extract
     device = _device(device)
     if plan:
@@ -133,7 +137,9 @@ def extract(
 
 @app.command("fit-head")
 def fit_head(
-    head: Annotated[str, typer.Argument(help="netvlad.")],
+    head: Annotated[
+        str, typer.Argument(help="netvlad, blocks3d, sgp, gru, linear, or a recipe of configs/heads.")
+    ],
     data: Data = _DATA,
     features: Features = _FEATURES,
     out: Runs = _RUNS,
@@ -141,12 +147,29 @@ def fit_head(
     decoder: Decoder = "auto",
     preset: Preset = None,
     sets: Sets = None,
+    fold: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K/N",
+            help="Hold out every Nth match of train and valid from the Kth on, as 0/5; or all, one after the other.",
+        ),
+    ] = None,
+    all_data: Annotated[
+        bool, typer.Option("--all-data", help="Learn from every labeled match and keep the last epoch.")
+    ] = False,
 ) -> None:
     """Fit a head on cached rows, and keep the epoch with the best validation mAP@1 (stage 2)."""
-    from bas.heads.run import fit
+    from bas.heads.folds import fit_folds
+    from bas.heads.run import Place, fit
 
     settings = _settings("heads", head=head, preset=preset, sets=sets)
-    fit(settings, data=data, features=features, runs=out, device=_device(device), decoder=decoder)
+    place = Place(data, features, out, _device(device), decoder)
+    if fold is None:
+        fit(settings, place, all_data=all_data)
+    elif all_data:
+        raise typer.BadParameter("--all-data holds no match out: leave out --fold.")
+    else:
+        fit_folds(settings, place, fold=fold)
 
 
 @app.command("eval")

@@ -14,7 +14,7 @@ from bas.evaluate.dense import SCORES_FILE, read_scores
 from bas.evaluate.run import labels_of_games
 from bas.evaluate.score import Evaluation
 from bas.heads.apply import evaluate_run
-from bas.heads.run import fit
+from bas.heads.run import Place, fit
 from bas.synthetic import synthesize
 from bas.types import Game
 
@@ -38,7 +38,7 @@ def run_demo(out: Path, *, device: str) -> None:
         f"fit-head {_HEAD} --preset {_PRESET} {where} --out {quote(str(runs))}",
     )
     settings = load("heads", head=_HEAD, preset=_PRESET)
-    run = fit(settings, data=data, features=features, runs=runs, device=device, decoder="auto")
+    run = fit(settings, Place(data, features, runs, device, "auto"))
     _step(
         3,
         "score the held-out matches",

@@ -35,7 +35,7 @@ def extract_split(
         device=device,
         decoder=decoder,
         shard=_shard(shard),
-        training=_training(dataset, games, settings),
+        training=training_games(dataset, games, settings),
     )
     console.say(f"The rows of {split} are in {features}.")
 
@@ -44,11 +44,11 @@ def plan_split(settings: ExtractSettings, *, data: Path, features: Path, split: 
     """Print what `extract_split` will take; nothing is decoded."""
     dataset = open_dataset(data, video=settings.video)
     games = dataset.split(split)
-    training = _training(dataset, games, settings)
+    training = training_games(dataset, games, settings)
     console.show(plan_table(plan(games, settings, features=features, device=device, training=training)))
 
 
-def _training(dataset: Dataset, games: Sequence[Game], settings: ExtractSettings) -> Sequence[Game]:
+def training_games(dataset: Dataset, games: Sequence[Game], settings: ExtractSettings) -> Sequence[Game]:
     """The matches that random weights are measured on: the training split, or without one the matches at hand."""
     if settings.weights != "random":
         return ()

@@ -47,6 +47,7 @@ def build_encoder(settings: ExtractSettings, *, features: Path, training: Sequen
         case "timm":
             return _pretrained(settings.encoder)
         case "random":
+            settings = settings.model_copy(update={"flip": False})  # both views have one encoder
             path = random_weights_path(settings, features=features, training=training)
             with locked(path.with_suffix(".lock"), wait=True):
                 if not path.exists():

@@ -3,30 +3,67 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import assert_never
 
-from bas.config import HeadSettings, NetVLADSettings
+from bas.config import (
+    Blocks3DSettings,
+    GRUSettings,
+    HeadSettings,
+    LinearSettings,
+    NetVLADSettings,
+    SGPSettings,
+)
+from bas.errors import SettingsError
+from bas.heads.blocks3d import STACK_SECONDS, Blocks3D
+from bas.heads.gru import GRU
 from bas.heads.head import Head
-from bas.heads.netvlad import NetVLADPlusPlus
+from bas.heads.linear import Linear
+from bas.heads.netvlad import TemporalPooling
+from bas.heads.outputs import Task
+from bas.heads.sgp import SGP
 
 
 def build_head(
-    settings: HeadSettings, row_shape: tuple[int, int, int], *, classes: int, row_rate: Fraction
+    settings: HeadSettings, row_shape: tuple[int, int, int], task: Task, *, row_rate: Fraction
 ) -> Head:
     """A head with drawn weights.
 
     Args:
         settings: kind and sizes.
         row_shape: channels, height and width of a cached row.
-        classes: number of outputs.
-        row_rate: rows a second, which turns the window's seconds into rows.
+        task: what to say.
+        row_rate: rows a second, which turns seconds into rows.
+
+    Raises:
+        SettingsError: the head cannot read such rows, or cannot say that.
     """
+    if task.team and not isinstance(settings, SGPSettings):
+        raise SettingsError(
+            f"head.kind={settings.kind} has no team output; wanted is fit.teams=classes, which every head "
+            "has, or the head sgp."
+        )
     match settings:
         case NetVLADSettings():
-            return NetVLADPlusPlus(
-                row_shape,
-                classes=classes,
-                dim=settings.dim,
-                clusters=settings.clusters,
-                side=max(1, round(settings.window_seconds * row_rate / 2)),
-                dropout=settings.dropout,
-            )
+            window = 2 * max(1, round(settings.window_seconds * row_rate / 2))
+            return TemporalPooling(row_shape, task, settings, window=window)
+        case Blocks3DSettings():
+            return Blocks3D(row_shape, task, settings, spacing=_spacing(row_rate))
+        case SGPSettings():
+            return SGP(row_shape, task, settings)
+        case GRUSettings():
+            return GRU(row_shape, task, settings)
+        case LinearSettings():
+            return Linear(row_shape, task, settings)
+        case _:
+            assert_never(settings)
+
+
+def _spacing(row_rate: Fraction) -> int:
+    """Rows from one stack of `blocks3d` to the next."""
+    spacing = STACK_SECONDS * row_rate
+    if spacing.denominator != 1:
+        raise SettingsError(
+            f"The head blocks3d reads rows {float(STACK_SECONDS)} s apart, and a cache of {float(row_rate):g} "
+            "rows a second has none there; wanted at 25 ticks a second is extract.hop=1, 2, 3 or 6."
+        )
+    return int(spacing)

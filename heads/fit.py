@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
-from torch import Tensor
 
 from bas import console
 from bas.config import FitSettings
+from bas.extract.precision import best_precision
+from bas.heads.batches import Epoch
 from bas.heads.head import Head, Rows
-from bas.heads.losses import sigmoid_focal
+from bas.heads.losses import head_loss
 from bas.heads.material import Material
 from bas.heads.optim import Optimizer
-from bas.heads.sampling import draw
 from bas.heads.validation import Validation
+from bas.heads.warm import warm_start
 from bas.runs import Checkpoint, Run
 from bas.signals import StopFlag
 
@@ -28,49 +28,75 @@ _START_ROWS = 4096  # that the initial weights are read off
 
 
 def fit_head(
-    head: Head, material: Material, validation: Validation, *, run: Run, stop: StopFlag, device: torch.device
+    head: Head,
+    materials: Sequence[Material],
+    validation: Validation | None,
+    *,
+    settings: FitSettings,
+    run: Run,
+    stop: StopFlag,
+    device: torch.device,
 ) -> Checkpoint:
     """Train `head` to its last epoch, from the run's newest checkpoint if there is one.
 
     An epoch is a function of the settings' seed, its number and the state before it, so that a
     run that was killed gives the same weights as one that was not.
 
+    Args:
+        head: to train.
+        materials: of the label set, and of the second one if there is one.
+        validation: judges every epoch; without one the last epoch is kept.
+        settings: of the training.
+        run: takes checkpoints.
+        stop: is asked before every step.
+        device: to train on.
+
     Returns:
-        The best epoch by mAP@1; its averaged weights are in `head`.
+        The epoch that is kept; its averaged weights are in `head`.
 
     Raises:
         RunFailedError: training diverged.
         StoppedError: a signal came; finished epochs are kept.
     """
-    settings = validation.settings.fit
     head.to(device)
-    optimizer = Optimizer(head, settings, steps_per_epoch=_steps(settings))
+    bf16 = device.type == "cuda" and best_precision(settings.precision, device) == "bf16"
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=bf16 or settings.precision == "bf16")
+    optimizer = Optimizer(head, settings, steps_per_epoch=max(1, settings.samples // settings.batch))
     averaged = optimizer.average.module
     assert isinstance(averaged, Head)
     history: list[dict[str, Any]] = []
     newest = run.newest()
     if newest is None:
-        head.start(_spread_rows(material, _START_ROWS), seed=settings.seed)
+        head.start(_spread_rows(materials[0], _START_ROWS), seed=settings.seed)
+        if settings.start_from:
+            warm_start(head, Path(settings.start_from))
     else:
         head.load_state_dict(dict(newest.model))
         optimizer.load_state_dict(dict(newest.training))
         history = [dict(record) for record in newest.history]
         console.say(f"{run.folder} goes on after epoch {newest.epoch} of {settings.epochs}.")
-    for epoch in range(len(history) + 1, settings.epochs + 1):
+    for number in range(len(history) + 1, settings.epochs + 1):
         started = time.monotonic()
-        loss = _epoch(head, optimizer, material, settings, epoch=epoch, stop=stop, device=device)
-        evaluation = validation.score(averaged)
+        epoch = Epoch(materials, head, settings, epoch=number, device=device)
+        drawn = _drawn(epoch, materials)
+        if number == 1:
+            _tell_draw(drawn, materials, samples=settings.samples)
+        with autocast:
+            loss = _train(head, optimizer, epoch, settings, number=number, stop=stop)
+        trained_seconds = time.monotonic() - started
         record = {
-            "epoch": epoch,
+            "epoch": number,
             "loss": loss,
-            "mAP@1": evaluation.mean_ap,
+            "mAP@1": None if validation is None else validation.score(averaged).mean_ap,
             "learning_rate": optimizer.learning_rate,
             "skipped_steps": optimizer.skipped,
+            "drawn": drawn,
+            "train_seconds": round(trained_seconds, 1),
             "seconds": round(time.monotonic() - started, 1),
         }
         history.append(record)
         best = best_epoch(history)
-        run.save(Checkpoint(epoch, head.state_dict(), optimizer.state_dict(), history), best_epoch=best)
+        run.save(Checkpoint(number, head.state_dict(), optimizer.state_dict(), history), best_epoch=best)
         _tell(record, settings, best=history[best - 1]["mAP@1"])
     chosen = run.load(best_epoch(history))
     optimizer.load_state_dict(dict(chosen.training))
@@ -79,59 +105,32 @@ def fit_head(
 
 
 def best_epoch(history: Sequence[dict[str, Any]]) -> int:
-    """The first epoch with the highest mAP@1; one that is not a number is the worst."""
+    """The first epoch with the highest mAP@1, one that is not a number being the worst; unjudged, the last."""
+    if history[-1]["mAP@1"] is None:
+        return len(history)
     values = [-1.0 if math.isnan(record["mAP@1"]) else record["mAP@1"] for record in history]
     return int(np.argmax(values)) + 1
 
 
-def _steps(settings: FitSettings) -> int:
-    return max(1, settings.samples // settings.batch)
-
-
-def _epoch(
-    head: Head,
-    optimizer: Optimizer,
-    material: Material,
-    settings: FitSettings,
-    *,
-    epoch: int,
-    stop: StopFlag,
-    device: torch.device,
+def _train(
+    head: Head, optimizer: Optimizer, epoch: Epoch, settings: FitSettings, *, number: int, stop: StopFlag
 ) -> float | None:
     """Train one epoch; the mean loss of its sound steps, None without any."""
-    torch.manual_seed(settings.seed * 1_000_003 + epoch)  # dropout
-    generator = np.random.default_rng([settings.seed, epoch])
-    steps = _steps(settings)
-    centers = draw(material.weights, steps * settings.batch, generator).reshape(steps, -1)
+    torch.manual_seed(settings.seed * 1_000_003 + number)  # dropout
     head.train()
     losses = []
-    with console.progress(f"epoch {epoch}", steps, unit="steps") as advance:
-        for windows, targets in _batches(material, centers, head, device=device):
+    with console.progress(f"epoch {number}", epoch.steps, unit="steps") as advance:
+        for batches in epoch:
             stop.check()
-            loss = sigmoid_focal(
-                head(windows), targets, gamma=settings.focal_gamma, alpha=settings.focal_alpha
-            )
+            parts = [
+                head_loss(head(batch.windows), batch, scoring=head.scoring, settings=settings)
+                for batch in batches
+            ]
+            loss = torch.stack(parts).mean()
             if optimizer.step(loss):
                 losses.append(loss.detach())
             advance()
     return float(torch.stack(losses).mean()) if losses else None
-
-
-def _batches(
-    material: Material, centers: Int64[np.ndarray, "steps batch"], head: Head, *, device: torch.device
-) -> Iterator[tuple[Float[Tensor, "batch window channels height width"], Float[Tensor, "batch outputs"]]]:
-    """Windows and targets of each step, gathered one step ahead."""
-
-    def gather(rows: Int64[np.ndarray, "batch"]) -> tuple[Tensor, Tensor]:
-        windows = material.bank.windows(rows, head.offsets, device=device)
-        return windows, torch.from_numpy(material.targets[rows]).to(device)
-
-    with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(gather, centers[0])
-        for rows in centers[1:]:
-            ready, coming = coming.result(), ahead.submit(gather, rows)
-            yield ready
-        yield coming.result()
 
 
 def _spread_rows(material: Material, count: int) -> Rows:
@@ -141,9 +140,24 @@ def _spread_rows(material: Material, count: int) -> Rows:
     return material.bank.rows(picks)
 
 
-def _tell(record: dict[str, Any], settings: FitSettings, *, best: float) -> None:
+def _drawn(epoch: Epoch, materials: Sequence[Material]) -> list[dict[str, int]]:
+    """Of each label set, by output, how many windows of an epoch hold it."""
+    return [
+        dict(zip(material.outputs, counts.tolist(), strict=True))
+        for material, counts in zip(materials, epoch.drawn(), strict=True)
+    ]
+
+
+def _tell_draw(drawn: Sequence[Mapping[str, int]], materials: Sequence[Material], *, samples: int) -> None:
+    """How often each class is drawn, before the first step."""
+    rows = console.table(f"{samples:,} windows an epoch", "class", "actions", "windows with it", "share")
+    for material, of_set in zip(materials, drawn, strict=True):
+        for name, count in of_set.items():
+            rows.add_row(name, f"{material.spots[name]:,}", f"{count:,}", f"{100 * count / samples:.1f} %")
+    console.show(rows)
+
+
+def _tell(record: dict[str, Any], settings: FitSettings, *, best: float | None) -> None:
     loss = "none" if record["loss"] is None else f"{record['loss']:.4f}"
-    console.say(
-        f"epoch {record['epoch']}/{settings.epochs}  loss {loss}  mAP@1 {100 * record['mAP@1']:.2f}"
-        f"  best {100 * best:.2f}  {record['seconds']:.1f} s"
-    )
+    judged = "" if best is None else f"  mAP@1 {100 * record['mAP@1']:.2f}  best {100 * best:.2f}"
+    console.say(f"epoch {record['epoch']}/{settings.epochs}  loss {loss}{judged}  {record['seconds']:.1f} s")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from bas import console
 from bas.config import FitSettings
-from bas.errors import DataError
+from bas.errors import DataError, MissingError
+from bas.evaluate.dense import SCORES_FILE, read_scores
 from bas.extract.cache import FeatureCache
-from bas.heads.sampling import sampling_weights
-from bas.heads.targets import near_any, row_targets
+from bas.heads.sampling import Suspects, even_weights, sampling_weights
+from bas.heads.targets import Targets, join, near_spots, output_of, row_targets
 from bas.heads.windows import RowBank
 from bas.types import Game, Spot, Video
 
@@ -33,10 +35,18 @@ class CachedVideo:
 class Material:
     """Numbered rows of many videos with their targets and weights."""
 
+    outputs: tuple[str, ...]
+    """Class logits that the labels belong to."""
+    spots: Mapping[str, int]
+    """Annotated actions of each output."""
     bank: RowBank
-    targets: Float32[np.ndarray, "rows outputs"]
+    mirrored: RowBank | None
+    """The same rows of the mirrored pictures."""
+    targets: Targets
+    valid: Bool[np.ndarray, "rows"]
+    """Whether a row has its pictures."""
     weights: Float64[np.ndarray, "rows"]
-    """Probability of drawing each row; every video has the same share."""
+    """Probability of drawing each row; but for `class_probability`, every video has the same share."""
 
 
 def with_rows(games: Sequence[Game], caches: Mapping[Path, FeatureCache]) -> tuple[Game, ...]:
@@ -76,39 +86,109 @@ def cached_videos(
     ]
 
 
-def gather_material(videos: Sequence[CachedVideo], outputs: Sequence[str], settings: FitSettings) -> Material:
+def gather_material(
+    videos: Sequence[CachedVideo],
+    outputs: Sequence[str],
+    settings: FitSettings,
+    *,
+    mirrored: Mapping[Path, FeatureCache] | None = None,
+    out_of_fold: Path | None = None,
+) -> Material:
     """Lay out the training rows of `videos`.
+
+    Args:
+        videos: with their caches and annotations.
+        outputs: class logits of the head.
+        settings: of targets and sampling.
+        mirrored: caches of the flipped view.
+        out_of_fold: folder of the scores of models that never saw these videos, by game.
 
     Raises:
         DataError: no row of any video is near an action.
+        MissingError: a game has no out-of-fold scores.
     """
-    teams = settings.teams == "classes"
-    targets, weights, near_rows = [], [], 0
+    targets, near, weights = [], [], []
     for video in videos:
-        cache = video.cache
-        frames = np.arange(len(cache.features)) * cache.hop
-        near = near_any(video.spots, frames=frames, rate=cache.rate, window=settings.action_window)
-        targets.append(
-            row_targets(
-                video.spots,
-                outputs,
-                frames=frames,
-                rate=cache.rate,
-                window=settings.target_window,
-                teams=teams,
+        targets.append(_targets(video, outputs, settings, window=settings.target_window))
+        close = _near(video, window=settings.action_window)
+        near.append(close & video.cache.valid)
+        weights.append(
+            sampling_weights(
+                close,
+                action_probability=settings.action_probability,
+                usable=video.cache.valid,
+                suspects=_suspects(video, out_of_fold, settings) if out_of_fold else None,
             )
         )
-        weights.append(
-            sampling_weights(near, action_probability=settings.action_probability, usable=cache.valid)
-        )
-        near_rows += int((near & cache.valid).sum())
-    if not near_rows:
+    if not np.concatenate(near).any():
         raise DataError(
             f"None of the {len(videos)} training videos has a labeled action on a picture that is there: "
             "there is nothing to learn from. Check the labels: bas doctor DATA."
         )
+    drawn = np.concatenate(weights) / sum(float(w.sum()) for w in weights)
+    if settings.class_probability:
+        drawn = _class_first(drawn, np.concatenate(near), videos, outputs, settings)
+    names = Counter(output_of(spot, outputs) for video in videos for spot in video.spots)
     return Material(
+        tuple(outputs),
+        names,
         RowBank([video.cache.features for video in videos]),
-        np.concatenate(targets),
-        np.concatenate(weights) / sum(float(w.sum()) for w in weights),
+        RowBank([mirrored[video.video.path].features for video in videos]) if mirrored else None,
+        join(targets),
+        np.concatenate([video.cache.valid for video in videos]),
+        drawn,
     )
+
+
+def _targets(video: CachedVideo, outputs: Sequence[str], settings: FitSettings, *, window: int) -> Targets:
+    return row_targets(
+        video.spots,
+        outputs,
+        frames=_ticks(video),
+        rate=video.cache.rate,
+        hop=video.cache.hop,
+        window=window,
+        displacement_window=settings.displacement_window,
+    )
+
+
+def _near(video: CachedVideo, *, window: int) -> Bool[np.ndarray, "rows"]:
+    return near_spots(video.spots, frames=_ticks(video), rate=video.cache.rate, window=window)
+
+
+def _ticks(video: CachedVideo) -> Int64[np.ndarray, "rows"]:
+    return np.arange(len(video.cache.features)) * video.cache.hop
+
+
+def _suspects(video: CachedVideo, folder: Path, settings: FitSettings) -> Suspects:
+    file = folder / video.game.id / SCORES_FILE
+    if not file.is_file():
+        raise MissingError(
+            f"{file} is not there, so {video.game.id} has no out-of-fold scores. Make them for all training "
+            f"matches with bas fit-head HEAD --fold all, or leave out fit.out_of_fold={folder}."
+        )
+    scores = read_scores(file)[video.video.half].values.max(axis=1)
+    ticks = _ticks(video)
+    if len(scores) <= ticks[-1]:
+        raise DataError(
+            f"{file} has {len(scores)} frames and the rows of {video.video.path} reach to frame {ticks[-1]}: the "
+            "scores are of another video. Run bas fit-head HEAD --fold all again."
+        )
+    return Suspects(scores[ticks].astype(np.float64), _near(video, window=settings.clear_window))
+
+
+def _class_first(
+    weights: Float64[np.ndarray, "rows"],
+    near: Bool[np.ndarray, "rows"],
+    videos: Sequence[CachedVideo],
+    outputs: Sequence[str],
+    settings: FitSettings,
+) -> Float64[np.ndarray, "rows"]:
+    """Give a part of the weight of rows near actions to all classes alike."""
+    by_class = np.concatenate(
+        [_targets(video, outputs, settings, window=settings.action_window).labels > 0 for video in videos]
+    )
+    share, mass = settings.class_probability, weights[near].sum()
+    even = even_weights(by_class & near[:, None])
+    mixed: Float64[np.ndarray, "rows"] = np.where(near, (1 - share) * weights, weights) + share * mass * even
+    return mixed

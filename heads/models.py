@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import nn
 
 import bas
 from bas.config import parse
@@ -18,17 +19,20 @@ from bas.errors import DataError, MissingError
 from bas.extract.encoder import Encoder
 from bas.files import atomic_write, read_json, write_json
 from bas.heads.build import build_head
-from bas.heads.stacker import Stacker
+from bas.heads.stacker import RowModel, Stacker
+from bas.heads.targets import task_of
 
 _FORMAT = 1
 
 
-def write_model(folder: Path, model: Stacker, *, metrics: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+def write_model(
+    folder: Path, model: Stacker | RowModel, *, metrics: Mapping[str, Any], data: Mapping[str, Any]
+) -> None:
     """Write a model folder.
 
     Args:
         folder: to write to; files of those names are replaced.
-        model: encoder and head.
+        model: encoder and head, or a head alone.
         metrics: how well it did on the validation matches, for the card.
         data: what it was trained on, for the card.
     """
@@ -36,6 +40,8 @@ def write_model(folder: Path, model: Stacker, *, metrics: Mapping[str, Any], dat
     config = {
         "format": _FORMAT,
         "bas": bas.__version__,
+        "reads": "luma" if isinstance(model, Stacker) else "rows",
+        "row_shape": list(model.head.row_shape),
         "classes": list(model.classes),
         "settings": model.settings.model_dump(mode="json"),
         "metrics": dict(metrics),
@@ -45,11 +51,12 @@ def write_model(folder: Path, model: Stacker, *, metrics: Mapping[str, Any], dat
     atomic_write(folder / "README.md", _card(config).encode())
 
 
-def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker:
+def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker | RowModel:
     """The model in a run or model folder, ready to predict.
 
     Its `settings` say what it reads, its `classes` what it says; it is a `SpottingModel`, and a
-    module that takes luma in [0, 1] as (batch, ticks, height, width), ticks being `ticks`.
+    module. A `Stacker` takes luma in [0, 1] as (batch, ticks, height, width), ticks being `ticks`; a
+    `RowModel`, which some imported weights are, takes vectors as (batch, rows, channels).
 
     Raises:
         MissingError: the folder holds no model.
@@ -61,28 +68,44 @@ def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker:
             f"{folder} holds no model.safetensors: it is no model, or its run is not finished. Give the folder "
             "of a finished run."
         )
-    config = read_json(folder / "config.json")
-    match config:
-        case {"format": found, "settings": dict(values), "classes": [*names]} if found == _FORMAT:
-            settings, classes = parse(values, source=f"{folder}/config.json"), tuple(map(str, names))
-        case _:
-            raise DataError(
-                f"{folder}/config.json is not that of a model of format {_FORMAT}: update bas, or copy it again."
-            )
-    encoder = Encoder(settings.extract.encoder)
-    row_shape = (encoder.width, *settings.extract.grid)
-    head = build_head(settings.head, row_shape, classes=len(classes), row_rate=settings.extract.row_rate)
-    model = Stacker(encoder, head, settings=settings, classes=classes)
+    model = _empty_model(folder)
     try:
-        tensors = load_tensors((folder / "model.safetensors").read_bytes())
-        model.load_state_dict(tensors)
+        model.load_state_dict(load_tensors((folder / "model.safetensors").read_bytes()))
     except (SafetensorError, RuntimeError) as error:
         raise DataError(f"{folder}/model.safetensors does not fit its config.json: {error}.") from error
     model.folder = folder
     return model.to(device).eval()
 
 
-def _tensors(model: Stacker) -> dict[str, torch.Tensor]:
+def _empty_model(folder: Path) -> Stacker | RowModel:
+    """What config.json describes, with drawn weights."""
+    source = folder / "config.json"
+    match read_json(source):
+        case {
+            "format": found,
+            "settings": dict(values),
+            "classes": [*names],
+            "reads": "luma" | "rows" as reads,
+            "row_shape": [int(channels), int(height), int(width)],
+        } if found == _FORMAT:
+            settings, classes = parse(values, source=str(source)), tuple(map(str, names))
+        case _:
+            raise DataError(
+                f"{source} is not that of a model of format {_FORMAT}: update bas, or copy it again."
+            )
+    actions = len(classes) if settings.fit.teams == "none" else len(classes) // 2
+    head = build_head(
+        settings.head,
+        (channels, height, width),
+        task_of(settings, actions=actions),
+        row_rate=settings.extract.row_rate,
+    )
+    if reads == "rows":
+        return RowModel(head, settings=settings, classes=classes)
+    return Stacker(Encoder(settings.extract.encoder), head, settings=settings, classes=classes)
+
+
+def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:
     return {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
 
 

@@ -1,15 +1,17 @@
-"""NetVLAD++ sized for ball actions: what happens before a frame and after it, a vocabulary each.
+"""NetVLAD++ and its kin, sized for ball actions: what happens before a frame and after it, pooled apart.
 
 Giancola and Ghanem, Temporally-Aware Feature Pooling for Action Spotting in Soccer Broadcasts,
-CVPRW 2021; the pooling is that of Arandjelović et al., NetVLAD, CVPR 2016. Windows of one to two
+CVPRW 2021; the pooling is that of Arandjelović et al., NetVLAD, CVPR 2016, without the residuals
+that of Miech et al., Learnable Pooling Methods for Video Classification, 2017. Windows of one to two
 seconds instead of fifteen, sigmoid outputs without a background class, and a start from k-means
-set this head apart from the published one.
+set this head apart from the published one; all of them are settings or training, not another network.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from typing import assert_never
 
 import numpy as np
 import torch
@@ -18,32 +20,76 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bas.config import NetVLADSettings, Pooling
 from bas.errors import DataError
-from bas.heads.head import Head, Rows
+from bas.heads.head import Rows, WindowHead
+from bas.heads.outputs import Classifier, Output, Task
+from bas.heads.standard import Standardize
 
-_RARE = 0.05  # share of windows that a class is expected in, for the first bias
 _CHUNK_ROWS = 1024
 
 
-class NetVLAD(nn.Module):
-    """Pool unit vectors into their residuals from learned clusters."""
+class Pool(nn.Module, ABC):
+    """Many vectors to one, in two steps, so that rows shared by windows take the first one once."""
 
-    def __init__(self, dim: int, clusters: int) -> None:
-        super().__init__()
-        self.assignment = nn.Parameter(torch.randn(dim, clusters) / math.sqrt(dim))
-        self.centers = nn.Parameter(torch.randn(dim, clusters) / math.sqrt(dim))
+    width: int
+    """Of what comes out."""
 
-    def forward(self, units: Float[Tensor, "b t d"]) -> Float[Tensor, "b dk"]:
+    def forward(self, units: Float[Tensor, "b t d"]) -> Float[Tensor, "b width"]:
         return self.pool(units, self.assign(units))
+
+    @abstractmethod
+    def assign(self, units: Float[Tensor, "*b t d"]) -> Float[Tensor, "*b t k"]:
+        """What pooling needs to know of each vector on its own."""
+
+    @abstractmethod
+    def pool(
+        self, units: Float[Tensor, "b t d"], assigned: Float[Tensor, "b t k"]
+    ) -> Float[Tensor, "b width"]:
+        """Pool over time."""
+
+    def start(self, units: Float[Tensor, "n d"], *, seed: int) -> None:
+        """Read the first weights off training vectors, where there are any."""
+
+
+class Extreme(Pool):
+    """The largest value of each channel, or the mean."""
+
+    def __init__(self, dim: int, *, largest: bool) -> None:
+        super().__init__()
+        self.width = dim
+        self.largest = largest
+
+    def assign(self, units: Float[Tensor, "*b t d"]) -> Float[Tensor, "*b t k"]:
+        return units[..., :0]
+
+    def pool(
+        self, units: Float[Tensor, "b t d"], assigned: Float[Tensor, "b t k"]
+    ) -> Float[Tensor, "b width"]:
+        return units.amax(dim=1) if self.largest else units.mean(dim=1)
+
+
+class NetVLAD(Pool):
+    """Sums of unit vectors by soft assignment to clusters; with `residuals`, of what they differ from them."""
+
+    def __init__(self, dim: int, clusters: int, *, residuals: bool = True) -> None:
+        super().__init__()
+        self.width = dim * clusters
+        self.assignment = nn.Parameter(torch.randn(dim, clusters) / math.sqrt(dim))
+        self.centers = nn.Parameter(torch.randn(dim, clusters) / math.sqrt(dim)) if residuals else None
 
     def assign(self, units: Float[Tensor, "*b t d"]) -> Float[Tensor, "*b t k"]:
         """Soft assignment of each vector to the clusters."""
         return (units @ self.assignment).softmax(dim=-1)
 
-    def pool(self, units: Float[Tensor, "b t d"], assigned: Float[Tensor, "b t k"]) -> Float[Tensor, "b dk"]:
-        """Residuals summed over time, normalized per cluster, then as a whole."""
-        residuals = units.mT @ assigned - self.centers * assigned.sum(dim=1, keepdim=True)
-        per_cluster = functional.normalize(residuals, dim=1)
+    def pool(
+        self, units: Float[Tensor, "b t d"], assigned: Float[Tensor, "b t k"]
+    ) -> Float[Tensor, "b width"]:
+        """Sums over time, normalized per cluster, then as a whole."""
+        sums = units.mT @ assigned
+        if self.centers is not None:
+            sums = sums - self.centers * assigned.sum(dim=1, keepdim=True)
+        per_cluster = functional.normalize(sums, dim=1)
         return functional.normalize(rearrange(per_cluster, "b d k -> b (d k)"), dim=1)
 
     @torch.no_grad()
@@ -58,7 +104,7 @@ class NetVLAD(nn.Module):
         """
         from sklearn.cluster import KMeans
 
-        count = self.centers.shape[1]
+        count = self.assignment.shape[1]
         if len(units) < count:
             raise DataError(
                 f"{count} clusters cannot start from {len(units)} rows. Train on longer videos, or pass "
@@ -71,101 +117,101 @@ class NetVLAD(nn.Module):
         if count > 1:
             best, second = (units @ directions).topk(2, dim=1).values.unbind(dim=1)
             sharpness = math.log(100) / max(float((best - second).mean()), 1e-3)
-        self.centers.copy_(centers.T)
         self.assignment.copy_(sharpness * directions)
+        if self.centers is not None:
+            self.centers.copy_(centers.T)
 
 
-class NetVLADPlusPlus(Head):
-    """Rows, projected; the rows before the center and those from it on, pooled apart; one linear layer."""
+class TemporalPooling(WindowHead):
+    """Rows, projected; pooled over the window, or apart before and after its middle; one linear layer."""
 
     def __init__(
-        self,
-        row_shape: tuple[int, int, int],
-        *,
-        classes: int,
-        dim: int,
-        clusters: int,
-        side: int,
-        dropout: float,
+        self, row_shape: tuple[int, int, int], task: Task, settings: NetVLADSettings, *, window: int
     ) -> None:
         """
         Args:
             row_shape: channels, height and width of a cached row.
-            classes: number of outputs.
-            dim: width of a projected row.
-            clusters: clusters before the center, and as many after it.
-            side: rows before the center, and as many from it on.
-            dropout: share of pooled values that are dropped in training.
+            task: what to say.
+            settings: pooling and sizes.
+            window: rows of a window; the first half, rounded down, lies before the center row.
         """
-        super().__init__()
+        super().__init__(row_shape, settings.scoring)
         width = math.prod(row_shape)
-        self.offsets = np.arange(-side, side)
-        self.side = side
-        self.mean = nn.Buffer(torch.zeros(width))
-        self.scale = nn.Buffer(torch.ones(width))
-        self.projection = nn.Identity() if width == dim else nn.Linear(width, dim)
-        self.before = NetVLAD(dim, clusters)
-        self.after = NetVLAD(dim, clusters)
-        self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(2 * dim * clusters, classes)
-        nn.init.constant_(self.classifier.bias, math.log(_RARE / (1 - _RARE)))
+        before = window // 2
+        self.offsets = np.arange(-before, window - before)
+        self.standard = Standardize(width)
+        self._on_sphere = "VLAD" in settings.pool
+        self.projection = nn.Identity() if width == settings.dim else nn.Linear(width, settings.dim)
+        lengths = (before, window - before) if settings.pool.endswith("++") else (window,)
+        self._spans = [(start, length) for start, length in zip((0, before), lengths, strict=False)]
+        self.pools = nn.ModuleList(_pool(settings) for _ in lengths)
+        self.classifier = Classifier(
+            sum(pool.width for pool in self.pools), task, scoring=settings.scoring, dropout=settings.dropout
+        )
 
-    def forward(
-        self, windows: Float[Tensor, "batch window channels height width"]
-    ) -> Float[Tensor, "batch classes"]:
-        units = self._project(windows)
-        before, after = rearrange(units, "b (two t) d -> two b t d", two=2)
-        return self._classify(self.before(before), self.after(after))
+    def forward(self, windows: Float[Tensor, "batch window channels height width"]) -> Output:
+        units = self._project(windows.flatten(2))
+        parts = [
+            pool(units[:, start : start + length])
+            for pool, (start, length) in zip(self.pools, self._spans, strict=True)
+        ]
+        return self.speak(torch.cat(parts, dim=1))
 
     @torch.inference_mode()
-    def match_logits(self, rows: Rows) -> Float[Tensor, "rows classes"]:
-        """Each row is projected and assigned once; windows are then contracted in chunks."""
-        units = torch.cat([self._project(chunk) for chunk in self._chunks(rows)])
-        # Rows before the first and after the last repeat it, as in `forward`'s windows.
-        ends = (units[:1].expand(self.side, -1), units[-1:].expand(self.side, -1))
-        units = torch.cat([ends[0], units, ends[1]])
-        parts = (self.before.assign(units), self.after.assign(units))
+    def match_logits(self, rows: Rows) -> Float[Tensor, "rows columns"]:
+        """Each row is projected and assigned once; windows are then pooled in chunks."""
+        units = torch.cat([self._project(chunk.flatten(1)) for chunk in self.chunks(rows, _CHUNK_ROWS)])
+        # Rows before the first and after the last repeat it, as in the windows of training.
+        units = torch.cat(
+            [
+                units[:1].expand(-int(self.offsets[0]), -1),
+                units,
+                units[-1:].expand(int(self.offsets[-1]), -1),
+            ]
+        )
+        assigned = [pool.assign(units) for pool in self.pools]
         logits = []
         for first in range(0, len(rows), _CHUNK_ROWS):
             count = min(_CHUNK_ROWS, len(rows) - first)
-            pooled = [
-                vlad.pool(
-                    _windows(units, start, count, self.side), _windows(assigned, start, count, self.side)
+            parts = [
+                pool.pool(
+                    _windows(units, first + start, count, length),
+                    _windows(shares, first + start, count, length),
                 )
-                for vlad, assigned, start in (
-                    (self.before, parts[0], first),
-                    (self.after, parts[1], first + self.side),
-                )
+                for pool, shares, (start, length) in zip(self.pools, assigned, self._spans, strict=True)
             ]
-            logits.append(self._classify(*pooled))
+            logits.append(self.speak(torch.cat(parts, dim=1)).logits[:, 0])
         return torch.cat(logits)
 
     @torch.no_grad()
     def start(self, rows: Rows, *, seed: int) -> None:
         """Standardize the inputs; principal axes for the projection, k-means for the clusters."""
-        values = torch.cat(list(self._chunks(rows))).flatten(1)
-        self.mean.copy_(values.mean(dim=0))
-        self.scale.copy_(1 / values.std(dim=0, correction=0).clamp(min=1e-3))
+        values = torch.cat([chunk.flatten(1) for chunk in self.chunks(rows, _CHUNK_ROWS)])
+        self.standard.start(values)
         if isinstance(self.projection, nn.Linear):
-            _start_from_principal_axes(self.projection, (values - self.mean) * self.scale)
-        units = self._project(rearrange(values, "n width -> n width 1 1"))
-        self.before.start(units, seed=seed)
-        self.after.start(units, seed=seed + 1)
+            _start_from_principal_axes(self.projection, self.standard(values))
+        units = self._project(values)
+        for i, pool in enumerate(self.pools):
+            pool.start(units, seed=seed + i)
 
-    def _project(self, rows: Float[Tensor, "*batch channels height width"]) -> Float[Tensor, "*batch dim"]:
-        standard = (rows.flatten(-3) - self.mean) * self.scale
-        return functional.normalize(self.projection(standard), dim=-1)
+    def _project(self, values: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch dim"]:
+        projected: Tensor = self.projection(self.standard(values))
+        return functional.normalize(projected, dim=-1) if self._on_sphere else projected
 
-    def _classify(
-        self, before: Float[Tensor, "b dk"], after: Float[Tensor, "b dk"]
-    ) -> Float[Tensor, "b classes"]:
-        logits: Tensor = self.classifier(self.dropout(torch.cat([before, after], dim=1)))
-        return logits
 
-    def _chunks(self, rows: Rows) -> Iterator[Float[Tensor, "n channels height width"]]:
-        for first in range(0, len(rows), _CHUNK_ROWS):
-            chunk = np.ascontiguousarray(rows[first : first + _CHUNK_ROWS], dtype=np.float32)
-            yield torch.from_numpy(chunk).to(self.mean.device)
+def _pool(settings: NetVLADSettings) -> Pool:
+    name: Pooling = settings.pool
+    match name:
+        case "NetVLAD" | "NetVLAD++":
+            return NetVLAD(settings.dim, settings.clusters)
+        case "NetRVLAD" | "NetRVLAD++":
+            return NetVLAD(settings.dim, settings.clusters, residuals=False)
+        case "MAX" | "MAX++":
+            return Extreme(settings.dim, largest=True)
+        case "AVG" | "AVG++":
+            return Extreme(settings.dim, largest=False)
+        case _:
+            assert_never(name)
 
 
 def _windows(values: Float[Tensor, "n d"], first: int, count: int, length: int) -> Float[Tensor, "count t d"]:

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, assert_never
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import SGD, Adam, AdamW
+from torch.optim import Optimizer as TorchOptimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from bas.config import FitSettings
 from bas.errors import RunFailedError
 
-_FLOOR = 0.01  # of the learning rate, at the end of the cosine
+_MOMENTUM = 0.9
 _MOST_SKIPPED = 20  # steps in a row
 
 
-def warm_cosine(step: int, *, total: int, warmup: int) -> float:
-    """Share of the learning rate at `step`: linear up to 1 over `warmup` steps, then a cosine to 0.01."""
+def warm_cosine(step: int, *, total: int, warmup: int, floor: float) -> float:
+    """Share of the learning rate at `step`: linear up to 1 over `warmup` steps, then a cosine to `floor`."""
     if step < warmup:
         return (step + 1) / warmup
     passed = (step - warmup) / max(1, total - warmup)
-    return _FLOOR + (1 - _FLOOR) * (1 + math.cos(math.pi * min(1.0, passed))) / 2
+    return floor + (1 - floor) * (1 + math.cos(math.pi * min(1.0, passed))) / 2
 
 
 class Optimizer:
-    """AdamW with warm-up and cosine, clipped gradients, and an exponential moving average."""
+    """Warm-up and cosine, clipped gradients, and an exponential moving average."""
 
     def __init__(self, model: nn.Module, settings: FitSettings, *, steps_per_epoch: int) -> None:
         matrices = [p for p in model.parameters() if p.ndim > 1]
         vectors = [p for p in model.parameters() if p.ndim <= 1]
         groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
-        self._adam = AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        self._optimizer = _optimizer(groups, settings)
         self._peak_rate = settings.learning_rate
         self._total = settings.epochs * steps_per_epoch
+        self._floor = settings.floor
         self._warmup = round(settings.warmup_epochs * steps_per_epoch)
         self._step = 0
         self._clip_norm = settings.clip_norm
@@ -50,15 +52,15 @@ class Optimizer:
         Raises:
             RunFailedError: 20 steps in a row were not finite.
         """
-        self._adam.zero_grad(set_to_none=True)
+        self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._model.parameters(), self._clip_norm)
-        for group in self._adam.param_groups:
+        for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate
         self._step += 1
         sound = bool(torch.isfinite(loss.detach()) & torch.isfinite(norm))
         if sound:
-            self._adam.step()
+            self._optimizer.step()
             self.average.update_parameters(self._model)
             self._skipped_in_a_row = 0
         else:
@@ -74,12 +76,13 @@ class Optimizer:
     @property
     def learning_rate(self) -> float:
         """Of the next step."""
-        return self._peak_rate * warm_cosine(self._step, total=self._total, warmup=self._warmup)
+        share = warm_cosine(self._step, total=self._total, warmup=self._warmup, floor=self._floor)
+        return self._peak_rate * share
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs besides the model: tensors and plain values."""
         return {
-            "adam": self._adam.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
             "step": self._step,
             "average": self.average.state_dict(),
             "skipped": self.skipped,
@@ -88,8 +91,21 @@ class Optimizer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
-        self._adam.load_state_dict(state["adam"])
+        self._optimizer.load_state_dict(state["optimizer"])
         self._step = state["step"]
         self.average.load_state_dict(state["average"])
         self.skipped = state["skipped"]
         self._skipped_in_a_row = state["skipped_in_a_row"]
+
+
+def _optimizer(groups: list[dict[str, Any]], settings: FitSettings) -> TorchOptimizer:
+    rate, decay = settings.learning_rate, settings.weight_decay
+    match settings.optimizer:
+        case "adamw":
+            return AdamW(groups, lr=rate, weight_decay=decay)
+        case "adam":
+            return Adam(groups, lr=rate, weight_decay=decay)
+        case "sgd":
+            return SGD(groups, lr=rate, weight_decay=decay, momentum=_MOMENTUM, nesterov=True)
+        case _:
+            assert_never(settings.optimizer)

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """What a model that never saw a video said of its rows."""
+
+    scores: Float64[np.ndarray, "rows"]
+    """The highest score of any class; NaN where there is none."""
+    clear: Bool[np.ndarray, "rows"]
+    """Rows so close to an action that a high score is no mistake."""
 
 
 def sampling_weights(
@@ -11,11 +23,13 @@ def sampling_weights(
     *,
     action_probability: float,
     usable: Bool[np.ndarray, "rows"] | None = None,
+    suspects: Suspects | None = None,
 ) -> Float64[np.ndarray, "rows"]:
     """Probability of drawing each row: `action_probability` spread over the rows near an action.
 
-    The balance of lRomul, ball-action-spotting, 2023. Rows that are not usable are never drawn;
-    where all rows are near an action, or none, they share all of the probability.
+    With `suspects`, rows away from actions are drawn the more the higher they scored. The balance of
+    lRomul, ball-action-spotting, 2023. Rows that are not usable are never drawn; where all rows are
+    near an action, or none, they share all of the probability.
     """
     allowed = np.ones(len(near), bool) if usable is None else usable
     inside, outside = near & allowed, ~near & allowed
@@ -25,7 +39,20 @@ def sampling_weights(
     weights = np.zeros(len(near))
     weights[inside] = share / max(1, inside.sum())
     weights[outside] = (1 - share) / max(1, outside.sum())
-    return weights
+    if suspects is None or not inside.any() or not outside.any():
+        return weights
+    weights /= weights[inside][0]  # scores are held against the weight 1 of a row near an action
+    mass, plain = weights[outside].sum(), weights[outside][0]
+    weights[outside] = np.fmax(weights[outside], suspects.scores[outside])
+    weights[outside & suspects.clear] = plain
+    weights[outside] *= mass / weights[outside].sum()
+    return weights / weights.sum()
+
+
+def even_weights(near: Bool[np.ndarray, "rows classes"]) -> Float64[np.ndarray, "rows"]:
+    """Probability of drawing each row if a class is drawn first, all that occur alike, then a row near it."""
+    counts = near.sum(axis=0)
+    return (near[:, counts > 0] / counts[counts > 0]).mean(axis=1)
 
 
 def draw(

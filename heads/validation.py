@@ -24,13 +24,13 @@ class Validation:
     """By game, from the label files themselves."""
     classes: tuple[str, ...]
     """That are scored, without teams."""
-    outputs: tuple[str, ...]
-    """Of the head."""
+    columns: tuple[str, ...]
+    """Of the head's scores."""
     settings: Pipeline
 
     def score(self, head: Head) -> Evaluation:
         """mAP@1 of a head."""
-        spotter = RowSpotter(head, self.outputs)
+        spotter = RowSpotter(head, self.columns)
         found: dict[str, dict[int, list[Detection]]] = {game: {} for game in self.labels}
         for item in self.videos:
             events = detections(slide(spotter, item.cache), self.settings.peaks)

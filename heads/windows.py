@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int64
-from torch import Tensor
+from jaxtyping import Bool, Float16, Int64
 
 from bas.heads.head import Rows
 
@@ -36,18 +34,27 @@ class RowBank:
         return gathered
 
     def windows(
-        self,
-        centers: Int64[np.ndarray, "batch"],
-        offsets: Int64[np.ndarray, "window"],
-        *,
-        device: torch.device,
-    ) -> Float[Tensor, "batch window channels height width"]:
-        """float32 windows; at the ends of a video its first or last row is repeated."""
-        gathered = np.empty((len(centers), len(offsets), *self.row_shape), np.float16)
+        self, centers: Int64[np.ndarray, "batch"], offsets: Int64[np.ndarray, "batch window"]
+    ) -> Float16[np.ndarray, "batch window channels height width"]:
+        """Windows of rows; at the ends of a video its first or last row is repeated."""
+        gathered = np.empty((*offsets.shape, *self.row_shape), np.float16)
         for i, (video, row) in enumerate(zip(*self._locate(centers), strict=True)):
-            rows = self._videos[video]
-            np.take(rows, row + offsets, axis=0, out=gathered[i], mode="clip")
-        return torch.from_numpy(gathered).to(device, non_blocking=True).float()
+            np.take(self._videos[video], row + offsets[i], axis=0, out=gathered[i], mode="clip")
+        return gathered
+
+    def neighbors(
+        self, centers: Int64[np.ndarray, "batch"], offsets: Int64[np.ndarray, "window"]
+    ) -> tuple[Int64[np.ndarray, "batch window"], Bool[np.ndarray, "batch window"]]:
+        """Numbers of the rows around centers, and which lie in the video; the others are its end's."""
+        videos, _ = self._locate(centers)
+        rows = centers[:, None] + offsets
+        first, last = self._starts[videos][:, None], self._starts[videos + 1][:, None] - 1
+        return rows.clip(first, last), (rows >= first) & (rows <= last)
+
+    def moved(self, numbers: Int64[np.ndarray, "n"], steps: Int64[np.ndarray, "n"]) -> Int64[np.ndarray, "n"]:
+        """Rows some steps on, no farther than the ends of their videos."""
+        videos, _ = self._locate(numbers)
+        return (numbers + steps).clip(self._starts[videos], self._starts[videos + 1] - 1)
 
     def _locate(
         self, numbers: Int64[np.ndarray, "n"]

@@ -78,20 +78,102 @@ class ExtractSettings(Settings):
         return max(1, int(self.segment_seconds * self.row_rate))
 
 
-class NetVLADSettings(Settings):
-    """NetVLAD++ sized for ball actions."""
+Scoring = Literal["sigmoid", "softmax", "sigmoid+background"]
+Pooling = Literal["NetVLAD++", "NetVLAD", "NetRVLAD++", "NetRVLAD", "MAX++", "MAX", "AVG++", "AVG"]
+
+
+class _HeadSettings(Settings):
+    scoring: Scoring = "sigmoid"
+    """sigmoid: classes on their own, by focal loss; softmax: one of classes and background, by cross-entropy;
+    sigmoid+background: as sigmoid, the background a class of its own."""
+    dropout: float = Field(0.4, ge=0, lt=1)
+    """Before the last layer."""
+
+
+class LinearSettings(_HeadSettings):
+    """One row, no time."""
+
+    kind: Literal["linear"] = "linear"
+
+
+class NetVLADSettings(_HeadSettings):
+    """NetVLAD++ and its kin, sized for ball actions."""
 
     kind: Literal["netvlad"] = "netvlad"
+    pool: Pooling = "NetVLAD++"
+    """++ pools what is before the frame and what is from it on apart; R leaves the cluster centers out."""
     dim: int = Field(192, ge=1)
     """Width after the linear layer; rows that are this wide already pass none."""
     clusters: int = Field(8, ge=1)
-    """Clusters before the frame, and as many after it."""
+    """Of each pool: before the frame, and as many after it."""
     window_seconds: float = Field(1.6, gt=0, le=30)
     """Whole window: half of it before the frame, half from the frame on."""
-    dropout: float = Field(0.4, ge=0, lt=1)
 
 
-HeadSettings = NetVLADSettings
+class Blocks3DSettings(_HeadSettings):
+    """The stacker's 3D part."""
+
+    kind: Literal["blocks3d"] = "blocks3d"
+    frames: Literal[15, 33] = 15
+    """Pictures of a window, two ticks apart: 5 or 11 stacks."""
+    blocks: int = Field(4, ge=1)
+    expansion: int = Field(3, ge=1)
+    """How much wider a block is inside."""
+    projection: int = Field(256, ge=1)
+    """Channels of each slice before pooling."""
+    drop_path: float = Field(0.2, ge=0, lt=1)
+    """Share of windows that pass a block by in training."""
+    dropout: float = Field(0.2, ge=0, lt=1)
+    mode: Literal["windowed", "dense"] = "windowed"
+    """How a match is scored: window by window as in training, or in one pass that approximates it."""
+
+
+class ClipSettings(_HeadSettings):
+    """Heads that read a clip of rows and speak of each."""
+
+    clip_rows: int = Field(100, ge=8)
+    """Rows of a clip."""
+    dim: int = Field(192, ge=16)
+    """Width of a row after pooling; rows of this many channels pass no linear layer."""
+    pool: Literal["gem", "average"] = "gem"
+    """How a row's map becomes a vector."""
+
+
+class SGPSettings(ClipSettings):
+    """T-DEED's encoder-decoder."""
+
+    kind: Literal["sgp"] = "sgp"
+    dim: int = Field(192, ge=16, multiple_of=16)
+    levels: int = Field(2, ge=1)
+    """How often the rate is halved."""
+    kernel: int = Field(9, ge=1)
+    """Rows of the short windows, odd."""
+    k: int = Field(4, ge=1)
+    """How much longer the long windows are."""
+    displacement: Literal["none", "shared", "class"] = "shared"
+    """Rows from the nearest action: one number for all classes as in T-DEED, or one a class."""
+    dropout: float = Field(0.5, ge=0, lt=1)
+
+    @field_validator("kernel")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("kernel is odd: a window has a middle")
+        return value
+
+
+class GRUSettings(ClipSettings):
+    """A recurrent layer in both directions."""
+
+    kind: Literal["gru"] = "gru"
+    hidden: int = Field(192, ge=1)
+    """Width of each direction."""
+
+
+HeadSettings = Annotated[
+    LinearSettings | NetVLADSettings | Blocks3DSettings | SGPSettings | GRUSettings,
+    Field(discriminator="kind"),
+]
 
 
 class FitSettings(Settings):
@@ -102,26 +184,61 @@ class FitSettings(Settings):
     """Windows drawn an epoch."""
     batch: int = Field(64, ge=1)
     """Windows a step."""
+    start_from: str = ""
+    """Folder of a run or model whose weights to start from, as far as they fit."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of the head; auto takes bf16 on a GPU that has it."""
+    seed: int = Field(0, ge=0, lt=1 << 31)
+    # ---- optimizer ----
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    """adam has no weight decay of its own; sgd has Nesterov momentum 0.9."""
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     warmup_epochs: float = Field(1.0, ge=0)
-    """Linear from 0, then cosine to a hundredth."""
+    """Linear from 0, then a cosine."""
+    floor: float = Field(0.01, ge=0, le=1)
+    """Share of the learning rate that the cosine ends at."""
     clip_norm: float = Field(1.0, gt=0)
     """Largest norm of a gradient."""
     ema_decay: float = Field(0.99, ge=0, lt=1)
     """Of the averaged weights that are scored and kept."""
+    # ---- targets ----
+    target_window: int = Field(15, ge=1)
+    """Ticks centered on an action that are its positives."""
+    displacement_window: int = Field(17, ge=1)
+    """Ticks centered on an action whose displacement is learned; elsewhere it is 0."""
+    teams: Literal["none", "classes", "output"] = "none"
+    """classes doubles the vocabulary: ACTION-left, ACTION-right; output (sgp) tells the team beside the class."""
+    # ---- losses ----
     focal_gamma: float = Field(1.2, ge=0)
-    focal_alpha: float = Field(0.4, ge=0, le=1)
-    """Weight of positives; negatives weigh 1 - alpha."""
+    focal_alpha: float | None = Field(0.4, ge=0, le=1)
+    """Weight of positives, negatives weighing 1 - alpha; null weighs both alike."""
+    foreground_weight: float = Field(5.0, gt=0)
+    """Of the classes in the cross-entropy, the background weighing 1."""
+    displacement_weight: float = Field(1.0, ge=0)
+    team_weight: float = Field(2.0, ge=0)
+    # ---- sampling ----
     action_probability: float = Field(0.5, gt=0, lt=1)
     """Share of windows drawn near an action."""
     action_window: int = Field(9, ge=1)
     """Ticks centered on an action that count as near it."""
-    target_window: int = Field(15, ge=1)
-    """Ticks centered on an action that are its positives."""
-    teams: Literal["none", "classes"] = "none"
-    """classes doubles the vocabulary: ACTION-left, ACTION-right."""
-    seed: int = Field(0, ge=0, lt=1 << 31)
+    class_probability: float = Field(0.0, ge=0, le=1)
+    """Share of the windows near an action whose class is drawn first, all classes alike."""
+    out_of_fold: str = ""
+    """Folder of out-of-fold scores (fit-head --fold all): frames scored high without cause are drawn more."""
+    clear_window: int = Field(27, ge=1)
+    """Ticks centered on an action whose out-of-fold scores do not count."""
+    second_data: str = ""
+    """Folder of matches with another label set (SoccerNet-v2) to train on as well."""
+    second_probability: float = Field(0.5, gt=0, lt=1)
+    """Share of windows drawn from them."""
+    # ---- augmentation ----
+    flip: bool = False
+    """Draw half of the windows from the mirrored view's caches, teams swapped."""
+    jitter: float = Field(0.0, ge=0, le=1)
+    """Probability that the rows of a window are each moved by -1, 0 or 1 (0.2, 0.6, 0.2)."""
+    mixup: float = Field(0.0, ge=0)
+    """Alpha of the Beta distribution of mixup's share; 0 mixes nothing."""
 
 
 class PeaksSettings(Settings):
@@ -139,6 +256,6 @@ class Pipeline(Settings):
     """All of a run: what rows it reads, what head it fits and how, and how events come out."""
 
     extract: ExtractSettings = ExtractSettings()
-    head: HeadSettings = HeadSettings()
+    head: HeadSettings = NetVLADSettings()
     fit: FitSettings = FitSettings()
     peaks: PeaksSettings = PeaksSettings()

@@ -28,7 +28,7 @@ from bas.files import locked
 from bas.heads.apply import evaluate_run
 from bas.heads.material import with_rows
 from bas.heads.optim import Optimizer
-from bas.heads.run import fit
+from bas.heads.run import Place, fit
 from bas.heads.stacker import Stacker
 from bas.synthetic import synthesize
 from bas.types import Game
@@ -57,14 +57,11 @@ def _settings(*sets: str) -> Pipeline:
 
 
 def _fit(runs: Path, *sets: str) -> Path:
-    return fit(
-        _settings(*sets),
-        data=Path("data"),
-        features=Path("features"),
-        runs=runs,
-        device="cpu",
-        decoder="auto",
-    )
+    return fit(_settings(*sets), _place(runs))
+
+
+def _place(runs: Path) -> Place:
+    return Place(Path("data"), Path("features"), runs, "cpu", "auto")
 
 
 def _evaluate(run: Path, split: str) -> Evaluation:

@@ -16,25 +16,53 @@ from bas.errors import RunFailedError
 from bas.heads.fit import best_epoch
 from bas.heads.losses import sigmoid_focal
 from bas.heads.optim import Optimizer, warm_cosine
-from bas.heads.targets import near_any, row_targets, target_classes
+from bas.heads.targets import Targets, near_spots, row_targets, swap_teams, target_classes
 from bas.types import Spot
 
 _SPOTS = (Spot(400, "PASS", "left"), Spot(440, "DRIVE", "right"), Spot(2000, "PASS", "right"))
 
 
+def _targets(outputs: tuple[str, ...], *, hop: int, window: int, displacement_window: int = 9) -> Targets:
+    return row_targets(
+        _SPOTS,
+        outputs,
+        frames=np.arange(0, 60, hop),
+        rate=Fraction(25),
+        hop=hop,
+        window=window,
+        displacement_window=displacement_window,
+    )
+
+
 def test_classes_hold_together_around_neighboring_spots() -> None:
     frames = np.arange(0, 60, 2)
-    targets = row_targets(_SPOTS, ("PASS", "DRIVE"), frames=frames, rate=Fraction(25), window=5, teams=False)
-    assert frames[targets[:, 0] == 1].tolist() == [8, 10, 12, 48, 50, 52]
-    assert frames[targets[:, 1] == 1].tolist() == [10, 12]
-    assert frames[near_any(_SPOTS, frames=frames, rate=Fraction(25), window=3)].tolist() == [10, 12, 50]
+    labels = _targets(("PASS", "DRIVE"), hop=2, window=5).labels
+    assert frames[labels[:, 0] == 1].tolist() == [8, 10, 12, 48, 50, 52]
+    assert frames[labels[:, 1] == 1].tolist() == [10, 12]
+    assert frames[near_spots(_SPOTS, frames=frames, rate=Fraction(25), window=3)].tolist() == [10, 12, 50]
 
 
 def test_teams_double_the_outputs_left_before_right() -> None:
     outputs = target_classes(("PASS", "DRIVE"), teams=True)
     assert outputs == ("PASS-left", "PASS-right", "DRIVE-left", "DRIVE-right")
-    targets = row_targets(_SPOTS, outputs, frames=np.arange(60), rate=Fraction(25), window=1, teams=True)
-    assert np.argwhere(targets).tolist() == [[10, 0], [11, 3], [50, 1]]
+    labels = _targets(outputs, hop=1, window=1).labels
+    assert np.argwhere(labels).tolist() == [[10, 0], [11, 3], [50, 1]]
+    assert np.argwhere(swap_teams(labels)).tolist() == [[10, 1], [11, 2], [50, 0]]
+
+
+def test_displacement_is_told_in_rows_from_the_nearest_action_of_the_class_and_of_all() -> None:
+    targets = _targets(("PASS", "DRIVE"), hop=2, window=1)
+    rows = slice(3, 8)  # ticks 6, 8, 10, 12, 14; the actions are at 10 (PASS) and 11 (DRIVE)
+    assert targets.displacement[rows, 0].tolist() == [-2, -1, 0, 1, 2]
+    assert targets.displacement[rows, 1].tolist() == [0, -1.5, -0.5, 0.5, 1.5]
+    assert targets.nearest[rows].tolist() == [-2, -1, 0, 0.5, 1.5]
+    assert not targets.nearest[9:22].any()
+
+
+def test_the_team_is_that_of_the_nearest_action_and_unknown_elsewhere() -> None:
+    team = _targets(("PASS", "DRIVE"), hop=1, window=1).team
+    assert (team[8], team[10], team[11], team[50]) == (0, 0, 1, 1)
+    assert np.isnan(team[20:45]).all()
 
 
 def test_focal_loss_with_gamma_0_is_weighted_cross_entropy() -> None:
@@ -42,19 +70,17 @@ def test_focal_loss_with_gamma_0_is_weighted_cross_entropy() -> None:
     logits, targets = torch.randn(6, 4), (torch.rand(6, 4) > 0.7).float()
     entropy = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     weight = torch.where(targets == 1, 0.4, 0.6)
-    torch.testing.assert_close(
-        sigmoid_focal(logits, targets, gamma=0.0, alpha=0.4), (weight * entropy).mean()
-    )
+    torch.testing.assert_close(sigmoid_focal(logits, targets, gamma=0.0, alpha=0.4), weight * entropy)
 
 
 def test_focal_loss_by_hand() -> None:
     # p = 0.8 for a positive: 0.25 * 0.2^2 * -ln 0.8
     loss = sigmoid_focal(torch.tensor([[4.0]]).log(), torch.ones(1, 1), gamma=2.0, alpha=0.25)
-    torch.testing.assert_close(loss, torch.tensor(0.25 * 0.04 * 0.2231435513))
+    torch.testing.assert_close(loss, torch.tensor([[0.25 * 0.04 * 0.2231435513]]))
 
 
 def test_the_rate_rises_to_its_peak_once_and_never_rises_again() -> None:
-    curve = [warm_cosine(step, total=100, warmup=10) for step in range(100)]
+    curve = [warm_cosine(step, total=100, warmup=10, floor=0.01) for step in range(100)]
     assert curve[:10] == pytest.approx([0.1 * (i + 1) for i in range(10)])
     assert max(curve) == 1
     assert all(a >= b for a, b in itertools.pairwise(curve[10:]))

@@ -1,0 +1,188 @@
+"""Inverted residuals over time and space: the head that won the ball action spotting challenge of 2023.
+
+Baikulov, lRomul/ball-action-spotting, 2023: the maps of five or eleven stacks, six ticks apart, pass
+a projection, four inverted-residual 3D blocks, a projection of each time slice, generalized-mean
+pooling, and one linear layer that speaks of the middle. Blocks after Sandler et al., MobileNetV2,
+CVPR 2018.
+"""
+
+# Letters of shapes: b batch, c channels, t slices of time, y rows of the map, x columns of the map.
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bas.config import Blocks3DSettings
+from bas.heads.head import Rows, WindowHead
+from bas.heads.outputs import Classifier, Output, Task
+from bas.heads.pooling import GeneralizedMean
+
+STACK_SECONDS = Fraction(6, 25)
+"""From one stack of a window to the next: the three pictures of a stack, two ticks apart, follow each other."""
+
+_REDUCTION = 24  # of the wide channels in squeeze and excitation
+_CHUNK_WINDOWS = 32
+_CHUNK_SLICES = 256
+_CHUNK_ROWS = 256
+
+
+class Blocks3D(WindowHead):
+    """Four 3D blocks over a window of stacks; its middle is told of."""
+
+    def __init__(
+        self, row_shape: tuple[int, int, int], task: Task, settings: Blocks3DSettings, *, spacing: int
+    ) -> None:
+        """
+        Args:
+            row_shape: channels, height and width of a cached row.
+            task: what to say.
+            settings: sizes.
+            spacing: rows from one slice of a window to the next.
+        """
+        super().__init__(row_shape, settings.scoring)
+        channels, _, _ = row_shape
+        self.slices, self.spacing = settings.frames // 3, spacing
+        self.offsets = spacing * (np.arange(self.slices) - self.slices // 2)
+        self._dense = settings.mode == "dense"
+        self.projection = _projection(channels, channels)
+        self.blocks = nn.ModuleList(
+            InvertedResidual3D(channels, expansion=settings.expansion, drop_path=settings.drop_path)
+            for _ in range(settings.blocks)
+        )
+        self.narrow = _projection(channels, settings.projection)
+        self.pooling = GeneralizedMean()
+        self.classifier = Classifier(
+            settings.projection * self.slices, task, scoring=settings.scoring, dropout=settings.dropout
+        )
+
+    def forward(self, windows: Float[Tensor, "batch window channels height width"]) -> Output:
+        return self._from_projected(_per_slice(self.projection, windows))
+
+    @torch.inference_mode()
+    def match_logits(self, rows: Rows) -> Float[Tensor, "rows columns"]:
+        """Logits of every row: window by window, or with `mode: dense` by one pass over the match.
+
+        The dense pass gives each slice the squeeze and excitation of the slices around it, and lets
+        convolutions see past the window instead of its zeros: other numbers than `forward`, for a
+        fraction of the work.
+        """
+        return self._dense_logits(rows) if self._dense else self._windowed_logits(rows)
+
+    def start(self, rows: Rows, *, seed: int) -> None:
+        """All weights start as they were drawn."""
+
+    def _from_projected(self, projected: Float[Tensor, "b t c y x"]) -> Output:
+        x = rearrange(projected, "b t c y x -> b c t y x")
+        for block in self.blocks:
+            x = block(x)
+        return self._tell(_per_slice(self.narrow, rearrange(x, "b c t y x -> b t c y x")))
+
+    def _tell(self, slices: Float[Tensor, "b t c y x"]) -> Output:
+        return self.speak(self.pooling(rearrange(slices, "b t c y x -> b (t c) y x")))
+
+    def _windowed_logits(self, rows: Rows) -> Float[Tensor, "rows columns"]:
+        reach = int(self.offsets[-1])
+        window = torch.from_numpy(self.offsets + reach)
+        logits = []
+        for first in range(0, len(rows), _CHUNK_ROWS):
+            last = min(first + _CHUNK_ROWS, len(rows))
+            numbers = np.arange(first - reach, last + reach).clip(0, len(rows) - 1)
+            (chunk,) = self.chunks(rows[numbers], len(numbers))
+            projected = self.projection(chunk)
+            centers = torch.arange(last - first)
+            logits += [
+                self._from_projected(projected[some[:, None] + window]).logits[:, 0]
+                for some in centers.split(_CHUNK_WINDOWS)
+            ]
+        return torch.cat(logits)
+
+    def _dense_logits(self, rows: Rows) -> Float[Tensor, "rows columns"]:
+        """Rows a spacing apart are one sequence; there are `spacing` of them."""
+        reach = self.slices // 2
+        logits: Tensor | None = None
+        for phase in range(self.spacing):
+            numbers = np.arange(phase - reach * self.spacing, len(rows) + reach * self.spacing, self.spacing)
+            told = self._dense_sequence(rows, numbers.clip(0, len(rows) - 1))
+            if logits is None:
+                logits = told.new_empty(len(rows), told.shape[1])
+            logits[phase :: self.spacing] = told[: len(logits[phase :: self.spacing])]
+        assert logits is not None
+        return logits
+
+    def _dense_sequence(self, rows: Rows, numbers: np.ndarray) -> Float[Tensor, "centers columns"]:
+        """Logits around each row of a sequence but the first and last `reach`; cut, and joined without a seam."""
+        reach = self.slices // 2
+        margin = reach + len(self.blocks) * (1 + reach)  # slices that a logit depends on, to either side
+        centers = range(reach, len(numbers) - reach)
+        logits = []
+        for first in range(centers.start, centers.stop, _CHUNK_SLICES):
+            last = min(first + _CHUNK_SLICES, centers.stop)
+            low, high = max(0, first - margin), min(len(numbers), last + margin)
+            (chunk,) = self.chunks(rows[numbers[low:high]], high - low)
+            x = rearrange(self.projection(chunk), "t c y x -> 1 c t y x")
+            for block in self.blocks:
+                x = block(x, window=self.slices)
+            narrowed = self.narrow(rearrange(x, "1 c t y x -> t c y x"))
+            inside = narrowed[first - reach - low : last + reach - low]
+            windows = rearrange(inside.unfold(0, self.slices, 1), "b c y x t -> b t c y x")
+            logits += [self._tell(part).logits[:, 0] for part in windows.split(_CHUNK_WINDOWS)]
+        return torch.cat(logits)
+
+
+class InvertedResidual3D(nn.Module):
+    """Widen, mix neighbors in time and space per channel, squeeze, narrow; the input is always added."""
+
+    def __init__(self, channels: int, *, expansion: int, drop_path: float) -> None:
+        super().__init__()
+        wide = channels * expansion
+        self.widen = nn.Sequential(nn.Conv3d(channels, wide, 1, bias=False), nn.BatchNorm3d(wide), nn.SiLU())
+        self.mix = nn.Sequential(
+            nn.Conv3d(wide, wide, 3, padding=1, groups=wide, bias=False), nn.BatchNorm3d(wide), nn.SiLU()
+        )
+        self.excite = SqueezeExcitation(wide, max(1, wide // _REDUCTION))
+        self.narrow = nn.Sequential(nn.Conv3d(wide, channels, 1, bias=False), nn.BatchNorm3d(channels))
+        self.drop_path = drop_path
+
+    def forward(
+        self, x: Float[Tensor, "b c t y x"], *, window: int | None = None
+    ) -> Float[Tensor, "b c t y x"]:
+        residual = self.narrow(self.excite(self.mix(self.widen(x)), window=window))
+        if self.training and self.drop_path:
+            keep = torch.rand(len(x), 1, 1, 1, 1, device=x.device) >= self.drop_path
+            residual = residual * keep / (1 - self.drop_path)
+        return x + residual
+
+
+class SqueezeExcitation(nn.Module):
+    """Scale each channel by its mean (Hu et al., CVPR 2018), over all slices or over a window around each."""
+
+    def __init__(self, channels: int, reduced: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv3d(channels, reduced, 1)
+        self.expand = nn.Conv3d(reduced, channels, 1)
+
+    def forward(self, x: Float[Tensor, "b c t y x"], *, window: int | None) -> Float[Tensor, "b c t y x"]:
+        if window is None:
+            mean = x.mean(dim=(2, 3, 4), keepdim=True)
+        else:
+            around = functional.avg_pool1d(
+                x.mean(dim=(3, 4)), window, stride=1, padding=window // 2, count_include_pad=False
+            )
+            mean = around[..., None, None]
+        return x * self.expand(functional.silu(self.reduce(mean))).sigmoid()
+
+
+def _projection(channels: int, projected: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(channels, projected, 1, bias=False), nn.BatchNorm2d(projected), nn.SiLU())
+
+
+def _per_slice(layer: nn.Module, slices: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b t d y x"]:
+    told = layer(rearrange(slices, "b t c y x -> (b t) c y x"))
+    return rearrange(told, "(b t) d y x -> b t d y x", b=len(slices))

@@ -1,0 +1,28 @@
+"""A gated recurrent unit in both directions: the plain reference among the heads that know time.
+
+One layer, as in Hong et al., Spotting Temporally Precise, Fine-Grained Events in Video, ECCV 2022.
+"""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from bas.config import GRUSettings
+from bas.heads.clips import ClipHead
+from bas.heads.outputs import Classifier, Output, Task
+
+
+class GRU(ClipHead):
+    """Rows pooled to vectors, one recurrent layer forward and back, one linear layer."""
+
+    def __init__(self, row_shape: tuple[int, int, int], task: Task, settings: GRUSettings) -> None:
+        super().__init__(row_shape, settings)
+        self.recurrent = nn.GRU(settings.dim, settings.hidden, batch_first=True, bidirectional=True)
+        self.classifier = Classifier(
+            2 * settings.hidden, task, scoring=settings.scoring, dropout=settings.dropout
+        )
+
+    def speak(self, vectors: Float[Tensor, "batch clip dim"]) -> Output:
+        """Classes of every row."""
+        return Output(*self.classifier(self.recurrent(vectors)[0]))

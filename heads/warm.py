@@ -1,0 +1,54 @@
+"""A head that starts from the weights of another model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from bas import console
+from bas.errors import DataError, MissingError
+from bas.heads.head import Head
+
+_PREFIX = "head."  # of a head's tensors in model.safetensors
+
+
+def warm_start(head: Head, folder: Path) -> None:
+    """Take over every tensor of the model in `folder` that has its counterpart here; name all others.
+
+    Raises:
+        MissingError: the folder holds no model.
+        DataError: the model is damaged, or no tensor of it fits.
+    """
+    file = folder / "model.safetensors"
+    if not file.is_file():
+        raise MissingError(
+            f"fit.start_from={folder} holds no model.safetensors. Give the folder of a finished run or a model."
+        )
+    try:
+        tensors = load_file(file)
+    except SafetensorError as error:
+        raise DataError(f"{file} is damaged: {error}. Copy it again.") from error
+    theirs = {key.removeprefix(_PREFIX): value for key, value in tensors.items() if key.startswith(_PREFIX)}
+    ours = head.state_dict()
+    fitting = {key: value for key, value in theirs.items() if key in ours and value.shape == ours[key].shape}
+    if not fitting:
+        raise DataError(
+            f"No tensor of {file} fits this head. Give a model of the same kind and size of head "
+            f"({', '.join(sorted(theirs)[:3])} ... stand there, {', '.join(sorted(ours)[:3])} ... are wanted)."
+        )
+    head.load_state_dict(fitting, strict=False)
+    console.say(f"{len(fitting)} of {len(ours)} tensors start from {folder}.")
+    unfit = [_difference(key, theirs, ours) for key in sorted({*theirs, *ours} - {*fitting})]
+    if unfit:
+        console.warn(f"These do not fit and start anew: {'; '.join(unfit)}.")
+
+
+def _difference(key: str, theirs: dict[str, torch.Tensor], ours: dict[str, torch.Tensor]) -> str:
+    there, here = (
+        "x".join(map(str, tensors[key].shape)) or "one" if key in tensors else "absent"
+        for tensors in (theirs, ours)
+    )
+    return f"{key} ({there} there, {here} here)"
