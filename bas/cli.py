@@ -160,7 +160,8 @@ def fit_head(
 ) -> None:
     """Fit a head on cached rows, and keep the epoch with the best validation mAP@1 (stage 2)."""
     from bas.heads.folds import fit_folds
-    from bas.heads.run import Place, fit
+    from bas.heads.lessons import Place
+    from bas.heads.run import fit
 
     settings = _settings("heads", head=head, preset=preset, sets=sets)
     place = Place(data, features, out, _device(device), decoder)

@@ -14,12 +14,13 @@ from bas.evaluate.dense import SCORES_FILE, read_scores
 from bas.evaluate.run import labels_of_games
 from bas.evaluate.score import Evaluation
 from bas.heads.apply import evaluate_run
-from bas.heads.run import Place, fit
+from bas.heads.lessons import Place
+from bas.heads.run import fit
 from bas.synthetic import synthesize
 from bas.types import Game
 
 _MATCHES, _MINUTES, _SIZE, _SEED = 6, 1.7, "224x128", 1
-_HEAD, _PRESET, _SPLIT = "netvlad", "tiny", "test"
+_HEAD, _PRESET, _FEWER, _SPLIT = "netvlad", "tiny", "fit.samples=3000", "test"
 
 
 def run_demo(out: Path, *, device: str) -> None:
@@ -35,9 +36,9 @@ def run_demo(out: Path, *, device: str) -> None:
     _step(
         2,
         "cache a feature row for every second frame, then fit a head on the rows",
-        f"fit-head {_HEAD} --preset {_PRESET} {where} --out {quote(str(runs))}",
+        f"fit-head {_HEAD} --preset {_PRESET} --set {_FEWER} {where} --out {quote(str(runs))}",
     )
-    settings = load("heads", head=_HEAD, preset=_PRESET)
+    settings = load("heads", head=_HEAD, preset=_PRESET, sets=[_FEWER])
     run = fit(settings, Place(data, features, runs, device, "auto"))
     _step(
         3,

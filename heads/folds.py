@@ -10,12 +10,15 @@ from bas import console
 from bas.config import Pipeline
 from bas.dataset import Dataset, open_dataset
 from bas.errors import SettingsError
-from bas.evaluate.run import evaluate_predictions, write_predictions
+from bas.evaluate import report
+from bas.evaluate.run import write_predictions
+from bas.evaluate.score import score
 from bas.extract.run import cached_rows
 from bas.extract.split import training_games
+from bas.heads.lessons import Place
 from bas.heads.material import with_rows
 from bas.heads.models import load_model
-from bas.heads.run import Place, fit_games, labeled_games
+from bas.heads.run import fit_games, labeled_games
 from bas.types import Game
 
 _MOST_FOLDS = 7  # of `all`: one a match, as in the winning run of 2023, while matches are few
@@ -93,7 +96,9 @@ def _score_held(
     for run, held in zip(runs, folds, strict=True):
         model = load_model(run, device=place.device)
         write_predictions(model, with_rows(held, caches), caches, peaks=settings.peaks, out=out)
-    evaluate_predictions(place.data, out, json=out / "report.json")
+    evaluation = score(place.data, out, games=[game.id for game in games])
+    report.show(evaluation, split="the held-out folds")
+    report.write_report(out / "report.json", evaluation)
     console.say(
         f"Out-of-fold scores of {len(games)} matches: {out}. To draw hard negatives: --set fit.out_of_fold={out}"
     )

@@ -67,25 +67,6 @@ def with_rows(games: Sequence[Game], caches: Mapping[Path, FeatureCache]) -> tup
     return whole
 
 
-def cached_videos(
-    games: Sequence[Game], caches: Mapping[Path, FeatureCache], labels: Mapping[str, Sequence[Spot]]
-) -> list[CachedVideo]:
-    """Every video of `games` with its cache and the spots of its half.
-
-    Args:
-        games: in the order that the videos are to stand in.
-        caches: by path of the video.
-        labels: by game.
-    """
-    return [
-        CachedVideo(
-            game, video, caches[video.path], tuple(s for s in labels[game.id] if s.half == video.half)
-        )
-        for game in games
-        for video in game.videos
-    ]
-
-
 def gather_material(
     videos: Sequence[CachedVideo],
     outputs: Sequence[str],
@@ -140,6 +121,21 @@ def gather_material(
     )
 
 
+def out_of_fold_file(folder: Path, game: Game) -> Path:
+    """The scores of a game by a model that never saw it.
+
+    Raises:
+        MissingError: there are none.
+    """
+    file = folder / game.id / SCORES_FILE
+    if not file.is_file():
+        raise MissingError(
+            f"{file} is not there, so {game.id} has no out-of-fold scores. Make them for all training "
+            f"matches with bas fit-head HEAD --fold all, or leave out fit.out_of_fold={folder}."
+        )
+    return file
+
+
 def _targets(video: CachedVideo, outputs: Sequence[str], settings: FitSettings, *, window: int) -> Targets:
     return row_targets(
         video.spots,
@@ -161,12 +157,7 @@ def _ticks(video: CachedVideo) -> Int64[np.ndarray, "rows"]:
 
 
 def _suspects(video: CachedVideo, folder: Path, settings: FitSettings) -> Suspects:
-    file = folder / video.game.id / SCORES_FILE
-    if not file.is_file():
-        raise MissingError(
-            f"{file} is not there, so {video.game.id} has no out-of-fold scores. Make them for all training "
-            f"matches with bas fit-head HEAD --fold all, or leave out fit.out_of_fold={folder}."
-        )
+    file = out_of_fold_file(folder, video.game)
     scores = read_scores(file)[video.video.half].values.max(axis=1)
     ticks = _ticks(video)
     if len(scores) <= ticks[-1]:

@@ -15,6 +15,20 @@ from bas.heads.head import Head
 _PREFIX = "head."  # of a head's tensors in model.safetensors
 
 
+def model_file(folder: Path) -> Path:
+    """The weights to start from.
+
+    Raises:
+        MissingError: the folder holds no model.
+    """
+    file = folder / "model.safetensors"
+    if not file.is_file():
+        raise MissingError(
+            f"fit.start_from={folder} holds no model.safetensors. Give the folder of a finished run or a model."
+        )
+    return file
+
+
 def warm_start(head: Head, folder: Path) -> None:
     """Take over every tensor of the model in `folder` that has its counterpart here; name all others.
 
@@ -22,11 +36,7 @@ def warm_start(head: Head, folder: Path) -> None:
         MissingError: the folder holds no model.
         DataError: the model is damaged, or no tensor of it fits.
     """
-    file = folder / "model.safetensors"
-    if not file.is_file():
-        raise MissingError(
-            f"fit.start_from={folder} holds no model.safetensors. Give the folder of a finished run or a model."
-        )
+    file = model_file(folder)
     try:
         tensors = load_file(file)
     except SafetensorError as error:

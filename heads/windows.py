@@ -13,7 +13,7 @@ from bas.heads.head import Rows
 class RowBank:
     """The rows of several videos as one long run of numbered rows; a window never leaves its video."""
 
-    def __init__(self, videos: Sequence[Rows]) -> None:
+    def __init__(self, videos: Sequence[Float16[np.ndarray, "_ channels height width"]]) -> None:
         self._videos = videos
         self._starts = np.cumsum([0, *(len(rows) for rows in videos)])
 

@@ -49,7 +49,15 @@ def load(
         for part in reversed(key.strip().split(".")):
             nested = {part: nested}
         _overlay(merged, nested)
-    return parse(merged, source=str(files[-1]) if files and not assignments else "The command line")
+    settings = parse(merged, source=str(files[-1]) if files and not assignments else "The command line")
+    if head is not None and settings.head.kind != (
+        kind := read_yaml(_named("heads", name=head)[0])["head"]["kind"]
+    ):
+        raise SettingsError(
+            f"{head} is a head of kind {kind}, and the preset or --set makes it {settings.head.kind}. "
+            f"Name that one instead: bas fit-head {settings.head.kind}."
+        )
+    return settings
 
 
 def parse(values: Mapping[str, Any], *, source: str) -> Pipeline:

@@ -26,23 +26,23 @@ from bas.extract.cache import FeatureCache, open_cache
 from bas.extract.run import cached_rows
 from bas.files import locked
 from bas.heads.apply import evaluate_run
+from bas.heads.lessons import Place
 from bas.heads.material import with_rows
 from bas.heads.optim import Optimizer
-from bas.heads.run import Place, fit
+from bas.heads.run import fit
 from bas.heads.stacker import Stacker
-from bas.synthetic import synthesize
 from bas.types import Game
 
 _SETS = ("fit.epochs=3", "fit.samples=128", "fit.batch=32", "extract.grid=[2,3]", "extract.segment_seconds=4")
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home(matches: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with data, features and runs where the commands' defaults find them."""
     folder = tmp_path_factory.mktemp("home")
     before = Path.cwd()
     os.chdir(folder)
-    synthesize(folder / "data", matches=3, minutes=0.25, size="224x128", profile="even", seed=3)
+    (folder / "data").symlink_to(matches)
     yield folder
     os.chdir(before)
 

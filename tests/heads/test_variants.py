@@ -1,0 +1,196 @@
+"""Every head and every way to fit one, on rendered matches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+import bas
+from bas.config import Pipeline, load
+from bas.dataset import open_dataset
+from bas.errors import DataError, MissingError, SettingsError
+from bas.evaluate.dense import SCORES_FILE, read_scores
+from bas.heads.apply import evaluate_run
+from bas.heads.folds import fit_folds
+from bas.heads.lessons import Place
+from bas.heads.run import fit
+from bas.types import Game
+
+_SETS = (
+    "fit.epochs=1",
+    "fit.samples=32",
+    "fit.batch=8",
+    "extract.grid=[2,3]",
+    "head.dropout=0.1",
+)
+_CLIPS = ("head.clip_rows=32", "head.dim=64")
+
+
+@pytest.fixture(scope="module")
+def place(matches: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    folder = tmp_path_factory.mktemp("variants")
+    return Place(matches, folder / "features", folder / "runs", "cpu", "auto")
+
+
+def _settings(head: str, *sets: str) -> Pipeline:
+    return load("heads", head=head, preset="tiny", sets=[*_SETS, *sets])
+
+
+def _games(place: Place, split: str) -> tuple[Game, ...]:
+    return open_dataset(place.data, video="224p").split(split)
+
+
+@pytest.mark.parametrize(
+    ("head", "sets"),
+    [
+        ("linear", ()),
+        ("gru", _CLIPS),
+        ("sgp", (*_CLIPS, "fit.teams=output", "head.displacement=class")),
+        ("sgp", (*_CLIPS, "head.scoring=softmax", "fit.mixup=0.2", "fit.precision=bf16")),
+        ("blocks3d", ("head.blocks=1", "fit.samples=8", "head.mode=dense")),
+        ("netvlad", ("head.pool=MAX++", "fit.flip=true", "fit.teams=classes", "fit.class_probability=0.5")),
+        ("netvlad", ("head.scoring=sigmoid+background", "fit.optimizer=sgd", "fit.jitter=0.5")),
+    ],
+)
+def test_any_head_is_fitted_kept_and_scored(place: Place, head: str, sets: tuple[str, ...]) -> None:
+    settings = _settings(head, *sets)
+    run = fit(settings, place)
+    kept = json.loads((run / "config.json").read_text())["metrics"]["validation mAP@1"]
+    evaluation = evaluate_run(run, data=place.data, features=place.features, split="valid", device="cpu")
+    assert evaluation.mean_ap == pytest.approx(kept, abs=1e-12)
+    assert (evaluation.teams is None) == (settings.fit.teams == "none")
+    assert len(bas.load_model(run).classes) == (12 if settings.fit.teams == "none" else 24)
+
+
+def test_a_row_of_metrics_tells_how_often_each_class_was_drawn(place: Place) -> None:
+    run = fit(_settings("linear"), place)
+    (line,) = (run / "metrics.jsonl").read_text().splitlines()
+    (drawn,) = json.loads(line)["drawn"]
+    assert list(drawn) == list(bas.load_model(run).classes)
+    assert 0 < sum(drawn.values()) <= 32
+
+
+def test_folds_leave_scores_of_models_that_never_saw_the_match(place: Place) -> None:
+    settings = _settings("linear")
+    runs = fit_folds(settings, place, fold="all")
+    games = (*_games(place, "train"), *_games(place, "valid"))
+    assert len(runs) == len(games) == 2
+    (folder,) = place.runs.glob("linear-folds-*")
+    report = json.loads((folder / "report.json").read_text())
+    assert sorted(report["games"]) == sorted(game.id for game in games)
+    for game, run in zip(games, runs, strict=True):
+        held = bas.load_model(run).folder
+        assert held is not None
+        (record,) = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        one = evaluate_run(
+            run, data=place.data, features=place.features, split=_split_of(place, game), device="cpu"
+        )
+        assert one.mean_ap == pytest.approx(record["mAP@1"], abs=1e-12)
+        scores = read_scores(folder / game.id / SCORES_FILE)[1].values
+        alone = read_scores(run / "predictions" / _split_of(place, game) / game.id / SCORES_FILE)[1].values
+        assert np.array_equal(scores, alone)
+    assert fit_folds(settings, place, fold="1/2") == [runs[1]]
+    hard = fit(_settings("linear", f"fit.out_of_fold={folder}"), place)
+    assert hard != fit(settings, place)
+    with pytest.raises(MissingError, match="no out-of-fold scores"):
+        fit(_settings("linear", f"fit.out_of_fold={folder / 'nowhere'}"), place)
+
+
+def _split_of(place: Place, game: Game) -> str:
+    return next(split for split in ("train", "valid") if game in _games(place, split))
+
+
+@pytest.mark.parametrize("fold", ["2/2", "0/1", "0/9", "one", "-1/2"])
+def test_a_fold_that_is_none_is_refused(place: Place, fold: str) -> None:
+    with pytest.raises(SettingsError, match="wanted is all, or K/N"):
+        fit_folds(_settings("linear"), place, fold=fold)
+
+
+def test_all_data_learns_from_every_labeled_match_and_keeps_the_last_epoch(place: Place) -> None:
+    run = fit(_settings("linear", "fit.epochs=2"), place, all_data=True)
+    config = json.loads((run / "config.json").read_text())
+    assert config["data"] == {"training matches": 3, "validation matches": 0}
+    assert config["metrics"] == {"validation mAP@1": None, "epoch": 2}
+
+
+def test_a_warm_start_takes_what_fits_and_names_the_rest(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = fit(_settings("sgp", *_CLIPS), place)
+    capsys.readouterr()
+    second = fit(
+        _settings("sgp", *_CLIPS, "fit.teams=classes", f"fit.start_from={first}", "fit.learning_rate=1e-9"),
+        place,
+    )
+    told = capsys.readouterr()
+    assert f"tensors start from {first}" in told.out + told.err
+    assert "classifier.layer.weight (12x64 there, 24x64 here)" in " ".join((told.out + told.err).split())
+    ours, theirs = (load_file(run / "model.safetensors") for run in (second, first))
+    unlike = {key for key in theirs if ours[key].shape != theirs[key].shape}
+    assert unlike == {"head.classifier.layer.weight", "head.classifier.layer.bias"}
+    same = [
+        key
+        for key in theirs
+        if key.startswith("head.network") and np.allclose(ours[key], theirs[key], atol=1e-5)
+    ]
+    assert len(same) == len([key for key in theirs if key.startswith("head.network")])
+
+
+def test_two_label_sets_train_one_head_and_the_first_is_kept(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bas.synthetic import synthesize
+
+    synthesize(
+        tmp_path / "older",
+        matches=1,
+        minutes=0.4,
+        size="224x128",
+        profile="even",
+        layout="soccernet-v2",
+        seed=8,
+    )
+    run = fit(_settings("linear", f"fit.second_data={tmp_path / 'older'}"), place)
+    (line,) = (run / "metrics.jsonl").read_text().splitlines()
+    ball, older = json.loads(line)["drawn"]
+    assert (len(ball), len(older)) == (12, 17)
+    assert not [key for key in load_file(run / "model.safetensors") if "second" in key]
+    assert len(bas.load_model(run).classes) == 12
+
+
+@pytest.mark.parametrize(
+    ("head", "sets", "message"),
+    [
+        ("sgp", ("head.clip_rows=5000",), "window of sgp is 5000 rows .*Take a shorter one"),
+        ("blocks3d", ("extract.hop=4",), "blocks3d reads rows 0.24 s apart.*extract.hop=1, 2, 3 or 6"),
+        ("gru", ("fit.teams=output",), "no team output; wanted is fit.teams=classes"),
+        ("linear", ("fit.start_from=nowhere",), "holds no model.safetensors"),
+    ],
+)
+def test_bad_settings_are_refused_before_any_work(
+    matches: Path, tmp_path: Path, head: str, sets: tuple[str, ...], message: str
+) -> None:
+    place = Place(matches, tmp_path / "features", tmp_path / "runs", "cpu", "auto")
+    with pytest.raises((SettingsError, MissingError), match=message):
+        fit(_settings(head, *sets), place)
+    assert not list(tmp_path.rglob("*.h5"))
+
+
+def test_a_model_of_another_kind_gives_no_start(place: Place) -> None:
+    first = fit(_settings("linear"), place)
+    with pytest.raises(DataError, match="No tensor of .* fits this head"):
+        fit(_settings("gru", *_CLIPS, f"fit.start_from={first}", "fit.teams=classes"), place)
+
+
+def test_a_recipe_that_becomes_another_head_is_refused() -> None:
+    with pytest.raises(SettingsError, match="linear is a head of kind linear.*makes it gru"):
+        load("heads", head="linear", sets=["head.kind=gru"])
+
+
+@pytest.mark.parametrize("recipe", sorted(path.stem for path in Path("configs/heads").glob("*.yaml")))
+def test_every_recipe_describes_a_run(recipe: str) -> None:
+    assert load("heads", head=recipe).head.kind
