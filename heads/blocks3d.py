@@ -99,7 +99,7 @@ class Blocks3D(WindowHead):
             centers = torch.arange(last - first)
             logits += [
                 self._from_projected(projected[some[:, None] + window]).logits[:, 0]
-                for some in centers.split(_CHUNK_WINDOWS)
+                for some in torch.split(centers, _CHUNK_WINDOWS)
             ]
         return torch.cat(logits)
 
@@ -132,7 +132,7 @@ class Blocks3D(WindowHead):
             narrowed = self.narrow(rearrange(x, "1 c t y x -> t c y x"))
             inside = narrowed[first - reach - low : last + reach - low]
             windows = rearrange(inside.unfold(0, self.slices, 1), "b c y x t -> b t c y x")
-            logits += [self._tell(part).logits[:, 0] for part in windows.split(_CHUNK_WINDOWS)]
+            logits += [self._tell(part).logits[:, 0] for part in torch.split(windows, _CHUNK_WINDOWS)]
         return torch.cat(logits)
 
 
@@ -153,7 +153,7 @@ class InvertedResidual3D(nn.Module):
     def forward(
         self, x: Float[Tensor, "b c t y x"], *, window: int | None = None
     ) -> Float[Tensor, "b c t y x"]:
-        residual = self.narrow(self.excite(self.mix(self.widen(x)), window=window))
+        residual: Tensor = self.narrow(self.excite(self.mix(self.widen(x)), window=window))
         if self.training and self.drop_path:
             keep = torch.rand(len(x), 1, 1, 1, 1, device=x.device) >= self.drop_path
             residual = residual * keep / (1 - self.drop_path)
@@ -176,7 +176,8 @@ class SqueezeExcitation(nn.Module):
                 x.mean(dim=(3, 4)), window, stride=1, padding=window // 2, count_include_pad=False
             )
             mean = around[..., None, None]
-        return x * self.expand(functional.silu(self.reduce(mean))).sigmoid()
+        scale: Tensor = self.expand(functional.silu(self.reduce(mean))).sigmoid()
+        return x * scale
 
 
 def _projection(channels: int, projected: int) -> nn.Sequential:
@@ -184,5 +185,5 @@ def _projection(channels: int, projected: int) -> nn.Sequential:
 
 
 def _per_slice(layer: nn.Module, slices: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b t d y x"]:
-    told = layer(rearrange(slices, "b t c y x -> (b t) c y x"))
+    told: Tensor = layer(rearrange(slices, "b t c y x -> (b t) c y x"))
     return rearrange(told, "(b t) d y x -> b t d y x", b=len(slices))

@@ -50,7 +50,7 @@ class ClipHead(Head):
         places = starts[:, None] + torch.arange(length, device=vectors.device)
         total: Tensor | None = None
         support = torch.zeros(len(rows), 1, device=vectors.device)
-        for clips in places.split(_CHUNK_CLIPS):
+        for clips in torch.split(places, _CHUNK_CLIPS):
             # Rows before the first and after the last repeat it, as in the windows of training.
             told = self._clip_scores(vectors[clips.clamp(0, len(rows) - 1)])
             inside = (clips >= 0) & (clips < len(rows))

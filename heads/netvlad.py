@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import assert_never
 
 import numpy as np
@@ -144,17 +145,14 @@ class TemporalPooling(WindowHead):
         self.projection = nn.Identity() if width == settings.dim else nn.Linear(width, settings.dim)
         lengths = (before, window - before) if settings.pool.endswith("++") else (window,)
         self._spans = [(start, length) for start, length in zip((0, before), lengths, strict=False)]
-        self.pools = nn.ModuleList(_pool(settings) for _ in lengths)
-        self.classifier = Classifier(
-            sum(pool.width for pool in self.pools), task, scoring=settings.scoring, dropout=settings.dropout
-        )
+        pools = [_pool(settings) for _ in lengths]
+        self.pools = nn.ModuleList(pools)
+        pooled = sum(pool.width for pool in pools)
+        self.classifier = Classifier(pooled, task, scoring=settings.scoring, dropout=settings.dropout)
 
     def forward(self, windows: Float[Tensor, "batch window channels height width"]) -> Output:
         units = self._project(windows.flatten(2))
-        parts = [
-            pool(units[:, start : start + length])
-            for pool, (start, length) in zip(self.pools, self._spans, strict=True)
-        ]
+        parts = [pool(units[:, start : start + length]) for pool, start, length in self._parts()]
         return self.speak(torch.cat(parts, dim=1))
 
     @torch.inference_mode()
@@ -169,7 +167,7 @@ class TemporalPooling(WindowHead):
                 units[-1:].expand(int(self.offsets[-1]), -1),
             ]
         )
-        assigned = [pool.assign(units) for pool in self.pools]
+        assigned = [pool.assign(units) for pool, _, _ in self._parts()]
         logits = []
         for first in range(0, len(rows), _CHUNK_ROWS):
             count = min(_CHUNK_ROWS, len(rows) - first)
@@ -178,7 +176,7 @@ class TemporalPooling(WindowHead):
                     _windows(units, first + start, count, length),
                     _windows(shares, first + start, count, length),
                 )
-                for pool, shares, (start, length) in zip(self.pools, assigned, self._spans, strict=True)
+                for (pool, start, length), shares in zip(self._parts(), assigned, strict=True)
             ]
             logits.append(self.speak(torch.cat(parts, dim=1)).logits[:, 0])
         return torch.cat(logits)
@@ -191,8 +189,14 @@ class TemporalPooling(WindowHead):
         if isinstance(self.projection, nn.Linear):
             _start_from_principal_axes(self.projection, self.standard(values))
         units = self._project(values)
-        for i, pool in enumerate(self.pools):
+        for i, (pool, _, _) in enumerate(self._parts()):
             pool.start(units, seed=seed + i)
+
+    def _parts(self) -> Iterator[tuple[Pool, int, int]]:
+        """Every pool with the first row of its part of the window and the length of it."""
+        for pool, (start, length) in zip(self.pools, self._spans, strict=True):
+            assert isinstance(pool, Pool)
+            yield pool, start, length
 
     def _project(self, values: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch dim"]:
         projected: Tensor = self.projection(self.standard(values))

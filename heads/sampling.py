@@ -46,13 +46,15 @@ def sampling_weights(
     weights[outside] = np.fmax(weights[outside], suspects.scores[outside])
     weights[outside & suspects.clear] = plain
     weights[outside] *= mass / weights[outside].sum()
-    return weights / weights.sum()
+    weights /= weights.sum()
+    return weights
 
 
 def even_weights(near: Bool[np.ndarray, "rows classes"]) -> Float64[np.ndarray, "rows"]:
     """Probability of drawing each row if a class is drawn first, all that occur alike, then a row near it."""
     counts = near.sum(axis=0)
-    return (near[:, counts > 0] / counts[counts > 0]).mean(axis=1)
+    weights: Float64[np.ndarray, "rows"] = (near[:, counts > 0] / counts[counts > 0]).mean(axis=1)
+    return weights
 
 
 def draw(

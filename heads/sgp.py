@@ -80,8 +80,9 @@ class EncoderDecoder(nn.Module):
         self.up = nn.ModuleList(Layer(channels, kernel=kernel, k=k) for _ in range(levels))
 
     def forward(self, rows: Float[Tensor, "b t c"]) -> Float[Tensor, "b t c"]:
-        x = rearrange(rows, "b t c -> b c t")
-        length, skips = x.shape[2], []
+        x: Tensor = rearrange(rows, "b t c -> b c t")
+        length = x.shape[2]
+        skips: list[Tensor] = []
         for level, layer in enumerate(self.down):
             skips.append(layer(x))
             x = functional.adaptive_max_pool1d(skips[-1], -(-length // 2 ** (level + 1)))

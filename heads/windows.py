@@ -54,7 +54,10 @@ class RowBank:
     def moved(self, numbers: Int64[np.ndarray, "n"], steps: Int64[np.ndarray, "n"]) -> Int64[np.ndarray, "n"]:
         """Rows some steps on, no farther than the ends of their videos."""
         videos, _ = self._locate(numbers)
-        return (numbers + steps).clip(self._starts[videos], self._starts[videos + 1] - 1)
+        rows: Int64[np.ndarray, "n"] = (numbers + steps).clip(
+            self._starts[videos], self._starts[videos + 1] - 1
+        )
+        return rows
 
     def _locate(
         self, numbers: Int64[np.ndarray, "n"]

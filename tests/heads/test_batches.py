@@ -153,5 +153,5 @@ def test_two_label_sets_share_a_step_and_each_is_told_apart() -> None:
 def test_the_draw_counts_windows_that_hold_a_class() -> None:
     material = _material()
     epoch = Epoch([material], _clips(), FitSettings(samples=96, batch=16), epoch=1, device=_CPU)
-    held = sum((batch.labels.amax(dim=1) > 0).sum(dim=0) for (batch,) in epoch)
+    held = torch.stack([(batch.labels.amax(dim=1) > 0).sum(dim=0) for (batch,) in epoch]).sum(dim=0)
     assert epoch.drawn()[0].tolist() == held.tolist()

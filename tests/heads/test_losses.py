@@ -42,7 +42,9 @@ def test_rows_that_do_not_count_change_nothing(scoring: Scoring, columns: int) -
     output = _output(columns, displacement=torch.randn(3, 5, 1), team=torch.randn(3, 5))
     batch = _batch(counted=counted)
     loss = head_loss(output, batch, scoring=scoring, settings=_SETTINGS)
-    wild = Output(*(None if part is None else part.clone() for part in output))
+    assert output.displacement is not None
+    assert output.team is not None
+    wild = Output(output.logits.clone(), None, output.displacement.clone(), output.team.clone())
     for part in (wild.logits, wild.displacement, wild.team):
         assert part is not None
         part[:, 2:] += 100
