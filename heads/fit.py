@@ -67,6 +67,7 @@ def fit_head(
     history: list[dict[str, Any]] = []
     newest = run.newest()
     if newest is None:
+        torch.manual_seed(settings.seed)  # what was extracted before may have drawn numbers
         head.start(_spread_rows(materials[0], _START_ROWS), seed=settings.seed)
         if settings.start_from:
             warm_start(head, Path(settings.start_from))
