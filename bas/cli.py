@@ -173,6 +173,26 @@ def fit_head(
         fit_folds(settings, place, fold=fold)
 
 
+@app.command("import-weights")
+def import_weights(
+    source: Annotated[Literal["lromul", "tdeed", "netvlad"], typer.Argument(help="Whose checkpoint it is.")],
+    file: Annotated[Path, typer.Argument(help="lRomul's .pth, T-DEED's .pt, sn-spotting's .pth.tar.")],
+    out: Annotated[Path, typer.Option(help="Folder of the model.")],
+    classes: Annotated[
+        list[str] | None,
+        typer.Option("--class", metavar="NAME", help="Name of an output; repeatable, in their order."),
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="lromul: the weights themselves, not their moving average.")
+    ] = False,
+    window_seconds: Annotated[float, typer.Option(help="netvlad: length of its window.")] = 15.0,
+) -> None:
+    """Turn a published checkpoint into a model folder; nothing in it is executed."""
+    from bas.heads.foreign import import_weights as run
+
+    run(source, file, out, classes=classes or (), raw=raw, window_seconds=window_seconds)
+
+
 @app.command("eval")
 def evaluate(
     tolerance: Tolerance = "1",

@@ -10,7 +10,7 @@ from pathlib import Path
 from bas import console
 from bas.clock import game_time, position_of
 from bas.dataset import open_dataset
-from bas.errors import MissingError
+from bas.errors import DataError, MissingError
 from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import slide
 from bas.evaluate.run import evaluate_model, labels_of_games, write_game
@@ -49,8 +49,14 @@ def evaluate_run(
     Raises:
         MissingError, DataError: the model, a match, its labels or a video is not there, or wrong.
     """
-    model = load_model(run, device=device)
-    games = open_dataset(data, video=model.settings.extract.video).split(split)
+    model = _load(run, device=device)
+    dataset = open_dataset(data, video=model.settings.extract.video)
+    games = dataset.split(split)
+    if set(actions_of(model.classes)) != set(dataset.classes):
+        raise DataError(
+            f"The model in {run} tells {', '.join(actions_of(model.classes))}; the labels of {data} are "
+            f"{', '.join(dataset.classes)}. Give a model of these classes, or the matches it was made for."
+        )
     labels_of_games(games)  # a split without labels is refused before hours of extraction
     console.say(f"{run} on {len(games)} {split} matches of {data}; rows in {features}, on {device}.")
     caches = _rows(model, games, features=features, decoder=decoder)
@@ -94,13 +100,23 @@ def predict_video(video: Path, folder: Path, *, out: Path | None, device: str, d
     """
     _require_file(video)
     out = out or video.with_suffix(".spots")
-    model = load_model(folder, device=device)
+    model = _load(folder, device=device)
     game, scores = _score_video(video, model, features=out / "features", decoder=decoder)
     halves = write_game(
         out, game.id, {1: scores}, actions=actions_of(model.classes), peaks=model.settings.peaks
     )
     atomic_write(out / "events.csv", _csv(halves[1], model).encode())
     _show(halves[1], model, out=out)
+
+
+def _load(folder: Path, *, device: str) -> Stacker:
+    model = load_model(folder, device=device)
+    if not isinstance(model, Stacker):
+        raise DataError(
+            f"The model in {folder} has no encoder: it reads vectors of another network, not videos. Start a head "
+            f"from it (--set fit.start_from={folder}), or use it from Python: bas.load_model."
+        )
+    return model
 
 
 def _require_file(video: Path) -> None:

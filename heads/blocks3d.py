@@ -78,14 +78,16 @@ class Blocks3D(WindowHead):
     def start(self, rows: Rows, *, seed: int) -> None:
         """All weights start as they were drawn."""
 
-    def _from_projected(self, projected: Float[Tensor, "b t c y x"]) -> Output:
+    def narrowed(self, projected: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b td y x"]:
+        """Projected slices through the blocks, narrowed and laid behind each other."""
         x = rearrange(projected, "b t c y x -> b c t y x")
         for block in self.blocks:
             x = block(x)
-        return self._tell(_per_slice(self.narrow, rearrange(x, "b c t y x -> b t c y x")))
+        slices = _per_slice(self.narrow, rearrange(x, "b c t y x -> b t c y x"))
+        return rearrange(slices, "b t d y x -> b (t d) y x")
 
-    def _tell(self, slices: Float[Tensor, "b t c y x"]) -> Output:
-        return self.speak(self.pooling(rearrange(slices, "b t c y x -> b (t c) y x")))
+    def _from_projected(self, projected: Float[Tensor, "b t c y x"]) -> Output:
+        return self.speak(self.pooling(self.narrowed(projected)))
 
     def _windowed_logits(self, rows: Rows) -> Float[Tensor, "rows columns"]:
         reach = int(self.offsets[-1])
@@ -131,8 +133,10 @@ class Blocks3D(WindowHead):
                 x = block(x, window=self.slices)
             narrowed = self.narrow(rearrange(x, "1 c t y x -> t c y x"))
             inside = narrowed[first - reach - low : last + reach - low]
-            windows = rearrange(inside.unfold(0, self.slices, 1), "b c y x t -> b t c y x")
-            logits += [self._tell(part).logits[:, 0] for part in torch.split(windows, _CHUNK_WINDOWS)]
+            windows = rearrange(inside.unfold(0, self.slices, 1), "b d y x t -> b (t d) y x")
+            logits += [
+                self.speak(self.pooling(part)).logits[:, 0] for part in torch.split(windows, _CHUNK_WINDOWS)
+            ]
         return torch.cat(logits)
 
 

@@ -105,7 +105,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b c t"]:
         y = self.norm(x)
-        mixed: Tensor = self.perceptron(x + self.instant(y) + self.windows(y) + y)
+        mixed: Tensor = self.perceptron(x + (self.instant(y) + self.windows(y) + y))
         return mixed
 
 

@@ -128,6 +128,7 @@ def test_the_door_from_python(run: Path, home: Path) -> None:
     """The four lines of the package's docstring."""
     game = open_dataset(Path("data"), video="224p").split("test")[0]
     model = bas.load_model(run)
+    assert isinstance(model, Stacker)
     assert model.classes[0] == "PASS"
     caches = [bas.open_cache(path) for path in (home / "features").rglob("224p.h5")]
     assert all(cache.features.shape[1:] == (64, 2, 3) for cache in caches)
@@ -144,6 +145,7 @@ def _test_games() -> tuple[Game, ...]:
 
 def test_luma_and_cached_rows_give_the_same_scores(run: Path) -> None:
     model = bas.load_model(run)
+    assert isinstance(model, Stacker)
     game = _test_games()[0]
     video = game.videos[0].path
     settings = model.settings.extract.model_copy(update={"weights": str(run)})

@@ -1,0 +1,80 @@
+"""Checkpoints as published systems write them, their weights filled by rule from the names of the tensors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_GOLDEN = Path(__file__).parent / "golden"
+
+
+def golden(name: str) -> dict[str, Any]:
+    """The reference numbers of one published model."""
+    content: dict[str, Any] = json.loads((_GOLDEN / f"{name}.json").read_text())
+    return content
+
+
+def state_of(reference: dict[str, Any]) -> dict[str, Tensor]:
+    """A state dict with the published names and shapes; each tensor follows from its name and shape alone."""
+    state = {}
+    for key, shape in reference["state_dict"].items():
+        if key.endswith("num_batches_tracked"):
+            state[key] = torch.zeros(shape, dtype=torch.int64)
+        else:
+            state[key] = _filled(key, tuple(shape))
+    if "global_pool.p" in state:
+        state["global_pool.p"].fill_(3.0)
+    return state
+
+
+def _filled(key: str, shape: tuple[int, ...]) -> Tensor:
+    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "little")
+    drawn = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    leaf = key.rpartition(".")[2]
+    if leaf == "running_var":
+        return 1 + 0.1 * drawn.abs()
+    if leaf == "running_mean":
+        return 0.1 * drawn
+    if max(shape, default=1) == math.prod(shape):
+        return 1 + 0.1 * drawn if leaf == "weight" else 0.1 * drawn
+    return drawn * 1.5 / math.sqrt(math.prod(shape[1:]))
+
+
+def save_lromul(path: Path, state: dict[str, Tensor]) -> Path:
+    """An argus checkpoint: the moving average beside the weights themselves, here twice as large."""
+    raw = {key: value * 2 if value.is_floating_point() else value for key, value in state.items()}
+    content = {
+        "model_name": "BallActionModel",
+        "params": {"nn_module": ["multidim_stacker", {"num_classes": 2}], "device": ["cuda:0"]},
+        "nn_state_dict": state,
+        "no_ema_nn_state_dict": raw,
+    }
+    torch.save(content, path)
+    return path
+
+
+def save_tdeed(path: Path, state: dict[str, Tensor]) -> Path:
+    """A bare state dict, with the 2D network that stands beside the temporal module."""
+    torch.save({**state, "_features.stem.conv.weight": torch.zeros(32, 3, 3, 3)}, path)
+    return path
+
+
+def save_netvlad(path: Path, state: dict[str, Tensor]) -> Path:
+    """Weights, epoch and optimizer of sn-spotting."""
+    torch.save({"epoch": 12, "state_dict": state, "best_loss": 0.1, "optimizer": {"state": {}}}, path)
+    return path
+
+
+def assert_matches(found: Tensor, expected: Any) -> None:
+    """Hold a float32 tensor against whole reference values or samples of them."""
+    if isinstance(expected, dict):
+        assert list(found.shape) == expected["shape"]
+        found = found.flatten()[expected["flat_indices"]]
+        expected = expected["values"]
+    torch.testing.assert_close(found.float(), torch.tensor(expected), rtol=1e-4, atol=1e-5)
