@@ -244,6 +244,36 @@ def evaluate(
 
 
 @app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of runs or models; differences are to the first.")
+    ],
+    data: Data = _DATA,
+    features: Features = _FEATURES,
+    split: Split = "test",
+    tolerance: Tolerance = "1",
+    json: Annotated[Path | None, typer.Option(help="File for all numbers.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="File for the table, to be pasted.")] = None,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Put runs side by side on one split, with the intervals that chance allows."""
+    from bas.heads.compare import compare as run
+
+    run(
+        runs,
+        data=data,
+        features=features,
+        split=split,
+        device=_device(device),
+        tolerance=tolerance,
+        decoder=decoder,
+        json=json,
+        markdown=markdown,
+    )
+
+
+@app.command()
 def predict(
     video: Annotated[Path, typer.Argument(help="Any video of a match.")],
     model: Annotated[Path, typer.Option(help="Folder of a run or a model.")],

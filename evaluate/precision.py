@@ -31,8 +31,8 @@ from bas.evaluate.tolerance import reach_frames
 VECTOR_SECONDS = 120 * 60
 """Length of the evaluator's vectors: what lies beyond is moved onto their last row."""
 
-_THRESHOLDS = np.linspace(0, 1, 200)
-_RECALLS = np.arange(11) / 10
+THRESHOLDS = np.linspace(0, 1, 200)
+RECALLS = np.arange(11) / 10
 _UNSHOWN_FACTOR = 17, 13  # the evaluator multiplies and divides by these where tolerances are several
 
 
@@ -205,10 +205,10 @@ def _nearest(spots: Cells, frames: Int64[np.ndarray, "n"]) -> Float64[np.ndarray
 
 def _matched(column: _Column, *, reach: int) -> Bool[np.ndarray, "n"]:
     """Which of the pooled detections a spot takes."""
-    return np.concatenate([np.zeros(0, dtype=bool), *(_taken(*cells, reach=reach) for cells in column.cells)])
+    return np.concatenate([np.zeros(0, dtype=bool), *(taken(*cells, reach=reach) for cells in column.cells)])
 
 
-def _taken(spots: Cells, detections: Cells, *, reach: int) -> Bool[np.ndarray, "n"]:
+def taken(spots: Cells, detections: Cells, *, reach: int) -> Bool[np.ndarray, "n"]:
     """Let each spot in time take the highest free detection in reach, the earliest of equals.
 
     The order is the spots', not the confidences': an earlier spot may steal the detection of a
@@ -229,9 +229,9 @@ def _sides(column: _Column, hits: Bool[np.ndarray, "n"]) -> tuple[float, float, 
     visible, unshown = column.nearest > 0, column.nearest < 0
     num_spots = column.num_visible + column.num_unshown
     return (
-        _area(column.scores, hits, num_spots=num_spots, thresholds=_THRESHOLDS),
-        _area(column.scores[visible], hits[visible], num_spots=column.num_visible, thresholds=_THRESHOLDS),
-        _area(column.scores[unshown], hits[unshown], num_spots=column.num_unshown, thresholds=_THRESHOLDS),
+        _area(column.scores, hits, num_spots=num_spots, thresholds=THRESHOLDS),
+        _area(column.scores[visible], hits[visible], num_spots=column.num_visible, thresholds=THRESHOLDS),
+        _area(column.scores[unshown], hits[unshown], num_spots=column.num_unshown, thresholds=THRESHOLDS),
         _area(column.scores, hits, num_spots=num_spots, thresholds=np.unique(column.scores)),
     )
 
@@ -251,18 +251,21 @@ def _area(
     right = np.concatenate([[0], np.cumsum(hits[order])])[claimed]
     precision = right / np.maximum(claimed, 1)
     recall = right / num_spots
-    best = np.where(recall >= _RECALLS[:, None], precision, 0.0).max(axis=1)
+    best = np.where(recall >= RECALLS[:, None], precision, 0.0).max(axis=1)
     return float(np.cumsum(best)[-1] / 11)  # added in order: numpy's own sum rounds differently
 
 
 def _over_tolerances(values: Float64[np.ndarray, "tolerances classes"]) -> Average:
-    """The trapezoid over equally weighted steps: the first and last tolerance count half."""
-    means = [float(np.mean(per_class)) for per_class in values]
-    steps = len(values) - 1
-    if not steps:
-        return Average(means[0], values[0])
-    integral, per_class = 0.0, np.zeros_like(values[0])
-    for i in range(steps):
-        integral += (means[i] + means[i + 1]) / 2
-        per_class += (values[i] + values[i + 1]) / 2
-    return Average(integral / steps, per_class / steps)
+    """Over several tolerances, the first and last of them counting half."""
+    means = np.array([np.mean(per_class) for per_class in values])
+    return Average(float(over_tolerances(means)), over_tolerances(values))
+
+
+def over_tolerances(values: Float64[np.ndarray, "tolerances *rest"]) -> Float64[np.ndarray, "*rest"]:
+    """The trapezoid over equally weighted steps."""
+    if len(values) == 1:
+        return np.asarray(values[0])
+    total = np.zeros(values.shape[1:])
+    for one, next_one in pairwise(values):
+        total = total + (one + next_one) / 2
+    return np.asarray(total / (len(values) - 1))

@@ -49,7 +49,7 @@ def evaluate_run(
     Raises:
         MissingError, DataError: the model, a match, its labels or a video is not there, or wrong.
     """
-    model = _load(run, device=device)
+    model = load_stacker(run, device=device)
     dataset = open_dataset(data, video=model.settings.extract.video)
     games = dataset.split(split)
     if set(actions_of(model.classes)) != set(dataset.classes):
@@ -59,7 +59,7 @@ def evaluate_run(
         )
     labels_of_games(games)  # a split without labels is refused before hours of extraction
     console.say(f"{run} on {len(games)} {split} matches of {data}; rows in {features}, on {device}.")
-    caches = _rows(model, games, features=features, decoder=decoder)
+    caches = model_rows(model, games, features=features, decoder=decoder)
     out = out or run / "predictions" / split
     return evaluate_model(
         model,
@@ -100,7 +100,7 @@ def predict_video(video: Path, folder: Path, *, out: Path | None, device: str, d
     """
     _require_file(video)
     out = out or video.with_suffix(".spots")
-    model = _load(folder, device=device)
+    model = load_stacker(folder, device=device)
     game, scores = _score_video(video, model, features=out / "features", decoder=decoder)
     halves = write_game(
         out, game.id, {1: scores}, actions=actions_of(model.classes), peaks=model.settings.peaks
@@ -109,7 +109,13 @@ def predict_video(video: Path, folder: Path, *, out: Path | None, device: str, d
     _show(halves[1], model, out=out)
 
 
-def _load(folder: Path, *, device: str) -> Stacker:
+def load_stacker(folder: Path, *, device: str) -> Stacker:
+    """The model in a folder, one that reads videos.
+
+    Raises:
+        MissingError: the folder holds no model.
+        DataError: it is damaged, or has no encoder.
+    """
     model = load_model(folder, device=device)
     if not isinstance(model, Stacker):
         raise DataError(
@@ -127,12 +133,12 @@ def _require_file(video: Path) -> None:
 
 def _score_video(video: Path, model: Stacker, *, features: Path, decoder: Decoder) -> tuple[Game, Scores]:
     (game,) = open_dataset(video).games
-    caches = _rows(model, [game], features=features, decoder=decoder)
+    caches = model_rows(model, [game], features=features, decoder=decoder)
     with_rows([game], caches)
     return game, slide(model, caches[video])
 
 
-def _rows(
+def model_rows(
     model: Stacker, games: Sequence[Game], *, features: Path, decoder: Decoder
 ) -> dict[Path, FeatureCache]:
     """The rows that a model reads, by its own encoder; extracted first where they lack."""

@@ -109,7 +109,7 @@ class Blocks3D(WindowHead):
         """Rows a spacing apart are one sequence; there are `spacing` of them."""
         reach = self.slices // 2
         logits: Tensor | None = None
-        for phase in range(self.spacing):
+        for phase in range(min(self.spacing, len(rows))):
             numbers = np.arange(phase - reach * self.spacing, len(rows) + reach * self.spacing, self.spacing)
             told = self._dense_sequence(rows, numbers.clip(0, len(rows) - 1))
             if logits is None:

@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from bas.config import NetVLADSettings, Pooling
 from bas.errors import DataError
-from bas.heads.netvlad import NetVLAD, NetVLADPlusPlus
+from bas.heads.head import WindowHead
+from bas.heads.netvlad import NetVLAD, TemporalPooling
+from bas.heads.outputs import Task
 
 
 def _head(
-    *, dim: int = 16, clusters: int = 4, side: int = 5, shape: tuple[int, int, int] = (6, 2, 3)
-) -> NetVLADPlusPlus:
+    pool: Pooling = "NetVLAD++", *, dim: int = 16, clusters: int = 4, window: int = 10
+) -> TemporalPooling:
     torch.manual_seed(0)
-    return NetVLADPlusPlus(shape, classes=3, dim=dim, clusters=clusters, side=side, dropout=0.4).eval()
+    settings = NetVLADSettings(pool=pool, dim=dim, clusters=clusters)
+    return TemporalPooling((6, 2, 3), Task(3), settings, window=window).eval()
 
 
 def _rows(count: int, shape: tuple[int, int, int] = (6, 2, 3)) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(count, *shape)).astype(np.float16)
 
 
-def _windowed(head: NetVLADPlusPlus, rows: np.ndarray) -> torch.Tensor:
+def _windowed(head: WindowHead, rows: np.ndarray) -> torch.Tensor:
     numbers = np.clip(np.arange(len(rows))[:, None] + head.offsets, 0, len(rows) - 1)
     with torch.no_grad():
-        logits: torch.Tensor = head(torch.from_numpy(rows[numbers]).float())
+        logits: torch.Tensor = head(torch.from_numpy(rows[numbers]).float()).logits[:, 0]
     return logits
+
+
+@pytest.mark.parametrize("pool", get_args(Pooling))
+def test_every_pooling_scores_a_match_as_its_windows(pool: Pooling) -> None:
+    head, rows = _head(pool, window=7), _rows(50)
+    head.start(_rows(200), seed=0)
+    torch.testing.assert_close(head.match_logits(rows), _windowed(head, rows), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("count", [1, 3, 10, 1024, 2500])
@@ -41,11 +53,13 @@ def test_a_match_scored_row_by_row_equals_its_windows(count: int) -> None:
 def test_rows_that_are_as_wide_as_the_head_pass_no_layer() -> None:
     head = _head(dim=36)
     assert [name for name, _ in head.named_parameters() if "projection" in name] == []
-    assert len(_head(dim=16).projection.weight) == 16  # type: ignore[arg-type]
+    assert [p.shape for name, p in _head(dim=16).named_parameters() if name == "projection.weight"] == [
+        (16, 36)
+    ]
 
 
 def test_the_window_is_half_before_the_row_and_half_from_it_on() -> None:
-    head, rows = _head(side=3), _rows(40)
+    head, rows = _head(window=6), _rows(40)
     before = head.match_logits(rows)
     changed = rows.copy()
     changed[20] += 1
@@ -59,6 +73,7 @@ def test_pooling_is_the_published_one() -> None:
     """Residuals summed by assignment, L2 per cluster, flattened cluster-fast, L2."""
     torch.manual_seed(1)
     vlad = NetVLAD(5, 3)
+    assert vlad.centers is not None
     units = functional.normalize(torch.randn(2, 7, 5), dim=-1)
     expected = torch.zeros(2, 5, 3)
     for b in range(2):
@@ -85,7 +100,7 @@ def test_projected_rows_start_centered_and_white() -> None:
     head, rows = _head(dim=10), _rows(2000)
     rows[:, 0] *= 3
     head.start(rows, seed=0)
-    inputs = (torch.from_numpy(rows).float().flatten(1) - head.mean) * head.scale
+    inputs = head.standard(torch.from_numpy(rows).float().flatten(1))
     projected = head.projection(inputs).detach()
     torch.testing.assert_close(projected.mean(dim=0), torch.zeros(10), rtol=0, atol=0.05)
     torch.testing.assert_close(projected.T @ projected / len(rows), torch.eye(10), rtol=0, atol=0.05)

@@ -1,0 +1,234 @@
+"""`bas compare`: runs side by side on one split, with what chance allows."""
+
+from __future__ import annotations
+
+import json as json_text
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bas import console
+from bas.dataset import open_dataset
+from bas.errors import SettingsError
+from bas.evaluate.bootstrap import BLOCK_SECONDS, Interval, interval, resampled_mean_ap
+from bas.evaluate.peaks import actions_of, detections
+from bas.evaluate.predict import slide
+from bas.evaluate.run import labels_of_games
+from bas.evaluate.score import score_documents
+from bas.evaluate.soccernet import Prediction, predictions_of, results_document
+from bas.evaluate.tolerance import tolerance_name, window_text
+from bas.extract.cache import FeatureCache
+from bas.extract.decode import Decoder
+from bas.files import atomic_write, write_json
+from bas.heads.apply import load_stacker, model_rows
+from bas.heads.material import with_rows
+from bas.heads.stacker import Stacker
+from bas.types import Game
+
+_RESAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """One run on the split."""
+
+    run: Path
+    head: str
+    mean_ap: float
+    interval: Interval
+    parameters: int
+    """Of the head."""
+    training_seconds: float | None
+    """Of all its epochs, validation included; None for a model that was not fitted here."""
+    frames_per_second: float
+    """Frames of the clock scored a second, from cached rows to events."""
+    difference: Interval | None
+    """Of its mAP less that of the first run, on the same resamples; None for the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All runs on one split."""
+
+    split: str
+    games: tuple[str, ...]
+    tolerances: tuple[float, ...]
+    device: str
+    contestants: tuple[Contestant, ...]
+
+
+def compare(
+    runs: Sequence[Path],
+    *,
+    data: Path,
+    features: Path,
+    split: str,
+    device: str,
+    tolerance: str = "1",
+    decoder: Decoder = "auto",
+    json: Path | None = None,
+    markdown: Path | None = None,
+) -> Comparison:
+    """Score runs on one split, resample its minutes, and print the table.
+
+    Args:
+        runs: folders of finished runs or models; differences are to the first.
+        data: the matches.
+        features: folder of all caches; rows that are missing are extracted first.
+        split: of the matches.
+        device: that the heads compute on.
+        tolerance: as `bas.evaluate.tolerance.parse_tolerance` takes it.
+        decoder: of rows that are missing.
+        json: takes all numbers.
+        markdown: takes the table, to be pasted.
+
+    Raises:
+        SettingsError: the runs tell different classes, or one is named twice.
+        MissingError, DataError: a model, a match, its labels or a video is not there, or wrong.
+    """
+    if len(set(runs)) < len(runs):
+        raise SettingsError(f"A run is named twice: {', '.join(map(str, runs))}. Name each once.")
+    models = [load_stacker(run, device=device) for run in runs]
+    actions = _common_actions(runs, models)
+    games = open_dataset(data, video=models[0].settings.extract.video).split(split)
+    labels = labels_of_games(games)
+    predictions, rates = [], []
+    for model in models:
+        caches = model_rows(model, games, features=features, decoder=decoder)
+        games = with_rows(games, caches)
+        found, frames_per_second = _predict(model, games, caches, actions)
+        predictions.append(found)
+        rates.append(frames_per_second)
+    labels = {game.id: labels[game.id] for game in games}
+    scored = [score_documents(labels, found, classes=actions, tolerance=tolerance) for found in predictions]
+    resampled = resampled_mean_ap(
+        labels, predictions, classes=actions, tolerance=tolerance, resamples=_RESAMPLES
+    )
+    contestants = tuple(
+        Contestant(
+            run=run,
+            head=model.settings.head.kind,
+            mean_ap=scored[i].mean_ap,
+            interval=interval(resampled[i]),
+            parameters=sum(parameter.numel() for parameter in model.head.parameters()),
+            training_seconds=_training_seconds(run),
+            frames_per_second=rates[i],
+            difference=interval(resampled[i] - resampled[0]) if i else None,
+        )
+        for i, (run, model) in enumerate(zip(runs, models, strict=True))
+    )
+    comparison = Comparison(split, tuple(labels), scored[0].tolerances, device, contestants)
+    _tell(comparison, framerate=scored[0].framerate)
+    if json is not None:
+        write_json(json, _document(comparison))
+        console.say(f"report: {json}")
+    if markdown is not None:
+        atomic_write(markdown, _markdown(comparison).encode())
+        console.say(f"table: {markdown}")
+    return comparison
+
+
+def _common_actions(runs: Sequence[Path], models: Sequence[Stacker]) -> tuple[str, ...]:
+    first, *others = (actions_of(model.classes) for model in models)
+    for run, actions in zip(runs[1:], others, strict=True):
+        if actions != first:
+            raise SettingsError(
+                f"{runs[0]} tells {', '.join(first)}, and {run} tells {', '.join(actions)}: their scores cannot be "
+                "compared. Compare runs of one vocabulary."
+            )
+    return first
+
+
+def _predict(
+    model: Stacker, games: Sequence[Game], caches: Mapping[Path, FeatureCache], actions: Sequence[str]
+) -> tuple[dict[str, tuple[Prediction, ...]], float]:
+    """Predictions as their files would hold them, and frames scored a second."""
+    frames, seconds, found = 0, 0.0, {}
+    for game in games:
+        started = time.perf_counter()
+        scores = {video.half: slide(model, caches[video.path]) for video in game.videos}
+        events = {half: detections(of_half, model.settings.peaks) for half, of_half in scores.items()}
+        seconds += time.perf_counter() - started
+        frames += sum(len(of_half.values) for of_half in scores.values())
+        document = results_document(game.id, events, classes=actions, fps=model.settings.extract.clock_rate)
+        found[game.id] = predictions_of(document, source=game.id)
+    return found, frames / seconds
+
+
+def _training_seconds(run: Path) -> float | None:
+    metrics = run / "metrics.jsonl"
+    if not metrics.is_file():
+        return None
+    return float(sum(json_text.loads(line)["seconds"] for line in metrics.read_text().splitlines()))
+
+
+def _tell(comparison: Comparison, *, framerate: int) -> None:
+    name = f"mAP@{tolerance_name(comparison.tolerances)}"
+    console.show(
+        f"{len(comparison.games)} games of {comparison.split}, window "
+        f"{window_text(comparison.tolerances, framerate=framerate)}; intervals hold 95 % of {_RESAMPLES:,} resamples of "
+        f"blocks of {BLOCK_SECONDS} s, scored on {comparison.device}"
+    )
+    rows = console.table(
+        name, "run", "head", name, "interval", "less the first", "parameters", "trained", "frames/s", left=2
+    )
+    for contestant in comparison.contestants:
+        rows.add_row(contestant.run.name, contestant.head, *_cells(contestant))
+    console.show(rows)
+
+
+def _cells(contestant: Contestant) -> list[str]:
+    """Numbers in words, in the order of the table's columns."""
+    trained = contestant.training_seconds
+    return [
+        f"{100 * contestant.mean_ap:.2f}",
+        _percent(contestant.interval),
+        "" if contestant.difference is None else _percent(contestant.difference, signed=True),
+        f"{contestant.parameters:,}",
+        "" if trained is None else f"{trained:,.0f} s",
+        f"{contestant.frames_per_second:,.0f}",
+    ]
+
+
+def _percent(of: Interval, *, signed: bool = False) -> str:
+    sign = "+" if signed else ""
+    return f"{100 * of.low:{sign}.1f} to {100 * of.high:{sign}.1f}"
+
+
+def _markdown(comparison: Comparison) -> str:
+    name = f"mAP@{tolerance_name(comparison.tolerances)}"
+    first = comparison.contestants[0].head
+    lines = [
+        f"| head | {name} | 95 % interval | less {first}, paired | parameters | training | frames scored a second |",
+        "|---|---|---|---|---|---|---|",
+        *(f"| `{c.head}` | {' | '.join(_cells(c))} |" for c in comparison.contestants),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _document(comparison: Comparison) -> dict[str, object]:
+    """All numbers as JSON; scores are in [0, 1]."""
+    return {
+        "split": comparison.split,
+        "games": list(comparison.games),
+        "tolerances_s": list(comparison.tolerances),
+        "device": comparison.device,
+        "resamples": _RESAMPLES,
+        "block_seconds": BLOCK_SECONDS,
+        "runs": [
+            {
+                "run": str(c.run),
+                "head": c.head,
+                "mAP": c.mean_ap,
+                "interval": [c.interval.low, c.interval.high],
+                "difference_to_first": None
+                if c.difference is None
+                else [c.difference.low, c.difference.high],
+                "parameters": c.parameters,
+                "training_seconds": c.training_seconds,
+                "frames_per_second": c.frames_per_second,
+            }
+            for c in comparison.contestants
+        ],
+    }

@@ -1,0 +1,109 @@
+"""Resampled scores: the official one where nothing is resampled, and the same draw for all systems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bas.evaluate import bootstrap
+from bas.evaluate.bootstrap import draw_weights, interval, resampled_mean_ap
+from bas.evaluate.score import score_documents
+from bas.evaluate.soccernet import Prediction
+from bas.types import Spot
+
+_CLASSES = ("PASS", "DRIVE", "GOAL")
+_MINUTE_MS = 60_000
+
+
+def _claim(position_ms: int, label: str, confidence: float) -> Prediction:
+    return Prediction(position_ms=position_ms, half=1, label=label, confidence=confidence, team=None)
+
+
+def _games(
+    seed: int, *, matches: int, events: int
+) -> tuple[dict[str, list[Spot]], dict[str, list[Prediction]]]:
+    """Annotations over seven minutes, and predictions near most of them and elsewhere; GOAL never occurs."""
+    random = np.random.default_rng(seed)
+    labels: dict[str, list[Spot]] = {}
+    claims: dict[str, list[Prediction]] = {}
+    for match in range(matches):
+        times = random.integers(0, 7 * _MINUTE_MS, events)
+        names = random.choice(_CLASSES[:2], events)
+        labels[f"match {match}"] = [Spot(int(t), str(n)) for t, n in zip(times, names, strict=True)]
+        near = np.clip(times + random.integers(-700, 700, events), 0, None)
+        far = random.integers(0, 7 * _MINUTE_MS, events)
+        claims[f"match {match}"] = [
+            _claim(int(t), str(n), float(c))
+            for t, n, c in zip(
+                [*near, *far], [*names, *names[::-1]], np.round(random.random(2 * events), 2), strict=True
+            )
+        ]
+    return labels, claims
+
+
+def _resampled(
+    labels: Mapping[str, Sequence[Spot]], *systems: Mapping[str, Sequence[Prediction]], seed: int = 0
+) -> np.ndarray:
+    return resampled_mean_ap(labels, systems, classes=_CLASSES, resamples=50, seed=seed)
+
+
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 10_000), tolerance=st.sampled_from(["1", "1,2,5", "tight"]))
+def test_every_block_once_is_the_official_score(seed: int, tolerance: str) -> None:
+    labels, claims = _games(seed, matches=2, events=15)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(bootstrap, "draw_weights", lambda blocks, **_: np.ones((1, sum(blocks))))
+        once = resampled_mean_ap(labels, [claims], classes=_CLASSES, tolerance=tolerance)
+    official = score_documents(labels, claims, classes=_CLASSES, tolerance=tolerance).mean_ap
+    assert once[0, 0] == pytest.approx(official, abs=1e-12)
+
+
+def test_systems_that_say_the_same_differ_by_nothing() -> None:
+    labels, claims = _games(1, matches=2, events=20)
+    one, other = _resampled(labels, claims, claims)
+    assert (one == other).all()
+    assert interval(one - other).low == interval(one - other).high == 0
+    assert not interval(one - other).clear_of_zero
+
+
+def test_a_system_that_misses_more_everywhere_is_worse_beyond_chance() -> None:
+    labels, claims = _games(2, matches=2, events=40)
+    perfect = {
+        game: [_claim(spot.position_ms, spot.label, 0.9) for spot in spots] for game, spots in labels.items()
+    }
+    one, other = _resampled(labels, perfect, claims)
+    assert interval(one - other).clear_of_zero
+    assert (one > other).all()
+
+
+def test_the_draw_is_a_function_of_the_seed() -> None:
+    labels, claims = _games(3, matches=2, events=20)
+    assert (_resampled(labels, claims) == _resampled(labels, claims)).all()
+    assert (_resampled(labels, claims) != _resampled(labels, claims, seed=1)).any()
+
+
+def test_blocks_are_drawn_within_their_match() -> None:
+    weights = draw_weights([7, 3, 90], resamples=200, seed=0)
+    for first, last, count in ((0, 7, 7), (7, 10, 3), (10, 100, 90)):
+        assert (weights[:, first:last].sum(axis=1) == count).all()
+    assert (weights[:, :7] != 1).any()
+
+
+def test_from_five_matches_on_matches_are_drawn_too() -> None:
+    weights = draw_weights([4] * 5, resamples=200, seed=0)
+    of_match = weights.reshape(200, 5, 4).sum(axis=2)
+    assert (of_match.sum(axis=1) == 20).all()
+    assert (of_match % 4 == 0).all()
+    assert {0, 4, 8} <= set(of_match.ravel().tolist())
+
+
+def test_a_class_lost_in_a_resample_does_not_lower_it() -> None:
+    labels = {"m": [Spot(1000, "PASS"), Spot(5 * _MINUTE_MS, "DRIVE")]}
+    claims = {"m": [_claim(1000, "PASS", 0.9), _claim(5 * _MINUTE_MS, "DRIVE", 0.9)]}
+    values = _resampled(labels, claims)[0]
+    assert values.max() == pytest.approx(2 / 3)
+    assert set(np.round(values, 6)) <= {0.0, round(2 / 3, 6)}  # 0 where neither was drawn
