@@ -6,12 +6,13 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from killing import forked, signal_in_step
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
@@ -19,7 +20,7 @@ import bas
 from bas.cli import app
 from bas.config import Pipeline, load
 from bas.dataset import open_dataset
-from bas.errors import BasError, DataError, LockedError, StoppedError
+from bas.errors import DataError, LockedError, StoppedError
 from bas.evaluate.predict import slide
 from bas.evaluate.score import Evaluation
 from bas.extract.cache import FeatureCache, open_cache
@@ -28,7 +29,6 @@ from bas.files import locked
 from bas.heads.apply import evaluate_run
 from bas.heads.lessons import Place
 from bas.heads.material import with_rows
-from bas.heads.optim import Optimizer
 from bas.heads.run import fit
 from bas.heads.stacker import Stacker
 from bas.types import Game
@@ -180,35 +180,6 @@ def _luma(video: Path) -> torch.Tensor:
     return torch.from_numpy(np.stack(rows))
 
 
-def _forked(work: Callable[[], object]) -> int:
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        except BasError as error:
-            status = error.exit_code
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def _signal_in_step(monkeypatch: pytest.MonkeyPatch, nth: int, number: int) -> None:
-    """Let the process signal itself at its nth training step."""
-    real = Optimizer.step
-    steps = 0
-
-    def step(self: Optimizer, loss: torch.Tensor) -> bool:
-        nonlocal steps
-        steps += 1
-        if steps == nth:
-            os.kill(os.getpid(), number)
-        return real(self, loss)
-
-    monkeypatch.setattr(Optimizer, "step", step)
-
-
 @pytest.mark.parametrize(
     ("nth", "number", "status"),
     [(2, signal.SIGKILL, -9), (7, signal.SIGKILL, -9), (6, signal.SIGTERM, 75), (10, signal.SIGUSR1, 75)],
@@ -217,8 +188,8 @@ def test_a_run_that_was_stopped_ends_in_the_same_bytes(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int, number: int, status: int
 ) -> None:
     with monkeypatch.context() as patched:
-        _signal_in_step(patched, nth, number)
-        assert _forked(lambda: _fit(tmp_path)) == status
+        signal_in_step(patched, nth, number)
+        assert forked(lambda: _fit(tmp_path)) == status
     (stopped,) = tmp_path.iterdir()
     assert stopped.name == run.name
     assert not (stopped / "model.safetensors").exists()
@@ -234,7 +205,10 @@ def test_a_run_that_was_stopped_ends_in_the_same_bytes(
 
 def _metrics(folder: Path) -> list[dict[str, float]]:
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+    return [
+        {key: value for key, value in line.items() if key not in ("seconds", "train_seconds")}
+        for line in lines
+    ]
 
 
 def test_a_run_at_work_is_left_alone(run: Path) -> None:

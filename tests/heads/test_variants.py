@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from killing import forked, signal_in_step
 from safetensors.torch import load_file
 
 import bas
@@ -64,6 +68,27 @@ def test_any_head_is_fitted_kept_and_scored(place: Place, head: str, sets: tuple
     assert evaluation.mean_ap == pytest.approx(kept, abs=1e-12)
     assert (evaluation.teams is None) == (settings.fit.teams == "none")
     assert len(bas.load_model(run).classes) == (12 if settings.fit.teams == "none" else 24)
+
+
+def test_a_clip_head_that_was_killed_ends_in_the_same_bytes(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sets = (
+        *_CLIPS,
+        "fit.epochs=3",
+        "fit.mixup=0.5",
+        "fit.jitter=0.5",
+        "head.scoring=softmax",
+        "head.dropout=0.5",
+    )
+    whole = fit(_settings("sgp", *sets), place)
+    elsewhere = replace(place, runs=tmp_path)
+    with monkeypatch.context() as patched:
+        signal_in_step(patched, 7, signal.SIGKILL)
+        assert forked(lambda: fit(_settings("sgp", *sets), elsewhere)) == -signal.SIGKILL
+    again = fit(_settings("sgp", *sets), elsewhere)
+    ours, theirs = (load_file(run / "model.safetensors") for run in (again, whole))
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
 def test_a_row_of_metrics_tells_how_often_each_class_was_drawn(place: Place) -> None:
