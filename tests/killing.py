@@ -1,38 +1,52 @@
-"""Processes that are stopped in the middle of their training."""
+"""Processes of their own, and processes that are stopped in the middle of their work."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
 from bas.errors import BasError
-from bas.heads.optim import Optimizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-def forked(work: Callable[[], object]) -> int:
-    """Do some work in a process of its own; its exit status, negative for a signal."""
+def in_child(work: Callable[[], object]) -> int:
+    """Do `work` in a process of its own; its exit code, or minus the signal that ended it."""
+    return end_of(start_child(work))
+
+
+def start_child(work: Callable[[], object]) -> int:
+    """Begin `work` in a process of its own."""
     child = os.fork()
     if child == 0:
-        status = 1
+        code = 1
         try:
             work()
-            status = 0
+            code = 0
         except BasError as error:
-            status = error.exit_code
+            code = error.exit_code
         finally:
-            os._exit(status)
+            os._exit(code)  # a child that lived on would run the other tests
+    return child
+
+
+def end_of(child: int) -> int:
+    """Exit code of a child when it ends, or minus the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def signal_in_step(monkeypatch: pytest.MonkeyPatch, nth: int, number: int) -> None:
     """Let the process signal itself at its nth training step."""
+    from bas.heads.optim import Optimizer
+
     real = Optimizer.step
     steps = 0
 
-    def step(self: Optimizer, loss: torch.Tensor) -> bool:
+    def step(self: Optimizer, loss: Tensor) -> bool:
         nonlocal steps
         steps += 1
         if steps == nth:

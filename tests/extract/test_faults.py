@@ -19,8 +19,9 @@ from typing import Any, Literal, NoReturn
 import pytest
 import torch
 from extracting import make_game, tiny_encoder, tiny_settings
+from killing import end_of, in_child, start_child
 
-from bas.errors import BasError, OutputError, StoppedError
+from bas.errors import OutputError, StoppedError
 from bas.extract import segments as segments_module
 from bas.extract.encoder import FrozenEncoder
 from bas.extract.fingerprint import fingerprint_of
@@ -92,30 +93,6 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(tmp_path, 38, monkeypatch)  # 19 rows: a segment of 12 and one of 7
-
-
-def in_child(work: Callable[[], object]) -> int:
-    """Do `work` in a process of its own; its exit code, or minus the signal that ended it."""
-    return end_of(start_child(work))
-
-
-def start_child(work: Callable[[], object]) -> int:
-    """Begin `work` in a process of its own."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        except BasError as error:
-            code = error.exit_code
-        finally:
-            os._exit(code)  # a child that lived on would run the other tests
-    return child
-
-
-def end_of(child: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 class Fault:

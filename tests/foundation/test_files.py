@@ -7,31 +7,16 @@ import multiprocessing
 import os
 import resource
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from killing import in_child
 
 from bas.errors import DataError, LockedError, MissingError, OutputError
 from bas.files import atomic_write, locked, parse_json, publish, read_json, write_at, write_json
 
 _CALLS = ("open", "posix_fallocate", "pwrite", "fsync", "replace")
-
-
-def _in_child(work: Callable[[], None]) -> int:
-    """Exit status of `work` in a forked process; negative for a signal."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        except OutputError as error:
-            status = error.exit_code
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def _break(call: str, nth: int, kind: str) -> None:
@@ -70,7 +55,7 @@ def test_whatever_fails_the_old_file_or_the_new_one_is_there_whole(
         _break(call, nth, kind)
         atomic_write(path, b"new" * 2000)
 
-    status = _in_child(work)
+    status = in_child(work)
     assert path.read_bytes() in (b"old" * 1000, b"new" * 2000)
     if status == 0:
         assert path.read_bytes() == b"new" * 2000
@@ -86,7 +71,7 @@ def test_a_short_write_is_continued(tmp_path: Path) -> None:
         _break("pwrite", 1, "short")
         atomic_write(tmp_path / "a", b"0123456789")
 
-    assert _in_child(work) == 0
+    assert in_child(work) == 0
     assert (tmp_path / "a").read_bytes() == b"0123456789"
 
 
@@ -97,7 +82,7 @@ def test_a_full_disk_is_told_with_bytes_needed_and_free(tmp_path: Path) -> None:
         with pytest.raises(OutputError, match=r"needs 5,000 bytes and [\d,]+ are free.*run the same command"):
             atomic_write(tmp_path / "a", bytes(5000))
 
-    assert _in_child(work) == 0
+    assert in_child(work) == 0
     assert list(tmp_path.iterdir()) == []
 
 

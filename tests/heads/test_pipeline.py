@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from killing import forked, signal_in_step
+from killing import in_child, signal_in_step
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
@@ -189,7 +189,7 @@ def test_a_run_that_was_stopped_ends_in_the_same_bytes(
 ) -> None:
     with monkeypatch.context() as patched:
         signal_in_step(patched, nth, number)
-        assert forked(lambda: _fit(tmp_path)) == status
+        assert in_child(lambda: _fit(tmp_path)) == status
     (stopped,) = tmp_path.iterdir()
     assert stopped.name == run.name
     assert not (stopped / "model.safetensors").exists()

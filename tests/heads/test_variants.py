@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from killing import forked, signal_in_step
+from killing import in_child, signal_in_step
 from safetensors.torch import load_file
 
 import bas
@@ -85,7 +85,7 @@ def test_a_clip_head_that_was_killed_ends_in_the_same_bytes(
     elsewhere = replace(place, runs=tmp_path)
     with monkeypatch.context() as patched:
         signal_in_step(patched, 7, signal.SIGKILL)
-        assert forked(lambda: fit(_settings("sgp", *sets), elsewhere)) == -signal.SIGKILL
+        assert in_child(lambda: fit(_settings("sgp", *sets), elsewhere)) == -signal.SIGKILL
     again = fit(_settings("sgp", *sets), elsewhere)
     ours, theirs = (load_file(run / "model.safetensors") for run in (again, whole))
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
