@@ -185,12 +185,18 @@ def import_weights(
     raw: Annotated[
         bool, typer.Option("--raw", help="lromul: the weights themselves, not their moving average.")
     ] = False,
-    window_seconds: Annotated[float, typer.Option(help="netvlad: length of its window.")] = 15.0,
+    pool: Annotated[
+        Literal["MAX", "MAX++", "AVG", "AVG++"] | None,
+        typer.Option(help="netvlad: its pooling, where the checkpoint has no clusters."),
+    ] = None,
+    window_seconds: Annotated[
+        float | None, typer.Option(help="netvlad: length of its window; 15 as published.")
+    ] = None,
 ) -> None:
     """Turn a published checkpoint into a model folder; nothing in it is executed."""
     from bas.heads.foreign import import_weights as run
 
-    run(source, file, out, classes=classes or (), raw=raw, window_seconds=window_seconds)
+    run(source, file, out, classes=classes or (), raw=raw, pool=pool, window_seconds=window_seconds)
 
 
 @app.command("eval")

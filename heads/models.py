@@ -111,17 +111,23 @@ def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:
 
 def _card(config: Mapping[str, Any]) -> str:
     extract, peaks = config["settings"]["extract"], config["settings"]["peaks"]
-    grid = "x".join(map(str, extract["grid"]))
+    channels, height, width = config["row_shape"]
+    if config["reads"] == "luma":
+        use = "Predict on any video: `bas predict match.mp4 --model THIS_FOLDER`."
+        encoder = (
+            f"{extract['encoder']}, pictures of {extract['width']} x {extract['height']}, a row every "
+            f"{extract['hop']} ticks at {extract['clock']} a second, grid {height}x{width}"
+        )
+    else:
+        use = "It reads vectors of another network: `bas.load_model(THIS_FOLDER)`, then (batch, rows, channels)."
+        encoder = f"none; {channels} values a row, a row every {extract['hop']} ticks at {extract['clock']} a second"
     return "\n".join(
         [
             "# A ball action spotting model",
             "",
-            f"Made with bas {config['bas']}. Predict on any video: `bas predict match.mp4 --model THIS_FOLDER`.",
+            f"Made with bas {config['bas']}. {use}",
             "",
-            (
-                f"- **Encoder**: {extract['encoder']}, pictures of {extract['width']} x {extract['height']}, "
-                f"a row every {extract['hop']} ticks at {extract['clock']} a second, grid {grid}"
-            ),
+            f"- **Encoder**: {encoder}",
             f"- **Head**: {config['settings']['head']['kind']}",
             f"- **Classes**: {', '.join(config['classes'])}",
             (

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import av
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from media import write_video
 from published import golden, save_lromul, save_netvlad, save_tdeed, state_of
 from torch import Tensor
 from typer.testing import CliRunner
@@ -15,8 +20,10 @@ from typer.testing import CliRunner
 import bas
 from bas.cli import app
 from bas.errors import BasError, DataError, MissingError, SettingsError
+from bas.evaluate.dense import SCORES_FILE, read_scores
 from bas.heads.foreign import import_weights
-from bas.heads.stacker import RowModel
+from bas.heads.foreign_sizes import Extreme
+from bas.heads.stacker import RowModel, Stacker
 
 
 def _tdeed(**changes: Any) -> dict[str, Tensor]:
@@ -29,9 +36,17 @@ def test_a_pickle_that_wants_to_execute_something_is_refused_and_executes_nothin
         def __reduce__(self) -> tuple[Any, ...]:
             return os.mkdir, (str(tmp_path / "executed"),)
 
-    torch.save({"nn_state_dict": {"classifier.weight": Evil()}}, tmp_path / "evil.pth")
-    with pytest.raises(DataError, match="Nothing of it was executed"):
-        import_weights("lromul", tmp_path / "evil.pth", tmp_path / "model")
+    for zipped in (True, False):
+        torch.save(
+            {"nn_state_dict": {"classifier.weight": Evil()}},
+            tmp_path / "evil.pth",
+            _use_new_zipfile_serialization=zipped,
+        )
+        with pytest.raises(
+            DataError, match=r"asks to execute \w+\.mkdir.*nothing of it was executed"
+        ) as caught:
+            import_weights("lromul", tmp_path / "evil.pth", tmp_path / "model")
+        assert "weights_only" not in str(caught.value)  # no advice to read it unsafely
     assert not (tmp_path / "executed").exists()
     assert not (tmp_path / "model").exists()
 
@@ -46,21 +61,33 @@ def test_the_moving_average_is_taken_or_the_weights_themselves(tmp_path: Path) -
         )
 
 
-def test_keys_and_shapes_that_do_not_fit_are_all_listed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", ["module.", "_orig_mod.", "_orig_mod.module."])
+def test_what_wrappers_put_before_every_name_is_dropped(tmp_path: Path, before: str) -> None:
+    state = state_of(golden("sgp_mixer"))
+    file = save_tdeed(tmp_path / "best.pt", {before + key: value for key, value in state.items()})
+    model = import_weights("tdeed", file, tmp_path / "model")
+    assert torch.equal(model.state_dict()["head.position"], state["temp_enc"])
+
+
+def test_keys_shapes_and_values_that_do_not_fit_are_all_listed(tmp_path: Path) -> None:
     state = _tdeed(
         **{
             "_temp_fine._sgp.3.psi.bias": None,
             "_temp_fine._sgp.3.fc.bias": torch.zeros(7),
             "_temp_fine.extra": torch.zeros(2),
+            "_temp_fine._sgpMixer.1.fc2.bias": torch.full((64,), torch.nan),
+            "_pred_displ._fc_out.bias": torch.zeros(1, dtype=torch.int64),
         }
     )
     with pytest.raises(DataError) as caught:
         import_weights("tdeed", save_tdeed(tmp_path / "best.pt", state), tmp_path / "model")
     message = str(caught.value)
-    assert "does not fit, in 3 tensors" in message
+    assert "does not fit, in 5 tensors" in message
     assert "_temp_fine.extra is unknown" in message
     assert "_temp_fine._sgp.3.fc.bias is (7,), wanted is (64,)" in message
-    assert "head.network.up.0.windows.gate.bias is missing" in message
+    assert "_temp_fine._sgp.3.psi.bias is missing" in message
+    assert "_temp_fine._sgpMixer.1.fc2.bias holds values that are not finite" in message
+    assert "_pred_displ._fc_out.bias is of torch.int64, wanted is torch.float32" in message
     assert not (tmp_path / "model").exists()
 
 
@@ -73,7 +100,7 @@ def test_the_checkpoint_of_another_system_is_refused(tmp_path: Path, source: Any
     ):
         if other != source:
             file = save(tmp_path / other, state_of(golden(name)))
-            with pytest.raises(DataError, match=r"has no |is missing, and its|no state dict"):
+            with pytest.raises(DataError, match=r"has no |is another checkpoint|no state dict"):
                 import_weights(source, file, tmp_path / "model")
 
 
@@ -81,13 +108,83 @@ def test_files_that_are_no_checkpoint_are_refused(tmp_path: Path) -> None:
     whole = save_tdeed(tmp_path / "best.pt", _tdeed()).read_bytes()
     for name, content in (("cut", whole[: len(whole) // 2]), ("empty", b""), ("text", b"weights")):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(DataError, match="Nothing of it was executed"):
+        with pytest.raises(DataError, match=f"{name} is no checkpoint .*Nothing of it was executed"):
             import_weights("tdeed", tmp_path / name, tmp_path / "model")
     with pytest.raises(MissingError, match="is not there"):
         import_weights("tdeed", tmp_path / "nothing", tmp_path / "model")
     torch.save([1, 2], tmp_path / "list")
     with pytest.raises(DataError, match="holds a list"):
         import_weights("tdeed", tmp_path / "list", tmp_path / "model")
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    places=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8)
+)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_damaged_files_are_refused_or_listed(
+    tmp_path_factory: pytest.TempPathFactory, zipped: bool, places: list[tuple[float, int]]
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "damaged.pt"
+    torch.save({"temp_enc": torch.ones(50, 64)}, file, _use_new_zipfile_serialization=zipped)
+    content = bytearray(file.read_bytes())
+    for place, value in places:
+        content[int(place * len(content))] = value
+    file.write_bytes(content)
+    with pytest.raises(DataError, match="damaged.pt"):
+        import_weights("tdeed", file, file.parent / "no model")
+
+
+def test_sizes_that_bas_cannot_build_are_refused(tmp_path: Path) -> None:
+    file = save_tdeed(tmp_path / "best.pt", _tdeed(**{"_temp_fine._sgp.0.psi.weight": torch.zeros(64, 1, 8)}))
+    with pytest.raises(SettingsError, match="kernel is odd"):
+        import_weights("tdeed", file, tmp_path / "model")
+    file = save_netvlad(tmp_path / "model.pth.tar", state_of(golden("netvlad")))
+    with pytest.raises(SettingsError, match="less than or equal to 30, got 60"):
+        import_weights("netvlad", file, tmp_path / "model", window_seconds=60.0)
+    state = state_of(golden("stacker_short"))
+    for shape, error, message in (
+        ((2, 7 * 256), SettingsError, "frames: Input should be 15 or 33, got 21"),
+        ((0, 1280), DataError, r"classifier.weight, .* has the shape \(0, 1280\)"),
+    ):
+        file = save_lromul(tmp_path / "model.pth", state | {"classifier.weight": torch.zeros(shape)})
+        with pytest.raises(error, match=message):
+            import_weights("lromul", file, tmp_path / "model")
+
+
+def test_what_is_for_another_source_is_refused(tmp_path: Path) -> None:
+    file = save_tdeed(tmp_path / "best.pt", _tdeed())
+    for options in ({"raw": True}, {"pool": "MAX"}, {"window_seconds": 20.0}):
+        with pytest.raises(SettingsError, match="leave it out, this is one of tdeed"):
+            import_weights("tdeed", file, tmp_path / "model", **options)
+    torch.save({"nn_state_dict": state_of(golden("stacker_short"))}, tmp_path / "average.pth")
+    with pytest.raises(DataError, match="has no no_ema_nn_state_dict"):
+        import_weights("lromul", tmp_path / "average.pth", tmp_path / "model", raw=True)
+
+
+@pytest.mark.parametrize("pool", get_args(Extreme))
+def test_pooling_without_weights_is_told_by_the_user(tmp_path: Path, pool: Extreme) -> None:
+    generator = torch.Generator().manual_seed(0)
+    parts = 2 if pool.endswith("++") else 1
+    state = {
+        "feature_extractor.weight": torch.randn(512, 24, generator=generator),
+        "feature_extractor.bias": torch.randn(512, generator=generator),
+        "fc.weight": torch.randn(18, 512 * parts, generator=generator),
+        "fc.bias": torch.randn(18, generator=generator),
+    }
+    file = save_netvlad(tmp_path / "model.pth.tar", state)
+    with pytest.raises(DataError, match="has no clusters.*--pool"):
+        import_weights("netvlad", file, tmp_path / "model")
+    import_weights("netvlad", file, tmp_path / "model", pool=pool, window_seconds=10.0)
+    rows = torch.randn(2, 20, 24, generator=generator)
+    vectors = rows @ state["feature_extractor.weight"].T + state["feature_extractor.bias"]
+    pooled = [half.amax(1) if "MAX" in pool else half.mean(1) for half in vectors.chunk(parts, dim=1)]
+    expected = torch.cat(pooled, dim=1) @ state["fc.weight"].T + state["fc.bias"]
+    with torch.no_grad():
+        torch.testing.assert_close(bas.load_model(tmp_path / "model")(rows), expected, rtol=1e-4, atol=1e-3)
+    with_clusters = save_netvlad(tmp_path / "clusters.pth.tar", state_of(golden("netvlad")))
+    with pytest.raises(DataError, match="pools by NetVLAD, as its clusters tell: leave out --pool"):
+        import_weights("netvlad", with_clusters, tmp_path / "other", pool=pool)
 
 
 def test_without_a_team_layer_the_columns_are_the_classes(tmp_path: Path) -> None:
@@ -151,3 +248,35 @@ def test_a_model_without_an_encoder_does_not_read_videos(tmp_path: Path) -> None
         result = CliRunner().invoke(app, command)
         assert isinstance(result.exception, BasError)
         assert "has no encoder" in str(result.exception)
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "vectors of another network" in card
+    assert "bas predict" not in card
+
+
+def test_an_imported_stacker_spots_on_any_video_with_its_own_encoder(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "match.mp4", 6, size=(1280, 720))
+    import_weights(
+        "lromul", save_lromul(tmp_path / "model.pth", state_of(golden("stacker_short"))), tmp_path / "model"
+    )
+    command = ["predict", str(video), "--model", str(tmp_path / "model"), "--out", str(tmp_path / "spots")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, (result.output, result.exception)
+    (path,) = (tmp_path / "spots").rglob("match.h5")
+    (scores,) = (tmp_path / "spots").rglob(SCORES_FILE)
+    model, rows = bas.load_model(tmp_path / "model"), bas.open_cache(path).features
+    assert isinstance(model, Stacker)
+    with av.open(str(video)) as container:
+        luma = torch.stack([torch.from_numpy(_plane(frame)) for frame in container.decode(video=0)])
+    window = torch.from_numpy(rows[(1 + model.head.offsets).clip(0, 2)]).float()
+    with torch.no_grad():
+        (middle,) = model.rows(luma[None, [0, 2, 4]].float() / 255).numpy()
+        (told,) = torch.as_tensor(model.speak(window[None])).sigmoid().numpy()
+    noise = 1e-5 * np.abs(middle).max()  # of float32, in maps that reach 100 with these weights
+    np.testing.assert_allclose(rows[1], middle, rtol=1e-3, atol=noise)  # float16 has 11 bits
+    np.testing.assert_allclose(read_scores(scores)[1].values[2], told, rtol=1e-4, atol=1e-6)
+
+
+def _plane(frame: av.VideoFrame) -> np.ndarray:
+    """Luma as it was decoded; a conversion would stretch its range."""
+    plane = np.asarray(frame.planes[0]).reshape(frame.height, -1)
+    return plane[:, : frame.width].copy()

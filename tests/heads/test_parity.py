@@ -62,14 +62,21 @@ def test_the_temporal_module_is_that_of_tdeed(tmp_path: Path) -> None:
     rows = torch.randn(
         reference["input"]["b"], config["clip"], config["dim"], generator=torch.Generator().manual_seed(seed)
     )
-    with torch.no_grad():  # in float64: the reference was rounded once already, at values near 200
-        told = model.double()(rows.double())
+    with torch.no_grad():
+        told = model(rows)
+        exact = model.double()(rows.double())
     assert isinstance(told, Output)
-    assert told.displacement is not None
+    assert isinstance(exact, Output)
+    for output in (told, exact):
+        assert output.displacement is not None
+        assert_matches(output.logits, reference["class_logits"])
+        assert_matches(output.displacement[..., 0], reference["displacement"])
+    # Team logits reach 185 and some are near 0: there float32 errs by up to 3e-4, by the order that a CPU
+    # sums in, and only float64 meets the tolerance on every CPU.
+    assert exact.team is not None
     assert told.team is not None
-    assert_matches(told.logits, reference["class_logits"])
-    assert_matches(told.displacement[..., 0], reference["displacement"])
-    assert_matches(told.team, reference["team_logits"])
+    assert_matches(exact.team, reference["team_logits"])
+    torch.testing.assert_close(told.team, exact.team.float(), rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["netvlad", "netvlad_plus_plus", "netrvlad_plus_plus"])
