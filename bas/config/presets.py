@@ -49,15 +49,9 @@ def load(
         for part in reversed(key.strip().split(".")):
             nested = {part: nested}
         _overlay(merged, nested)
-    settings = parse(merged, source=str(files[-1]) if files and not assignments else "The command line")
-    if head is not None and settings.head.kind != (
-        kind := read_yaml(_named("heads", name=head)[0])["head"]["kind"]
-    ):
-        raise SettingsError(
-            f"{head} is a head of kind {kind}, and the preset or --set makes it {settings.head.kind}. "
-            f"Name that one instead: bas fit-head {settings.head.kind}."
-        )
-    return settings
+    if head is not None:
+        _require_kind(head, merged)
+    return parse(merged, source=str(files[-1]) if files and not assignments else "The command line")
 
 
 def parse(values: Mapping[str, Any], *, source: str) -> Pipeline:
@@ -67,7 +61,9 @@ def parse(values: Mapping[str, Any], *, source: str) -> Pipeline:
     except ValidationError as error:
         lines = [f"{source} does not describe a run:"]
         for problem in error.errors():
-            where = ".".join(str(part) for part in problem["loc"])
+            stage, *rest = map(str, problem["loc"])
+            kind = len(rest) > 1  # pydantic names the kind of a head before its setting
+            where = ".".join([stage, *(rest[1:] if stage == "head" and kind else rest)])
             lines.append(f"  {where}: {problem['msg']}, got {problem['input']!r}{_suggestion(where)}")
         raise SettingsError("\n".join(lines)) from error
 
@@ -115,6 +111,17 @@ def _named(*stages: Stage, name: str) -> list[Path]:
     return files
 
 
+def _require_kind(head: str, merged: Mapping[str, Any]) -> None:
+    """Refuse settings that make another head than the one that was asked for."""
+    (file,) = _named("heads", name=head)
+    kind, found = read_yaml(file)["head"]["kind"], merged["head"]
+    if isinstance(found, dict) and found["kind"] != kind:
+        raise SettingsError(
+            f"{head} is a head of kind {kind}, and the preset or --set makes it {found['kind']}. Name that one "
+            f"instead: bas fit-head {found['kind']}."
+        )
+
+
 def _overlay(base: dict[str, Any], top: Mapping[str, Any]) -> None:
     for key, value in top.items():
         if isinstance(value, Mapping) and isinstance(base.get(key), dict):
@@ -125,7 +132,7 @@ def _overlay(base: dict[str, Any], top: Mapping[str, Any]) -> None:
 
 def _suggestion(where: str) -> str:
     known = [f"{s}.{f}" for s, field in Pipeline.model_fields.items() for f in _fields_of(field.annotation)]
-    if where in known:
+    if where in known or "." not in where:
         return ""
     near = difflib.get_close_matches(where, known, 1, cutoff=0.7)
     return f" (did you mean {near[0]}?)" if near else ""
