@@ -28,7 +28,7 @@ STACK_SECONDS = Fraction(6, 25)
 """From one stack of a window to the next: the three pictures of a stack, two ticks apart, follow each other."""
 
 _REDUCTION = 24  # of the wide channels in squeeze and excitation
-_CHUNK_WINDOWS = 32
+_CHUNK_CELLS = 10_000  # of the maps of all windows that pass the blocks at once
 _CHUNK_SLICES = 256
 _CHUNK_ROWS = 256
 
@@ -47,8 +47,9 @@ class Blocks3D(WindowHead):
             spacing: rows from one slice of a window to the next.
         """
         super().__init__(row_shape, settings.scoring)
-        channels, _, _ = row_shape
+        channels, height, width = row_shape
         self.slices, self.spacing = settings.frames // 3, spacing
+        self._chunk_windows = max(1, _CHUNK_CELLS // (self.slices * height * width))
         self.offsets = spacing * (np.arange(self.slices) - self.slices // 2)
         self._dense = settings.mode == "dense"
         self.projection = _projection(channels, channels)
@@ -101,7 +102,7 @@ class Blocks3D(WindowHead):
             centers = torch.arange(last - first)
             logits += [
                 self._from_projected(projected[some[:, None] + window]).logits[:, 0]
-                for some in torch.split(centers, _CHUNK_WINDOWS)
+                for some in torch.split(centers, self._chunk_windows)
             ]
         return torch.cat(logits)
 
@@ -135,7 +136,8 @@ class Blocks3D(WindowHead):
             inside = narrowed[first - reach - low : last + reach - low]
             windows = rearrange(inside.unfold(0, self.slices, 1), "b d y x t -> b (t d) y x")
             logits += [
-                self.speak(self.pooling(part)).logits[:, 0] for part in torch.split(windows, _CHUNK_WINDOWS)
+                self.speak(self.pooling(part)).logits[:, 0]
+                for part in torch.split(windows, self._chunk_windows)
             ]
         return torch.cat(logits)
 
