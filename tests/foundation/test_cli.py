@@ -14,8 +14,10 @@ from bas.cli import app
 _OPTIONS = {
     "synth": "--layout --matches --minutes --profile --seed --size",
     "doctor": "--video",
-    "extract": "--data --decoder --device --out --plan --preset --set --shard --split",
-    "fit-head": "--data --decoder --device --features --out --preset --set",
+    "extract": "--data --decoder --device --flip --out --plan --preset --set --shard --split",
+    "fit-head": "--all-data --data --decoder --device --features --fold --out --preset --set",
+    "import-weights": "--class --out --pool --raw --window-seconds",
+    "compare": "--data --decoder --device --features --json --markdown --split --tolerance",
     "eval": "--data --decoder --device --features --json --out --predictions --run --split --tolerance",
     "predict": "--decoder --device --model --out",
     "demo": "--device --out",

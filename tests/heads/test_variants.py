@@ -53,7 +53,7 @@ def _games(place: Place, split: str) -> tuple[Game, ...]:
     [
         ("linear", ()),
         ("gru", _CLIPS),
-        ("sgp", (*_CLIPS, "fit.teams=output", "head.displacement=class")),
+        ("sgp", (*_CLIPS, "fit.teams=output", "head.displacement=class", "head.scoring=sigmoid")),
         ("sgp", (*_CLIPS, "head.scoring=softmax", "fit.mixup=0.2", "fit.precision=bf16")),
         ("blocks3d", ("head.blocks=1", "fit.samples=8", "head.mode=dense")),
         ("netvlad", ("head.pool=MAX++", "fit.flip=true", "fit.teams=classes", "fit.class_probability=0.5")),
@@ -153,7 +153,7 @@ def test_a_warm_start_takes_what_fits_and_names_the_rest(
     )
     told = capsys.readouterr()
     assert f"tensors start from {first}" in told.out + told.err
-    assert "classifier.layer.weight (12x64 there, 24x64 here)" in " ".join((told.out + told.err).split())
+    assert "classifier.layer.weight (13x64 there, 25x64 here)" in " ".join((told.out + told.err).split())
     ours, theirs = (load_file(run / "model.safetensors") for run in (second, first))
     unlike = {key for key in theirs if ours[key].shape != theirs[key].shape}
     assert unlike == {"head.classifier.layer.weight", "head.classifier.layer.bias"}
