@@ -7,8 +7,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from einops import rearrange
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from bas.config import Blocks3DSettings, GRUSettings, LinearSettings, SGPSettings
 from bas.heads import blocks3d
@@ -83,6 +85,31 @@ def test_a_dense_pass_does_not_depend_on_where_it_is_cut(count: int, monkeypatch
     torch.testing.assert_close(head.match_logits(rows), whole, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("count", [1, 7, 30])
+def test_a_dense_pass_is_what_its_definition_gives_slice_by_slice(count: int) -> None:
+    """Every phase one sequence; excitation by the mean of the five slices around each, as many as there are."""
+    head, rows = _blocks("dense"), torch.from_numpy(_rows(count)).float()
+    expected = torch.zeros(count, 3)
+    with torch.no_grad():
+        for phase in range(min(3, count)):
+            numbers = torch.arange(phase - 6, count + 6, 3)
+            x = rearrange(head.projection(rows[numbers.clamp(0, count - 1)]), "t c y x -> 1 c t y x")
+            for block in head.blocks:
+                assert isinstance(block, blocks3d.InvertedResidual3D)
+                mixed = block.mix(block.widen(x))
+                excited = mixed.clone()
+                for t in range(len(numbers)):
+                    mean = mixed[:, :, max(0, t - 2) : t + 3].mean(dim=(2, 3, 4), keepdim=True)
+                    gate = block.excite.expand(functional.silu(block.excite.reduce(mean))).sigmoid()
+                    excited[:, :, t : t + 1] = mixed[:, :, t : t + 1] * gate
+                x = x + block.narrow(excited)
+            slices = head.narrow(rearrange(x, "1 c t y x -> t c y x"))
+            for k in range(2, len(numbers) - 2):
+                around = rearrange(slices[k - 2 : k + 3], "t c y x -> (t c) y x")
+                expected[numbers[k]] = head.classifier.layer(head.pooling(around))
+    torch.testing.assert_close(head.match_logits(rows.half().numpy()), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_a_dense_pass_of_one_block_without_excitation_sees_what_a_window_sees_in_its_middle() -> None:
     """Only squeeze and excitation, and the zeros around a window, set the two apart."""
     settings_ = Blocks3DSettings(blocks=1, projection=8, mode="dense")
@@ -125,6 +152,18 @@ def test_a_clip_of_another_length_stretches_the_position_code() -> None:
     assert told.logits.shape == (2, 40, 3)
     assert told.team is not None
     assert told.team.shape == (2, 40)
+
+
+def test_a_position_code_that_was_stretched_before_says_the_same() -> None:
+    short, long = (_clips(SGPSettings(dim=16, clip_rows=rows)) for rows in (16, 31))
+    weights = short.state_dict()
+    code = weights["position"]
+    between = torch.cat([(code[:-1] + code[1:]) / 2, code[:1]])  # of 31 rows every second is one of the 16
+    weights["position"] = rearrange(torch.stack([code, between]), "two t c -> (t two) c")[:-1]
+    long.load_state_dict(weights)
+    rows = torch.from_numpy(_rows(31)).float()[None]
+    with torch.no_grad():
+        torch.testing.assert_close(short(rows).logits, long(rows).logits, rtol=1e-4, atol=1e-5)
 
 
 @settings(deadline=None, max_examples=30)
