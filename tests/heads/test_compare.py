@@ -54,7 +54,9 @@ def test_runs_stand_beside_each_other_with_intervals(
     lines = (tmp_path / "compare.md").read_text().splitlines()
     assert len({line.count("|") for line in lines}) == 1
     assert lines[0].startswith("| head | mAP@1 |")
-    assert runs[0].name in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert runs[0].name in told.out
+    assert "1 of 1 matches are shorter than 3 minutes" in " ".join(told.err.split())
 
 
 def test_runs_of_other_vocabularies_are_refused(place: Place, tmp_path: Path) -> None:
