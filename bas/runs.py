@@ -34,8 +34,8 @@ _MANIFEST = "MANIFEST.json"
 class Checkpoint:
     """All that a run needs to go on as if it had never stopped."""
 
-    epoch: int
-    """Epochs that are finished."""
+    number: int
+    """Epochs of a head, or steps of a stacker, that are finished."""
     model: Mapping[str, Tensor]
     training: Mapping[str, Any]
     """State of the optimizer, schedule and average: tensors and plain values."""
@@ -58,8 +58,8 @@ class Run:
         """Record how far the run is; `code` is the exit code of a run that ended."""
         write_json(self.folder / "STATUS.json", {"state": state, "code": code, "reason": reason})
 
-    def save(self, checkpoint: Checkpoint, *, best_epoch: int) -> None:
-        """Publish a checkpoint whole, and drop those that are neither among the last nor the best."""
+    def save(self, checkpoint: Checkpoint, *, best: int) -> None:
+        """Publish a checkpoint whole, and drop those that are neither among the last three nor number `best`."""
         import torch
         from safetensors.torch import save
 
@@ -70,7 +70,7 @@ class Run:
             "training.pt": training.getvalue(),
             "history.json": json.dumps(list(checkpoint.history)).encode(),
         }
-        final = self._checkpoint(checkpoint.epoch)
+        final = self._checkpoint(checkpoint.number)
         temporary = final.with_name(final.name + ".tmp")
         shutil.rmtree(temporary, ignore_errors=True)
         for name, content in contents.items():
@@ -82,21 +82,21 @@ class Run:
         sync_folder(final.parent)
         lines = "".join(json.dumps(record) + "\n" for record in checkpoint.history)
         atomic_write(self.folder / "metrics.jsonl", lines.encode())
-        epochs = self._epochs()
-        for epoch in set(epochs[:-_KEPT]) - {best_epoch}:
-            shutil.rmtree(self._checkpoint(epoch))
+        numbers = self._numbers()
+        for number in set(numbers[:-_KEPT]) - {best}:
+            shutil.rmtree(self._checkpoint(number))
 
     def newest(self) -> Checkpoint | None:
         """The newest checkpoint that is sound; damaged ones are named and passed over."""
-        for epoch in reversed(self._epochs()):
+        for number in reversed(self._numbers()):
             try:
-                return self.load(epoch)
+                return self.load(number)
             except DataError as error:
                 console.warn(f"{error} Going back to the checkpoint before it.")
         return None
 
-    def load(self, epoch: int) -> Checkpoint:
-        """The checkpoint after `epoch` epochs.
+    def load(self, number: int) -> Checkpoint:
+        """The checkpoint of that number.
 
         Raises:
             DataError: one of its files is missing or not the one that was written.
@@ -104,7 +104,7 @@ class Run:
         import torch
         from safetensors.torch import load_file
 
-        folder = self._checkpoint(epoch)
+        folder = self._checkpoint(number)
         try:
             hashes = read_json(folder / _MANIFEST)
             for name, wanted in hashes.items():
@@ -120,14 +120,14 @@ class Run:
             raise DataError(
                 f"{folder} is not a whole checkpoint: {error}. To start anew, delete {self.folder}."
             ) from error
-        return Checkpoint(epoch, model, training, history)
+        return Checkpoint(number, model, training, history)
 
-    def _checkpoint(self, epoch: int) -> Path:
-        return self.folder / "checkpoints" / f"epoch-{epoch:04d}"
+    def _checkpoint(self, number: int) -> Path:
+        return self.folder / "checkpoints" / f"{number:08d}"
 
-    def _epochs(self) -> list[int]:
-        numbers = (f.name.removeprefix("epoch-") for f in (self.folder / "checkpoints").glob("epoch-*"))
-        return sorted(int(number) for number in numbers if number.isdecimal())
+    def _numbers(self) -> list[int]:
+        names = (folder.name for folder in (self.folder / "checkpoints").glob("*"))
+        return sorted(int(name) for name in names if name.isdecimal())
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from bas.heads.batches import Epoch
 from bas.heads.head import Head, Rows
 from bas.heads.losses import head_loss
 from bas.heads.material import Material
-from bas.heads.optim import Optimizer
+from bas.heads.optim import Optimizer, group
 from bas.heads.validation import Validation
 from bas.heads.warm import warm_start
 from bas.runs import Checkpoint, Run
@@ -61,7 +61,12 @@ def fit_head(
     head.to(device)
     bf16 = device.type == "cuda" and best_precision(settings.precision, device) == "bf16"
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=bf16 or settings.precision == "bf16")
-    optimizer = Optimizer(head, settings, steps_per_epoch=max(1, settings.samples // settings.batch))
+    optimizer = Optimizer(
+        head,
+        group(head.parameters(), settings.learning_rate),
+        settings,
+        steps_per_epoch=max(1, settings.samples // settings.batch),
+    )
     averaged = optimizer.average.module
     assert isinstance(averaged, Head)
     history: list[dict[str, Any]] = []
@@ -75,7 +80,7 @@ def fit_head(
         head.load_state_dict(dict(newest.model))
         optimizer.load_state_dict(dict(newest.training))
         history = [dict(record) for record in newest.history]
-        console.say(f"{run.folder} goes on after epoch {newest.epoch} of {settings.epochs}.")
+        console.say(f"{run.folder} goes on after epoch {newest.number} of {settings.epochs}.")
     for number in range(len(history) + 1, settings.epochs + 1):
         started = time.monotonic()
         epoch = Epoch(materials, head, settings, epoch=number, device=device)
@@ -97,7 +102,7 @@ def fit_head(
         }
         history.append(record)
         best = best_epoch(history)
-        run.save(Checkpoint(number, head.state_dict(), optimizer.state_dict(), history), best_epoch=best)
+        run.save(Checkpoint(number, head.state_dict(), optimizer.state_dict(), history), best=best)
         _tell(record, settings, best=history[best - 1]["mAP@1"])
     chosen = run.load(best_epoch(history))
     optimizer.load_state_dict(dict(chosen.training))
@@ -128,6 +133,7 @@ def _train(
                 for batch in batches
             ]
             loss = torch.stack(parts).mean()
+            optimizer.backward(loss)
             if optimizer.step(loss):
                 losses.append(loss.detach())
             advance()

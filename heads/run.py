@@ -112,7 +112,7 @@ def fit_games(
         write_model(
             folder,
             Stacker(encoder, head, settings=settings, classes=columns),
-            metrics={"validation mAP@1": best.history[-1]["mAP@1"], "epoch": best.epoch},
+            metrics={"validation mAP@1": best.history[-1]["mAP@1"], "epoch": best.number},
             data={"training matches": len(learned.games), "validation matches": len(judged.games)},
         )
         run.mark("done")
@@ -178,5 +178,5 @@ def _digest(settings: Pipeline, lessons: Sequence[Lesson | None], named: Sequenc
     """Of the settings, the labels, the rows, and the files that settings name: SHA-256 in hex."""
     data = [None if lesson is None else lesson.identity() for lesson in lessons]
     hashes = [sha256_of(file) for file in named]
-    told = json.dumps([settings.model_dump(mode="json"), data, hashes], sort_keys=True)
+    told = json.dumps([settings.model_dump(mode="json", exclude={"finetune"}), data, hashes], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()

@@ -1,5 +1,7 @@
 """Settings of every stage, and how presets and `--set` become them."""
 
+from bas.config.base import Settings, TrainSettings
+from bas.config.finetune import AugmentSettings, FinetuneSettings
 from bas.config.presets import STAGES, Stage, load, parse, read_yaml, to_yaml
 from bas.config.settings import (
     Blocks3DSettings,
@@ -19,9 +21,11 @@ from bas.config.settings import (
 
 __all__ = [
     "STAGES",
+    "AugmentSettings",
     "Blocks3DSettings",
     "ClipSettings",
     "ExtractSettings",
+    "FinetuneSettings",
     "FitSettings",
     "GRUSettings",
     "HeadSettings",
@@ -32,7 +36,9 @@ __all__ = [
     "Pooling",
     "SGPSettings",
     "Scoring",
+    "Settings",
     "Stage",
+    "TrainSettings",
     "load",
     "parse",
     "read_yaml",

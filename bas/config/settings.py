@@ -5,13 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-
-class Settings(BaseModel):
-    """Base of all settings: frozen, and closed to keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+from bas.config.base import Settings, TrainSettings
+from bas.config.finetune import FinetuneSettings
 
 
 class ExtractSettings(Settings):
@@ -176,32 +173,16 @@ HeadSettings = Annotated[
 ]
 
 
-class FitSettings(Settings):
+class FitSettings(TrainSettings):
     """Stage 2: how a head is trained."""
 
-    epochs: int = Field(20, ge=1)
     samples: int = Field(6000, ge=1)
     """Windows drawn an epoch."""
-    batch: int = Field(64, ge=1)
-    """Windows a step."""
     start_from: str = ""
     """Folder of a run or model whose weights to start from, as far as they fit."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of the head; auto takes bf16 on a GPU that has it."""
-    seed: int = Field(0, ge=0, lt=1 << 31)
-    # ---- optimizer ----
-    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
-    """adam has no weight decay of its own; sgd has Nesterov momentum 0.9."""
     learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
-    warmup_epochs: float = Field(1.0, ge=0)
-    """Linear from 0, then a cosine."""
-    floor: float = Field(0.01, ge=0, le=1)
-    """Share of the learning rate that the cosine ends at."""
-    clip_norm: float = Field(1.0, gt=0)
-    """Largest norm of a gradient."""
-    ema_decay: float = Field(0.99, ge=0, lt=1)
-    """Of the averaged weights that are scored and kept."""
     # ---- targets ----
     target_window: int = Field(15, ge=1)
     """Ticks centered on an action that are its positives."""
@@ -253,9 +234,10 @@ class PeaksSettings(Settings):
 
 
 class Pipeline(Settings):
-    """All of a run: what rows it reads, what head it fits and how, and how events come out."""
+    """All of a run: what rows it reads, what head it fits and how, what follows, and how events come out."""
 
     extract: ExtractSettings = ExtractSettings()
     head: HeadSettings = NetVLADSettings()
     fit: FitSettings = FitSettings()
+    finetune: FinetuneSettings = FinetuneSettings()
     peaks: PeaksSettings = PeaksSettings()

@@ -25,7 +25,7 @@ from bas.heads.build import build_head
 from bas.heads.head import Head, Rows, WindowHead
 from bas.heads.losses import head_loss
 from bas.heads.material import Material
-from bas.heads.optim import Optimizer
+from bas.heads.optim import Optimizer, group
 from bas.heads.outputs import Task
 from bas.heads.targets import Targets
 from bas.heads.windows import RowBank
@@ -116,14 +116,17 @@ def _material(match: Rows) -> Material:
 def _step_seconds(head: Head, material: Material, case: Case) -> tuple[float, float]:
     """Seconds of a step, and those of them in which the model waits for its windows."""
     settings = case.fit.model_copy(update={"samples": (case.steps + 2) * case.fit.batch, "epochs": 1})
-    optimizer = Optimizer(head, settings, steps_per_epoch=case.steps + 2)
+    groups = group(head.parameters(), settings.learning_rate)
+    optimizer = Optimizer(head, groups, settings, steps_per_epoch=case.steps + 2)
     batches = iter(Epoch([material], head, settings, epoch=1, device=torch.device("cpu")))
     total = waiting = 0.0
     for number in range(case.steps + 2):
         started = time.perf_counter()
         (batch,) = next(batches)
         ready = time.perf_counter()
-        optimizer.step(head_loss(head(batch.windows), batch, scoring=head.scoring, settings=settings))
+        loss = head_loss(head(batch.windows), batch, scoring=head.scoring, settings=settings)
+        optimizer.backward(loss)
+        optimizer.step(loss)
         if number > 1:  # the first steps allocate
             total += time.perf_counter() - started
             waiting += ready - started

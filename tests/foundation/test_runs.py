@@ -27,7 +27,7 @@ def _checkpoint(epoch: int) -> Checkpoint:
 
 def _assert_same(found: Checkpoint | None, wanted: Checkpoint) -> None:
     assert found is not None
-    assert found.epoch == wanted.epoch
+    assert found.number == wanted.number
     assert torch.equal(found.model["weight"], wanted.model["weight"])
     assert torch.equal(found.training["moments"][0], wanted.training["moments"][0])
     assert list(found.history) == list(wanted.history)
@@ -36,7 +36,7 @@ def _assert_same(found: Checkpoint | None, wanted: Checkpoint) -> None:
 def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
     run = Run(tmp_path)
     assert run.newest() is None
-    run.save(_checkpoint(1), best_epoch=1)
+    run.save(_checkpoint(1), best=1)
     _assert_same(run.newest(), _checkpoint(1))
     assert (tmp_path / "metrics.jsonl").read_text() == '{"epoch": 1, "mAP": 0.1}\n'
 
@@ -44,9 +44,9 @@ def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_the_last_three_and_the_best_are_kept(tmp_path: Path) -> None:
     run = Run(tmp_path)
     for epoch in range(1, 8):
-        run.save(_checkpoint(epoch), best_epoch=min(epoch, 2))
+        run.save(_checkpoint(epoch), best=min(epoch, 2))
     kept = sorted(p.name for p in (tmp_path / "checkpoints").iterdir())
-    assert kept == ["epoch-0002", "epoch-0005", "epoch-0006", "epoch-0007"]
+    assert kept == ["00000002", "00000005", "00000006", "00000007"]
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "training.pt", "history.json", "MANIFEST.json"])
@@ -55,9 +55,9 @@ def test_a_damaged_checkpoint_is_passed_over(
     tmp_path: Path, name: str, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Run(tmp_path)
-    run.save(_checkpoint(1), best_epoch=1)
-    run.save(_checkpoint(2), best_epoch=1)
-    file = tmp_path / "checkpoints" / "epoch-0002" / name
+    run.save(_checkpoint(1), best=1)
+    run.save(_checkpoint(2), best=1)
+    file = tmp_path / "checkpoints" / "00000002" / name
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     match damage:
@@ -68,7 +68,7 @@ def test_a_damaged_checkpoint_is_passed_over(
         case _:
             file.unlink()
     _assert_same(run.newest(), _checkpoint(1))
-    assert "epoch-0002" in capsys.readouterr().err
+    assert "00000002" in capsys.readouterr().err
 
 
 def test_kill_9_at_any_file_operation_of_a_save_leaves_a_sound_checkpoint(tmp_path: Path) -> None:
@@ -78,19 +78,19 @@ def test_kill_9_at_any_file_operation_of_a_save_leaves_a_sound_checkpoint(tmp_pa
         folder = tmp_path / str(nth)
         run = Run(folder)
         for epoch in range(1, 5):
-            run.save(_checkpoint(epoch), best_epoch=1)
+            run.save(_checkpoint(epoch), best=1)
         child = os.fork()
         if child == 0:
             _kill_at(operations, nth)
-            run.save(_checkpoint(5), best_epoch=1)
+            run.save(_checkpoint(5), best=1)
             os._exit(0)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         newest = run.newest()
         assert newest is not None
-        _assert_same(newest, _checkpoint(newest.epoch))
-        assert newest.epoch in (4, 5)
+        _assert_same(newest, _checkpoint(newest.number))
+        assert newest.number in (4, 5)
         _assert_same(run.load(1), _checkpoint(1))
-        run.save(_checkpoint(5), best_epoch=1)  # the next start goes on
+        run.save(_checkpoint(5), best=1)  # the next start goes on
         if status == 0:
             break
         assert status == -signal.SIGKILL

@@ -15,7 +15,7 @@ from bas.config import FitSettings
 from bas.errors import RunFailedError
 from bas.heads.fit import best_epoch
 from bas.heads.losses import sigmoid_focal
-from bas.heads.optim import Optimizer, warm_cosine
+from bas.heads.optim import Optimizer, group, warm_cosine
 from bas.heads.targets import Targets, near_spots, row_targets, swap_teams, target_classes
 from bas.types import Spot
 
@@ -88,15 +88,21 @@ def test_the_rate_rises_to_its_peak_once_and_never_rises_again() -> None:
 
 
 def _optimizer(model: nn.Module) -> Optimizer:
-    return Optimizer(model, FitSettings(epochs=4, learning_rate=0.1, warmup_epochs=0), steps_per_epoch=10)
+    settings = FitSettings(epochs=4, warmup_epochs=0)
+    return Optimizer(model, group(model.parameters(), 0.1), settings, steps_per_epoch=10)
+
+
+def _step(optimizer: Optimizer, loss: torch.Tensor) -> bool:
+    optimizer.backward(loss)
+    return optimizer.step(loss)
 
 
 def test_a_step_that_is_not_finite_changes_nothing() -> None:
     model = nn.Linear(3, 2)
     optimizer = _optimizer(model)
-    optimizer.step(model(torch.ones(1, 3)).square().sum())
+    _step(optimizer, model(torch.ones(1, 3)).square().sum())
     before = {k: v.clone() for k, v in (model.state_dict() | optimizer.average.state_dict()).items()}
-    assert not optimizer.step(model(torch.full((1, 3), float("nan"))).sum())
+    assert not _step(optimizer, model(torch.full((1, 3), float("nan"))).sum())
     assert optimizer.skipped == 1
     for key, value in (model.state_dict() | optimizer.average.state_dict()).items():
         assert torch.equal(value, before[key])
@@ -107,12 +113,12 @@ def test_twenty_steps_in_a_row_that_are_not_finite_end_the_run() -> None:
     optimizer = _optimizer(model)
     bad = torch.full((1, 3), float("inf"))
     for _ in range(19):
-        optimizer.step(model(bad).sum())
-    optimizer.step(model(torch.ones(1, 3)).sum())  # a sound step starts the count again
+        _step(optimizer, model(bad).sum())
+    _step(optimizer, model(torch.ones(1, 3)).sum())  # a sound step starts the count again
     for _ in range(19):
-        optimizer.step(model(bad).sum())
+        _step(optimizer, model(bad).sum())
     with pytest.raises(RunFailedError, match="20 steps in a row") as caught:
-        optimizer.step(model(bad).sum())
+        _step(optimizer, model(bad).sum())
     assert caught.value.exit_code == 70
 
 
