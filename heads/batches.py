@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from einops import rearrange
 from jaxtyping import Float, Int64
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from bas.config import FitSettings
 from bas.heads.head import Head
 from bas.heads.material import Material
 from bas.heads.sampling import draw
-from bas.heads.targets import swap_teams
+from bas.heads.truth import Truth, truth_of
 
 _MOVES, _MOVE_SHARES = (-1, 0, 1), (0.2, 0.6, 0.2)
 """Of the rows of a jittered window (lRomul, ball-action-spotting, 2023)."""
@@ -26,16 +27,7 @@ class Batch:
     """Windows of one label set, and the truth about the rows that they tell of."""
 
     windows: Float[Tensor, "batch window channels height width"]
-    labels: Float[Tensor, "batch told outputs"]
-    displacement: Float[Tensor, "batch told outputs"]
-    nearest: Float[Tensor, "batch told"]
-    """Displacement of the nearest action of any class."""
-    team: Float[Tensor, "batch told"]
-    """1 right, 0 left, NaN unknown."""
-    counted: Float[Tensor, "batch told"]
-    """1 for rows of the video whose pictures are there, else 0."""
-    second: bool = field(kw_only=True)
-    """Whether this is the second label set."""
+    truth: Truth
 
 
 class Epoch:
@@ -115,24 +107,22 @@ class Epoch:
         settings = self._settings
         offsets = _jittered(self._offsets, len(centers), settings.jitter, generator)
         windows = material.bank.windows(centers, offsets)
-        rows, inside = material.bank.neighbors(centers, self._told)
-        targets = material.targets
-        labels, displacement = targets.labels[rows], targets.displacement[rows]
-        team = targets.team[rows]
+        mirrored = np.zeros(len(centers), bool)
         if material.mirrored is not None:
-            flipped = generator.random(len(centers)) < 0.5
-            windows[flipped] = material.mirrored.windows(centers[flipped], offsets[flipped])
-            team[flipped] = 1 - team[flipped]
-            if settings.teams == "classes" and not second:
-                labels[flipped] = swap_teams(labels[flipped])
-                displacement[flipped] = swap_teams(displacement[flipped])
-        counted = (inside & material.valid[rows]).astype(np.float32)
-        tensors = (labels, displacement, targets.nearest[rows], team, counted)
-        batch = Batch(self._moved(windows).float(), *map(self._moved, tensors), second=second)
+            mirrored = generator.random(len(centers)) < 0.5
+            windows[mirrored] = material.mirrored.windows(centers[mirrored], offsets[mirrored])
+        rows, inside = material.bank.neighbors(centers, self._told)
+        truth = truth_of(
+            material.targets,
+            rows,
+            counted=inside & material.valid[rows],
+            mirrored=mirrored,
+            sided=settings.teams == "classes" and not second,
+            second=second,
+            device=self._device,
+        )
+        batch = Batch(torch.from_numpy(windows).to(self._device, non_blocking=True).float(), truth)
         return _mixed(batch, settings.mixup, generator) if settings.mixup else batch
-
-    def _moved(self, values: np.ndarray) -> Tensor:
-        return torch.from_numpy(values).to(self._device, non_blocking=True)
 
 
 def _jittered(
@@ -152,16 +142,6 @@ def _mixed(batch: Batch, alpha: float, generator: np.random.Generator) -> Batch:
     share = torch.from_numpy(generator.beta(alpha, alpha, len(batch.windows)).astype(np.float32)).to(device)
     other = torch.from_numpy(generator.permutation(len(share))).to(device)
 
-    def mix(values: Tensor) -> Tensor:
-        weight = share.reshape(-1, *[1] * (values.ndim - 1))
-        return weight * values + (1 - weight) * values[other]
-
-    return Batch(
-        mix(batch.windows),
-        mix(batch.labels),
-        mix(batch.displacement),
-        mix(batch.nearest),
-        mix(batch.team),
-        batch.counted * batch.counted[other],
-        second=batch.second,
-    )
+    weight = rearrange(share, "b -> b 1 1 1 1")
+    windows = weight * batch.windows + (1 - weight) * batch.windows[other]
+    return Batch(windows, batch.truth.mixed(batch.truth.at(other), share))

@@ -129,7 +129,7 @@ def _train(
         for batches in epoch:
             stop.check()
             parts = [
-                head_loss(head(batch.windows), batch, scoring=head.scoring, settings=settings)
+                head_loss(head(batch.windows), batch.truth, scoring=head.scoring, settings=settings)
                 for batch in batches
             ]
             loss = torch.stack(parts).mean()

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from bas.config import GRUSettings
-from bas.heads.clips import ClipHead
+from bas.heads.clip_head import ClipHead
 from bas.heads.outputs import Classifier, Output, Task
 
 

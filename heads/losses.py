@@ -11,28 +11,28 @@ from torch import Tensor
 from torch.nn import functional
 
 from bas.config import FitSettings, Scoring
-from bas.heads.batches import Batch
 from bas.heads.outputs import Output
+from bas.heads.truth import Truth
 
 
-def head_loss(output: Output, batch: Batch, *, scoring: Scoring, settings: FitSettings) -> Float[Tensor, ""]:
-    """The loss of a batch, by its own label set's outputs alone."""
-    logits = output.second if batch.second else output.logits
+def head_loss(output: Output, truth: Truth, *, scoring: Scoring, settings: FitSettings) -> Float[Tensor, ""]:
+    """The loss of some windows, by its own label set's outputs alone."""
+    logits = output.second if truth.second else output.logits
     assert logits is not None
-    loss = _mean(_class_loss(logits.float(), batch.labels, scoring, settings), batch.counted)
+    loss = _mean(_class_loss(logits.float(), truth.labels, scoring, settings), truth.counted)
     if output.displacement is not None:
         moved = output.displacement.float()
         shared = moved.shape[2] == 1
-        if shared or not batch.second:
-            wanted = batch.nearest[..., None] if shared else batch.displacement
+        if shared or not truth.second:
+            wanted = truth.nearest[..., None] if shared else truth.displacement
             squared = (moved - wanted).square().mean(dim=2)
-            loss = loss + settings.displacement_weight * _mean(squared, batch.counted)
+            loss = loss + settings.displacement_weight * _mean(squared, truth.counted)
     if output.team is not None:
-        known = batch.team.isfinite()
+        known = truth.team.isfinite()
         entropy = functional.binary_cross_entropy_with_logits(
-            output.team.float(), torch.where(known, batch.team, 0.0), reduction="none"
+            output.team.float(), torch.where(known, truth.team, 0.0), reduction="none"
         )
-        loss = loss + settings.team_weight * _mean(entropy, batch.counted * known)
+        loss = loss + settings.team_weight * _mean(entropy, truth.counted * known)
     return loss
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bas.config import SGPSettings
-from bas.heads.clips import ClipHead
+from bas.heads.clip_head import ClipHead
 from bas.heads.outputs import Classifier, Output, Task
 
 _GROUPS = 16

@@ -124,7 +124,7 @@ def _step_seconds(head: Head, material: Material, case: Case) -> tuple[float, fl
         started = time.perf_counter()
         (batch,) = next(batches)
         ready = time.perf_counter()
-        loss = head_loss(head(batch.windows), batch, scoring=head.scoring, settings=settings)
+        loss = head_loss(head(batch.windows), batch.truth, scoring=head.scoring, settings=settings)
         optimizer.backward(loss)
         optimizer.step(loss)
         if number > 1:  # the first steps allocate

@@ -69,9 +69,9 @@ def test_every_told_row_has_the_truth_of_that_row(head: Head) -> None:
     for (batch,) in _batches(head, material):
         rows = _numbers(batch).astype(int)
         at_end = (rows == np.roll(rows, 1, axis=1)) | (rows == np.roll(rows, -1, axis=1))
-        counted = batch.counted.numpy() > 0
-        assert (batch.labels.numpy() == material.targets.labels[rows]).all()
-        assert (batch.displacement.numpy() == material.targets.displacement[rows]).all()
+        counted = batch.truth.counted.numpy() > 0
+        assert (batch.truth.labels.numpy() == material.targets.labels[rows]).all()
+        assert (batch.truth.displacement.numpy() == material.targets.displacement[rows]).all()
         assert not counted[rows == 20].any()
         if rows.shape[1] > 1:
             assert counted[~at_end & (rows != 20)].all()
@@ -109,7 +109,7 @@ def test_half_of_the_windows_are_mirrored_with_their_teams_swapped() -> None:
     for (batch,) in _batches(_single(), _material(mirrored=True), flip=True, teams="classes"):
         rows = _numbers(batch)[:, 0]
         for row, labels, team in zip(
-            rows, batch.labels[:, 0].tolist(), batch.team[:, 0].tolist(), strict=True
+            rows, batch.truth.labels[:, 0].tolist(), batch.truth.team[:, 0].tolist(), strict=True
         ):
             seen += row < 0
             if abs(row) in (10, 11, 12):
@@ -125,7 +125,7 @@ def test_jitter_moves_rows_by_one_at_most_and_leaves_the_truth() -> None:
     moves = _numbers(moved) - _numbers(plain)
     assert set(np.unique(moves)) == {-1, 0, 1}
     assert 0.5 < (moves == 0).mean() < 0.75
-    assert torch.equal(plain.labels, moved.labels)
+    assert torch.equal(plain.truth.labels, moved.truth.labels)
 
 
 def test_mixup_mixes_rows_and_truth_by_the_same_share() -> None:
@@ -137,21 +137,21 @@ def test_mixup_mixes_rows_and_truth_by_the_same_share() -> None:
             for j in range(len(rows))
             if rows[j] != rows[i] and 0 <= (share := (blend[i] - rows[j]) / (rows[i] - rows[j])) <= 1
         ]
-        wanted = [share * plain.labels[i] + (1 - share) * plain.labels[j] for share, j in partners]
-        wanted += [plain.labels[i]]
-        assert any(torch.allclose(mixed.labels[i], labels, atol=1e-2) for labels in wanted)
-    assert bool(torch.isnan(mixed.team).any())
+        wanted = [share * plain.truth.labels[i] + (1 - share) * plain.truth.labels[j] for share, j in partners]
+        wanted += [plain.truth.labels[i]]
+        assert any(torch.allclose(mixed.truth.labels[i], labels, atol=1e-2) for labels in wanted)
+    assert bool(torch.isnan(mixed.truth.team).any())
 
 
 def test_two_label_sets_share_a_step_and_each_is_told_apart() -> None:
     first, second = _material(), _material()
     for one, other in _batches(_single(), first, second, second_probability=0.25):
-        assert (len(one.windows), one.second) == (12, False)
-        assert (len(other.windows), other.second) == (4, True)
+        assert (len(one.windows), one.truth.second) == (12, False)
+        assert (len(other.windows), other.truth.second) == (4, True)
 
 
 def test_the_draw_counts_windows_that_hold_a_class() -> None:
     material = _material()
     epoch = Epoch([material], _clips(), FitSettings(samples=96, batch=16), epoch=1, device=_CPU)
-    held = torch.stack([(batch.labels.amax(dim=1) > 0).sum(dim=0) for (batch,) in epoch]).sum(dim=0)
+    held = torch.stack([(batch.truth.labels.amax(dim=1) > 0).sum(dim=0) for (batch,) in epoch]).sum(dim=0)
     assert epoch.drawn()[0].tolist() == held.tolist()

@@ -16,7 +16,7 @@ from bas.config import Blocks3DSettings, GRUSettings, LinearSettings, SGPSetting
 from bas.heads import blocks3d
 from bas.heads.blocks3d import Blocks3D
 from bas.heads.build import build_head
-from bas.heads.clips import ClipHead
+from bas.heads.clip_head import ClipHead
 from bas.heads.head import WindowHead
 from bas.heads.outputs import Task, class_scores, displace, split_by_team
 
