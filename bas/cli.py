@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
 from bas import console
 from bas.errors import BasError, MissingError
-
-if TYPE_CHECKING:
-    from bas.config import Pipeline
 
 
 class _Commands(TyperGroup):
@@ -116,6 +113,12 @@ def extract(
             metavar="I/N", help="Take every Nth video from the Ith on, as 0/4; else RANK of torchrun."
         ),
     ] = None,
+    encoder: Annotated[
+        Path | None,
+        typer.Option(
+            help="Run or model whose encoder to take, with its settings: a tuned one fills a new cache."
+        ),
+    ] = None,
     flip: Annotated[
         bool, typer.Option("--flip", help="The mirrored view, as a cache of its own (extract.flip=true).")
     ] = False,
@@ -124,10 +127,16 @@ def extract(
     ] = False,
 ) -> None:
     """Cache the features of every video of a split (stage 1)."""
+    from bas.config import load
     from bas.extract.split import extract_split, plan_split
 
     sets = [*(sets or ()), *(["extract.flip=true"] if flip else ())]
-    settings = _settings("extract", preset=preset, sets=sets).extract
+    base = None
+    if encoder is not None:
+        from bas.heads.models import settings_of
+
+        base, sets = settings_of(encoder), [*sets, f"extract.weights={encoder}"]
+    settings = load("extract", base=base, preset=preset, sets=sets).extract
     device = _device(device)
     if plan:
         plan_split(settings, data=data, features=out, split=split, device=device)
@@ -159,11 +168,12 @@ def fit_head(
     ] = False,
 ) -> None:
     """Fit a head on cached rows, and keep the epoch with the best validation mAP@1 (stage 2)."""
+    from bas.config import load
     from bas.heads.folds import fit_folds
     from bas.heads.lessons import Place
     from bas.heads.run import fit
 
-    settings = _settings("heads", head=head, preset=preset, sets=sets)
+    settings = load("heads", head=head, preset=preset, sets=sets or ())
     place = Place(data, features, out, _device(device), decoder)
     if fold is None:
         fit(settings, place, all_data=all_data)
@@ -171,6 +181,33 @@ def fit_head(
         raise typer.BadParameter("--all-data holds no match out: leave out --fold.")
     else:
         fit_folds(settings, place, fold=fold)
+
+
+@app.command("finetune-e2e")
+def finetune_e2e(
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            help="Run or model to start from; else the newest finished run of fit-head in $BAS_RUNS or runs."
+        ),
+    ] = None,
+    data: Data = _DATA,
+    out: Runs = _RUNS,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+    preset: Preset = None,
+    sets: Sets = None,
+) -> None:
+    """Train encoder and head together on clips of the video, and keep the best epoch (stage 3)."""
+    from bas.config import load
+    from bas.heads.finetune_run import finetune
+    from bas.heads.lessons import Place
+    from bas.heads.models import settings_of
+    from bas.runs import newest_finished
+
+    start = run or newest_finished(out, without="e2e-")
+    settings = load("finetune", base=settings_of(start), preset=preset, sets=sets or ())
+    finetune(start, settings, Place(data, _FEATURES, out, _device(device), decoder))
 
 
 @app.command("import-weights")
@@ -316,14 +353,6 @@ def main() -> None:
     except PermissionError as error:
         console.fail(f"{error.filename} cannot be read: {error.strerror}. Give yourself access to it.")
         sys.exit(MissingError.exit_code)
-
-
-def _settings(
-    stage: Literal["extract", "heads"], *, head: str | None = None, preset: str | None, sets: list[str] | None
-) -> Pipeline:
-    from bas.config import load
-
-    return load(stage, head=head, preset=preset, sets=sets or ())
 
 
 def _device(name: str) -> str:

@@ -66,7 +66,7 @@ class Run:
         training = io.BytesIO()
         torch.save(dict(checkpoint.training), training)
         contents = {
-            "model.safetensors": save(dict(checkpoint.model)),
+            "model.safetensors": save({key: value.contiguous() for key, value in checkpoint.model.items()}),
             "training.pt": training.getvalue(),
             "history.json": json.dumps(list(checkpoint.history)).encode(),
         }
@@ -169,13 +169,22 @@ def run_state(folder: Path) -> State | None:
     return state
 
 
-def newest_finished(runs: Path) -> Path:
+def newest_finished(runs: Path, *, without: str | None = None) -> Path:
     """The finished run that was finished last.
+
+    Args:
+        runs: folder of runs.
+        without: runs whose name begins so are passed over.
 
     Raises:
         MissingError: there is none.
     """
-    done = [status.parent for status in runs.glob("*/STATUS.json") if run_state(status.parent) == "done"]
+    done = [
+        status.parent
+        for status in runs.glob("*/STATUS.json")
+        if run_state(status.parent) == "done"
+        and (without is None or not status.parent.name.startswith(without))
+    ]
     if not done:
         raise MissingError(
             f"{runs} holds no finished run. Fit a head first: bas fit-head netvlad; or name one: --run FOLDER."

@@ -25,7 +25,7 @@ from bas.extract.timeline import Timeline
 
 _CUDA_RUNS = 8  # a GPU has up to seven decoding engines, and one decoder keeps one of them busy
 _CPU_RUNS = 1  # the encoder takes all cores
-_FLOAT16_MAX = float(np.finfo(np.float16).max)
+FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def _compute_run(
     frames = timeline.frames(rows, decoder=work.decoder, device=encoder.device, health=health)
     with closing(frames):
         stacks = batches(
-            _noting(frames, sound),
+            noting(frames, sound),
             [piece for pieces in calls.values() for piece in pieces],
             rows=timeline.rows,
             canvas=canvas,
@@ -120,7 +120,7 @@ def _publish(
     wanted = work.segments.rows(segment)
     _require_finite(work, values, first=wanted.start)
     rows: Float16[np.ndarray, "rows channels height width"]
-    rows = values.clip(-_FLOAT16_MAX, _FLOAT16_MAX).astype("<f2")
+    rows = values.clip(-FLOAT16_MAX, FLOAT16_MAX).astype("<f2")
     header = PartHeader(
         fingerprint=work.fingerprint,
         video=work.identity(),
@@ -129,7 +129,7 @@ def _publish(
         shape=rows.shape,
         precision=work.encoder.precision,
         decoder=decoder,
-        clamped=int(np.count_nonzero(np.abs(values) > _FLOAT16_MAX)),
+        clamped=int(np.count_nonzero(np.abs(values) > FLOAT16_MAX)),
         rows_sha256=hash_of(rows),
     )
     facts = PartFacts(header, sound[work.timeline.rows.table(wanted)])
@@ -150,7 +150,7 @@ def _require_finite(
         )
 
 
-def _noting(frames: Iterable[Frame], sound: Bool[np.ndarray, "ticks"]) -> Iterator[Frame]:
+def noting(frames: Iterable[Frame], sound: Bool[np.ndarray, "ticks"]) -> Iterator[Frame]:
     """Pass frames on, writing down which of them are sound."""
     for frame in frames:
         sound[frame.number] = frame.sound

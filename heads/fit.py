@@ -36,6 +36,7 @@ def fit_head(
     run: Run,
     stop: StopFlag,
     device: torch.device,
+    classes: Sequence[str],
 ) -> Checkpoint:
     """Train `head` to its last epoch, from the run's newest checkpoint if there is one.
 
@@ -50,6 +51,7 @@ def fit_head(
         run: takes checkpoints.
         stop: is asked before every step.
         device: to train on.
+        classes: names of the columns of the head's scores.
 
     Returns:
         The epoch that is kept; its averaged weights are in `head`.
@@ -75,7 +77,7 @@ def fit_head(
         torch.manual_seed(settings.seed)  # what was extracted before may have drawn numbers
         head.start(_spread_rows(materials[0], _START_ROWS), seed=settings.seed)
         if settings.start_from:
-            warm_start(head, Path(settings.start_from))
+            warm_start(head, Path(settings.start_from), classes=classes)
     else:
         head.load_state_dict(dict(newest.model))
         optimizer.load_state_dict(dict(newest.training))

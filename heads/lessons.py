@@ -73,7 +73,7 @@ def prepare(
         teams: refuse annotations without left or right.
         mirrored: get the rows of the mirrored view too.
     """
-    labels = {game.id: _spots(game, dataset.classes, teams=teams) for game in games}
+    labels = {game.id: spots_of(game, dataset.classes, teams=teams) for game in games}
     if not games:
         return Lesson(dataset.classes, (), (), None)
     caches = _rows(games, settings.extract, place, measured)
@@ -93,7 +93,8 @@ def _cached_videos(
             yield CachedVideo(game, video, caches[video.path], spots)
 
 
-def _spots(game: Game, classes: tuple[str, ...], *, teams: bool) -> tuple[Spot, ...]:
+def spots_of(game: Game, classes: tuple[str, ...], *, teams: bool) -> tuple[Spot, ...]:
+    """The annotations of a game; with `teams` all of them have to be of left or right."""
     labels = labels_of(game, classes)
     if teams:
         require_left_right(labels, source=str(game.labels))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -15,20 +17,58 @@ from bas.config import FitSettings
 from bas.errors import DataError, MissingError
 from bas.evaluate.dense import SCORES_FILE, read_scores
 from bas.extract.cache import FeatureCache
-from bas.heads.sampling import Suspects, even_weights, sampling_weights
+from bas.heads.sampling import Suspects, class_first, sampling_weights
 from bas.heads.targets import Targets, join, near_spots, output_of, row_targets
 from bas.heads.windows import RowBank
 from bas.types import Game, Spot, Video
 
 
+@runtime_checkable
+class LabeledRows(Protocol):
+    """One video of a game laid out in rows, and what was annotated in it."""
+
+    @property
+    def game(self) -> Game: ...
+    @property
+    def video(self) -> Video: ...
+    @property
+    def spots(self) -> tuple[Spot, ...]: ...
+    @property
+    def hop(self) -> int:
+        """Ticks from one row to the next."""
+
+    @property
+    def rate(self) -> Fraction:
+        """Ticks a second."""
+
+    @property
+    def valid(self) -> Bool[np.ndarray, "rows"]:
+        """Whether a row has its pictures."""
+
+
 @dataclass(frozen=True, slots=True)
 class CachedVideo:
-    """One video of a game with its rows and what was annotated in it."""
+    """Rows from the cache."""
 
     game: Game
     video: Video
     cache: FeatureCache
     spots: tuple[Spot, ...]
+
+    @property
+    def hop(self) -> int:
+        """Ticks from one row to the next."""
+        return self.cache.hop
+
+    @property
+    def rate(self) -> Fraction:
+        """Ticks a second."""
+        return self.cache.rate
+
+    @property
+    def valid(self) -> Bool[np.ndarray, "rows"]:
+        """Whether a row has its pictures."""
+        return self.cache.valid
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +128,42 @@ def gather_material(
         DataError: no row of any video is near an action.
         MissingError: a game has no out-of-fold scores.
     """
+    targets, weights = lay_out(videos, outputs, settings, out_of_fold=out_of_fold)
+    names = Counter(output_of(spot, outputs) for video in videos for spot in video.spots)
+    return Material(
+        tuple(outputs),
+        names,
+        RowBank([video.cache.features for video in videos]),
+        RowBank([mirrored[video.video.path].features for video in videos]) if mirrored else None,
+        join(targets),
+        np.concatenate([video.valid for video in videos]),
+        weights,
+    )
+
+
+def lay_out(
+    videos: Sequence[LabeledRows],
+    outputs: Sequence[str],
+    settings: FitSettings,
+    *,
+    out_of_fold: Path | None = None,
+) -> tuple[list[Targets], Float64[np.ndarray, "rows"]]:
+    """What every row of some videos should say, and the probability of drawing each row of all of them.
+
+    Raises:
+        DataError: no row of any video is near an action.
+        MissingError: a game has no out-of-fold scores.
+    """
     targets, near, weights = [], [], []
     for video in videos:
         targets.append(_targets(video, outputs, settings, window=settings.target_window))
         close = _near(video, window=settings.action_window)
-        near.append(close & video.cache.valid)
+        near.append(close & video.valid)
         weights.append(
             sampling_weights(
                 close,
                 action_probability=settings.action_probability,
-                usable=video.cache.valid,
+                usable=video.valid,
                 suspects=_suspects(video, out_of_fold, settings) if out_of_fold else None,
             )
         )
@@ -108,17 +174,12 @@ def gather_material(
         )
     drawn = np.concatenate(weights) / sum(float(w.sum()) for w in weights)
     if settings.class_probability:
-        drawn = _class_first(drawn, np.concatenate(near), videos, outputs, settings)
-    names = Counter(output_of(spot, outputs) for video in videos for spot in video.spots)
-    return Material(
-        tuple(outputs),
-        names,
-        RowBank([video.cache.features for video in videos]),
-        RowBank([mirrored[video.video.path].features for video in videos]) if mirrored else None,
-        join(targets),
-        np.concatenate([video.cache.valid for video in videos]),
-        drawn,
-    )
+        by_class = [
+            _targets(video, outputs, settings, window=settings.action_window).labels > 0 for video in videos
+        ]
+        near_class = np.concatenate(by_class) & np.concatenate(near)[:, None]
+        drawn = class_first(drawn, near_class, share=settings.class_probability)
+    return targets, drawn
 
 
 def out_of_fold_file(folder: Path, game: Game) -> Path:
@@ -136,27 +197,27 @@ def out_of_fold_file(folder: Path, game: Game) -> Path:
     return file
 
 
-def _targets(video: CachedVideo, outputs: Sequence[str], settings: FitSettings, *, window: int) -> Targets:
+def _targets(video: LabeledRows, outputs: Sequence[str], settings: FitSettings, *, window: int) -> Targets:
     return row_targets(
         video.spots,
         outputs,
         frames=_ticks(video),
-        rate=video.cache.rate,
-        hop=video.cache.hop,
+        rate=video.rate,
+        hop=video.hop,
         window=window,
         displacement_window=settings.displacement_window,
     )
 
 
-def _near(video: CachedVideo, *, window: int) -> Bool[np.ndarray, "rows"]:
-    return near_spots(video.spots, frames=_ticks(video), rate=video.cache.rate, window=window)
+def _near(video: LabeledRows, *, window: int) -> Bool[np.ndarray, "rows"]:
+    return near_spots(video.spots, frames=_ticks(video), rate=video.rate, window=window)
 
 
-def _ticks(video: CachedVideo) -> Int64[np.ndarray, "rows"]:
-    return np.arange(len(video.cache.features)) * video.cache.hop
+def _ticks(video: LabeledRows) -> Int64[np.ndarray, "rows"]:
+    return np.arange(len(video.valid)) * video.hop
 
 
-def _suspects(video: CachedVideo, folder: Path, settings: FitSettings) -> Suspects:
+def _suspects(video: LabeledRows, folder: Path, settings: FitSettings) -> Suspects:
     file = out_of_fold_file(folder, video.game)
     scores = read_scores(file)[video.video.half].values.max(axis=1)
     ticks = _ticks(video)
@@ -166,20 +227,3 @@ def _suspects(video: CachedVideo, folder: Path, settings: FitSettings) -> Suspec
             "scores are of another video. Run bas fit-head HEAD --fold all again."
         )
     return Suspects(scores[ticks].astype(np.float64), _near(video, window=settings.clear_window))
-
-
-def _class_first(
-    weights: Float64[np.ndarray, "rows"],
-    near: Bool[np.ndarray, "rows"],
-    videos: Sequence[CachedVideo],
-    outputs: Sequence[str],
-    settings: FitSettings,
-) -> Float64[np.ndarray, "rows"]:
-    """Give a part of the weight of rows near actions to all classes alike."""
-    by_class = np.concatenate(
-        [_targets(video, outputs, settings, window=settings.action_window).labels > 0 for video in videos]
-    )
-    share, mass = settings.class_probability, weights[near].sum()
-    even = even_weights(by_class & near[:, None])
-    mixed: Float64[np.ndarray, "rows"] = np.where(near, (1 - share) * weights, weights) + share * mass * even
-    return mixed

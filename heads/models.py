@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
@@ -14,7 +15,7 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 import bas
-from bas.config import parse
+from bas.config import Pipeline, parse
 from bas.errors import DataError, MissingError
 from bas.extract.encoder import Encoder
 from bas.files import atomic_write, read_json, write_json
@@ -77,9 +78,27 @@ def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker | RowModel
     return model.to(device).eval()
 
 
-def _empty_model(folder: Path) -> Stacker | RowModel:
-    """What config.json describes, with drawn weights."""
-    source = folder / "config.json"
+def settings_of(folder: str | Path) -> Pipeline:
+    """Settings of the model in a folder; its weights are not read.
+
+    Raises:
+        MissingError: the folder holds no model.
+        DataError: its config.json is of another format.
+    """
+    return _described(Path(folder) / "config.json").settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Description:
+    """What config.json says."""
+
+    settings: Pipeline
+    classes: tuple[str, ...]
+    reads: Literal["luma", "rows"]
+    row_shape: tuple[int, int, int]
+
+
+def _described(source: Path) -> _Description:
     match read_json(source):
         case {
             "format": found,
@@ -88,19 +107,26 @@ def _empty_model(folder: Path) -> Stacker | RowModel:
             "reads": "luma" | "rows" as reads,
             "row_shape": [int(channels), int(height), int(width)],
         } if found == _FORMAT:
-            settings, classes = parse(values, source=str(source)), tuple(map(str, names))
+            settings = parse(values, source=str(source))
+            return _Description(settings, tuple(map(str, names)), reads, (channels, height, width))
         case _:
             raise DataError(
                 f"{source} is not that of a model of format {_FORMAT}: update bas, or copy it again."
             )
+
+
+def _empty_model(folder: Path) -> Stacker | RowModel:
+    """What config.json describes, with drawn weights."""
+    told = _described(folder / "config.json")
+    settings, classes = told.settings, told.classes
     actions = len(classes) if settings.fit.teams == "none" else len(classes) // 2
     head = build_head(
         settings.head,
-        (channels, height, width),
+        told.row_shape,
         task_of(settings, actions=actions),
         row_rate=settings.extract.row_rate,
     )
-    if reads == "rows":
+    if told.reads == "rows":
         return RowModel(head, settings=settings, classes=classes)
     return Stacker(Encoder(settings.extract.encoder), head, settings=settings, classes=classes)
 

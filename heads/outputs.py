@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,6 +42,18 @@ class Output(NamedTuple):
     """Rows from the nearest action to this row: one number for all classes, or one a class."""
     team: Float[Tensor, "batch told"] | None = None
     """Logit of the right team."""
+
+
+def join(parts: Sequence[Output]) -> Output:
+    """What a head said of several batches, as of one."""
+
+    def joined(values: Sequence[Tensor | None]) -> Tensor | None:
+        there = [value for value in values if value is not None]
+        return torch.cat(there) if there else None
+
+    logits, *others = map(joined, zip(*parts, strict=True))
+    assert logits is not None
+    return Output(logits, *others)
 
 
 class Classifier(nn.Module):

@@ -106,6 +106,7 @@ def fit_games(
             run=run,
             stop=stop,
             device=torch.device(place.device),
+            classes=columns,
         )
         head.classifier.second = None
         encoder = build_encoder(settings.extract, features=place.features, training=measured)

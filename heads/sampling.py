@@ -57,6 +57,18 @@ def even_weights(near: Bool[np.ndarray, "rows classes"]) -> Float64[np.ndarray, 
     return weights
 
 
+def class_first(
+    weights: Float64[np.ndarray, "rows"], near: Bool[np.ndarray, "rows classes"], *, share: float
+) -> Float64[np.ndarray, "rows"]:
+    """Give a share of the weight of the rows near actions to all classes alike."""
+    of_any = near.any(axis=1)
+    mixed: Float64[np.ndarray, "rows"]
+    mixed = np.where(of_any, (1 - share) * weights, weights) + share * weights[of_any].sum() * even_weights(
+        near
+    )
+    return mixed
+
+
 def draw(
     weights: Float64[np.ndarray, "rows"], count: int, generator: np.random.Generator
 ) -> Int64[np.ndarray, "count"]:

@@ -110,11 +110,11 @@ class Stacker(SpottingModule):
         """What the cache holds of stacks of pictures in [0, 1], before it is rounded to float16."""
         canvas = Canvas(*stacks.shape[2:])
         rows, columns = canvas.inside
-        padded = stacks.new_zeros(len(stacks), 3, *canvas.padded)
+        padded = canvas.empty(len(stacks), device=stacks.device, dtype=stacks.dtype)
         padded[:, :, rows, columns] = stacks
         maps = self.encoder(padded)
         grid = tuple(map(min, self.settings.extract.grid, maps.shape[2:]))
-        return functional.adaptive_avg_pool2d(maps, grid)
+        return functional.adaptive_avg_pool2d(maps.float(), grid)
 
     def _stacks(self) -> Int64[np.ndarray, "window 3"]:
         """Ticks of each stack of a window."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -10,9 +11,11 @@ from safetensors.torch import load_file
 
 from bas import console
 from bas.errors import DataError, MissingError
+from bas.files import read_json
 from bas.heads.head import Head
 
 _PREFIX = "head."  # of a head's tensors in model.safetensors
+_LAST = "classifier.layer."
 
 
 def model_file(folder: Path) -> Path:
@@ -29,8 +32,15 @@ def model_file(folder: Path) -> Path:
     return file
 
 
-def warm_start(head: Head, folder: Path) -> None:
+def warm_start(head: Head, folder: Path, *, classes: Sequence[str]) -> None:
     """Take over every tensor of the model in `folder` that has its counterpart here; name all others.
+
+    Of a model that tells other classes, the last layer is none of them, whatever its size.
+
+    Args:
+        head: to fill.
+        folder: of the model.
+        classes: that `head` tells.
 
     Raises:
         MissingError: the folder holds no model.
@@ -42,6 +52,8 @@ def warm_start(head: Head, folder: Path) -> None:
     except SafetensorError as error:
         raise DataError(f"{file} is damaged: {error}. Copy it again.") from error
     theirs = {key.removeprefix(_PREFIX): value for key, value in tensors.items() if key.startswith(_PREFIX)}
+    if tuple(read_json(folder / "config.json")["classes"]) != tuple(classes):
+        theirs = {key: value for key, value in theirs.items() if not key.startswith(_LAST)}
     ours = head.state_dict()
     fitting = {key: value for key, value in theirs.items() if key in ours and value.shape == ours[key].shape}
     if not fitting:

@@ -1,7 +1,7 @@
 """Settings of every stage, and how presets and `--set` become them."""
 
 from bas.config.base import Settings, TrainSettings
-from bas.config.finetune import AugmentSettings, FinetuneSettings
+from bas.config.finetune import AugmentSettings, Chance, FinetuneSettings
 from bas.config.presets import STAGES, Stage, load, parse, read_yaml, to_yaml
 from bas.config.settings import (
     Blocks3DSettings,
@@ -23,6 +23,7 @@ __all__ = [
     "STAGES",
     "AugmentSettings",
     "Blocks3DSettings",
+    "Chance",
     "ClipSettings",
     "ExtractSettings",
     "FinetuneSettings",

@@ -17,16 +17,21 @@ from pydantic import ValidationError
 from bas.config.settings import Pipeline
 from bas.errors import SettingsError
 
-Stage = Literal["extract", "heads"]
+Stage = Literal["extract", "heads", "finetune"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 _FOLDER = Path(__file__).parent.parent / "configs"
 
 
 def load(
-    stage: Stage, *, head: str | None = None, preset: str | None = None, sets: Iterable[str] = ()
+    stage: Stage,
+    *,
+    head: str | None = None,
+    base: Pipeline | None = None,
+    preset: str | None = None,
+    sets: Iterable[str] = (),
 ) -> Pipeline:
-    """Settings of one command: defaults, the head's preset, `--preset`, then each `--set key=value`.
+    """Settings of one command: defaults or those of a model, the head's preset, `--preset`, then each `--set`.
 
     A preset NAME is `configs/<stage>/NAME.yaml` of this stage or one before it; or, where
     `configs/NAME/` is a folder (tiny), its files of every stage up to this one; or, with a dot or
@@ -35,7 +40,7 @@ def load(
     Raises:
         SettingsError: with every mistake at once.
     """
-    merged: dict[str, Any] = {}
+    merged: dict[str, Any] = base.model_dump(mode="json") if base is not None else {}
     files = _named("heads", name=head) if head is not None else []
     files += _preset_files(stage, preset) if preset is not None else []
     for file in files:

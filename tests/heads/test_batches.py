@@ -137,7 +137,9 @@ def test_mixup_mixes_rows_and_truth_by_the_same_share() -> None:
             for j in range(len(rows))
             if rows[j] != rows[i] and 0 <= (share := (blend[i] - rows[j]) / (rows[i] - rows[j])) <= 1
         ]
-        wanted = [share * plain.truth.labels[i] + (1 - share) * plain.truth.labels[j] for share, j in partners]
+        wanted = [
+            share * plain.truth.labels[i] + (1 - share) * plain.truth.labels[j] for share, j in partners
+        ]
         wanted += [plain.truth.labels[i]]
         assert any(torch.allclose(mixed.truth.labels[i], labels, atol=1e-2) for labels in wanted)
     assert bool(torch.isnan(mixed.truth.team).any())

@@ -1,0 +1,285 @@
+"""`bas finetune-e2e`: a fitted head and its encoder in, a finished stacker out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+
+from bas import console
+from bas.config import Pipeline, to_yaml
+from bas.dataset import Dataset, open_dataset
+from bas.errors import BasError, DataError, SettingsError
+from bas.evaluate.run import labels_of_games
+from bas.extract.soundness import judge
+from bas.extract.timeline import Timeline, open_timeline
+from bas.files import sha256_of
+from bas.heads.apply import load_stacker
+from bas.heads.build import build_head
+from bas.heads.clip_plan import Footage, clip_shape, keyframe_ticks, span
+from bas.heads.clips import ClipReader, slots_of
+from bas.heads.finetune import Finetune
+from bas.heads.joint import JointModel
+from bas.heads.joint_validation import FilmedVideo, JointValidation
+from bas.heads.lessons import Place, spots_of
+from bas.heads.material import lay_out
+from bas.heads.models import write_model
+from bas.heads.processes import Processes, joined
+from bas.heads.stacker import Stacker
+from bas.heads.supply import Supply
+from bas.heads.targets import target_classes, task_of
+from bas.heads.warm import model_file, warm_start
+from bas.runs import Run, open_run
+from bas.signals import stop_on_signals
+from bas.types import Game, Spot, Video
+
+_ROWS = ("clock", "encoder", "stack", "hop", "height", "width", "grid")
+"""Settings of extraction that a model was made for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _LabeledVideo:
+    """A training video laid out in rows."""
+
+    game: Game
+    video: Video
+    spots: tuple[Spot, ...]
+    timeline: Timeline
+
+    @property
+    def hop(self) -> int:
+        return self.timeline.rows.hop
+
+    @property
+    def rate(self) -> Fraction:
+        return self.timeline.ticks.rate
+
+    @property
+    def valid(self) -> Bool[np.ndarray, "rows"]:
+        rows = self.timeline.rows
+        valid: Bool[np.ndarray, "rows"] = self.timeline.ticks.present[rows.table(range(len(rows)))].all(
+            axis=1
+        )
+        return valid
+
+
+def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
+    """Train a model's encoder and head together on the training matches, and keep the best epoch.
+
+    The run's name follows from the settings, the data and the model to start from: the same call
+    continues a run that was stopped, and returns at once from one that is finished. Under torchrun every
+    process makes this call.
+
+    Args:
+        start: folder of the run or model to start from.
+        settings: of the whole pipeline; rows have to be those of `start`, the head may be another.
+        place: of data and runs; rows are made anew from the video, so caches are not used.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        SettingsError: the settings do not fit the model or the matches.
+        MissingError, DataError: the model, a match, its labels or a video is not there, or wrong.
+        LockedError: another process is at work in the run.
+        RunFailedError: training diverged, memory ran out, or another process was lost.
+        StoppedError: a signal came; the same call continues.
+    """
+    device = torch.device(place.device)
+    with joined(device) as processes:
+        _require_shares(settings, processes)
+        dataset = open_dataset(place.data, video=settings.extract.video)
+        stacker = _stacker(start, settings, dataset)
+        learned = _film(dataset, dataset.split("train"), settings)
+        judged = _film(dataset, dataset.split("valid"), settings)
+        digest = _digest(settings, stacker, (*learned, *judged), start)
+        processes.require_same(digest, what="settings and data")
+        folder = place.runs / f"e2e-{digest[:8]}"
+        with _opened(folder, settings, processes) as run, stop_on_signals() as stop:
+            if processes.from_first(lambda: run.state) == "done":
+                _say(processes, f"{folder} is finished already. Next: bas eval --run {folder}")
+                return folder
+            training = _prepare(stacker, learned, judged, dataset, settings, place, run, processes)
+            _say(
+                processes,
+                f"{len(learned)} training and {len(judged)} validation videos of {place.data}; from {start}, the "
+                f"run in {folder}, on {place.device}, {processes.world} process{'es' * (processes.world > 1)}.",
+            )
+            best = training.train(stop)
+            if processes.first:
+                write_model(
+                    folder,
+                    training.averaged,
+                    metrics={
+                        "validation mAP@1": best.history[-1]["mAP@1"],
+                        "epoch": best.history[-1]["epoch"],
+                    },
+                    data={
+                        "started from": start.name,
+                        "training matches": len({item.game.id for item in learned}),
+                        "validation matches": len({item.game.id for item in judged}),
+                    },
+                )
+                run.mark("done")
+    _say(processes, f"{folder} is finished. Next: bas eval --run {folder}")
+    return folder
+
+
+def _prepare(
+    stacker: Stacker,
+    learned: Sequence[_LabeledVideo],
+    judged: Sequence[_LabeledVideo],
+    dataset: Dataset,
+    settings: Pipeline,
+    place: Place,
+    run: Run,
+    processes: Processes,
+) -> Finetune:
+    device = torch.device(place.device)
+    shape = clip_shape(stacker.head, settings.finetune.clip_rows)
+    slots = slots_of(shape, settings)
+    outputs = target_classes(dataset.classes, teams=settings.fit.teams == "classes")
+    footage = _footage(learned, outputs, settings)
+    share = settings.finetune.batch // processes.world
+    supply = Supply(
+        footage,
+        shape,
+        slots,
+        settings,
+        reader=ClipReader(footage, shape, settings, decoder=place.decoder, device=device),
+        lanes=slice(processes.rank * share, (processes.rank + 1) * share),
+        device=device,
+    )
+    validation = JointValidation(
+        [FilmedVideo(item.game, item.video, item.timeline) for item in judged],
+        labels_of_games(tuple({item.game.id: item.game for item in judged}.values())),
+        dataset.classes,
+        settings,
+        place.decoder,
+        run.folder,
+    )
+    return Finetune(
+        JointModel(stacker, shape, slots, settings.finetune),
+        supply,
+        validation,
+        settings=settings,
+        run=run,
+        processes=processes,
+        device=device,
+    )
+
+
+def _require_shares(settings: Pipeline, processes: Processes) -> None:
+    if settings.finetune.batch % processes.world:
+        raise SettingsError(
+            f"finetune.batch={settings.finetune.batch} clips cannot be shared by {processes.world} processes. Make "
+            f"it a multiple: --set finetune.batch={processes.world * max(1, settings.finetune.batch // processes.world)}."
+        )
+
+
+def _stacker(start: Path, settings: Pipeline, dataset: Dataset) -> Stacker:
+    """The model to start from; with a new head where settings or classes ask for another."""
+    model = load_stacker(start, device="cpu")
+    theirs, ours = model.settings.extract, settings.extract
+    changed = [name for name in _ROWS if getattr(theirs, name) != getattr(ours, name)]
+    if changed:
+        raise SettingsError(
+            f"{start} reads rows with "
+            + ", ".join(f"extract.{name}={getattr(theirs, name)}" for name in changed)
+            + ", and the settings ask for others. Leave these settings out, or fit a head on such rows first."
+        )
+    teams = settings.fit.teams
+    columns = target_classes(dataset.classes, teams=teams != "none")
+    head = model.head
+    same_output = columns == model.classes and (teams == "output") == (model.settings.fit.teams == "output")
+    if not same_output or settings.head != model.settings.head:
+        torch.manual_seed(settings.finetune.seed)
+        task = task_of(settings, actions=len(dataset.classes))
+        head = build_head(settings.head, head.row_shape, task, row_rate=settings.extract.row_rate)
+        warm_start(head, start, classes=columns)
+    window, rows = span(head), settings.finetune.clip_rows
+    if rows is not None and rows < window:
+        raise SettingsError(
+            f"finetune.clip_rows={rows} is less than the {window} rows that the head reads. Take {window} or more."
+        )
+    return Stacker(model.encoder, head, settings=settings, classes=columns)
+
+
+def _film(dataset: Dataset, games: Sequence[Game], settings: Pipeline) -> list[_LabeledVideo]:
+    """The videos of games on the model's clock, with their annotations; damaged ones by the settings."""
+    filmed = []
+    for game in games:
+        spots = spots_of(game, dataset.classes, teams=settings.fit.teams != "none")
+        try:
+            timelines = [_timeline(video, settings) for video in game.videos]
+        except DataError as error:
+            if settings.extract.on_bad_video != "skip":
+                raise
+            console.warn(f"{game.id} is left out: {error}")
+            continue
+        for video, timeline in zip(game.videos, timelines, strict=True):
+            of_half = tuple(spot for spot in spots if spot.half == video.half)
+            filmed.append(_LabeledVideo(game, video, of_half, timeline))
+    return filmed
+
+
+def _timeline(video: Video, settings: Pipeline) -> Timeline:
+    timeline = open_timeline(video.path, settings.extract)
+    if timeline.problem:
+        judge(video.path, timeline.problem, settings.extract)
+    return timeline
+
+
+def _footage(videos: Sequence[_LabeledVideo], outputs: Sequence[str], settings: Pipeline) -> list[Footage]:
+    """What clips are drawn from."""
+    out_of_fold = Path(settings.fit.out_of_fold) if settings.fit.out_of_fold else None
+    targets, weights = lay_out(videos, outputs, settings.fit, out_of_fold=out_of_fold)
+    ends = np.cumsum([len(video.timeline.rows) for video in videos])[:-1]
+    return [
+        Footage(video.game, video.video, video.timeline, of_video, share, keyframe_ticks(video.timeline))
+        for video, of_video, share in zip(videos, targets, np.split(weights, ends), strict=True)
+    ]
+
+
+def _digest(settings: Pipeline, stacker: Stacker, videos: Sequence[_LabeledVideo], start: Path) -> str:
+    """Of the settings, the labels, the videos' names and sizes, and the model to start from: SHA-256 in hex."""
+    data = [
+        [
+            item.game.id,
+            sha256_of(item.game.labels) if item.game.labels else "",
+            item.video.path.name,
+            item.video.path.stat().st_size,
+        ]
+        for item in videos
+    ]
+    told = [settings.model_dump(mode="json"), stacker.classes, data, sha256_of(model_file(start))]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def _opened(folder: Path, settings: Pipeline, processes: Processes) -> Iterator[Run]:
+    """The run; the first process holds its lock, and whoever survives a lost one records it."""
+    with ExitStack() as stack:
+        run = Run(folder)
+        if processes.first:
+            run = stack.enter_context(open_run(folder, settings_yaml=to_yaml(settings)))
+        processes.gather(None)
+        try:
+            yield run
+        except BasError as error:
+            if not processes.first and run.state == "running":
+                run.mark("failed", reason=str(error), code=error.exit_code)
+            raise
+
+
+def _say(processes: Processes, text: str) -> None:
+    if processes.first:
+        console.say(text)

@@ -1,0 +1,119 @@
+"""The processes of one training: one a GPU, started by torchrun; or this one alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+from torch import distributed
+from torch.distributed.rendezvous import rendezvous
+
+from bas.errors import BasError, RunFailedError, SettingsError
+
+T = TypeVar("T")
+
+_COLLECTIVE = timedelta(minutes=10)
+_CONTROL = timedelta(hours=2)  # one process may judge matches that long while the others wait
+_ERROR = "bas/error"
+
+
+class Processes:
+    """What the processes of a training tell each other."""
+
+    def __init__(
+        self, rank: int = 0, world: int = 1, control: distributed.ProcessGroup | None = None
+    ) -> None:
+        """
+        Args:
+            rank: number of this process.
+            world: how many there are.
+            control: carries what is not gradients; None for one process.
+        """
+        self.rank, self.world = rank, world
+        self._control = control
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and speaks."""
+        return self.rank == 0
+
+    def gather(self, value: T) -> list[T]:
+        """The value of every process, by rank."""
+        if self._control is None:
+            return [value]
+        values: list[Any] = [None] * self.world
+        distributed.all_gather_object(values, value, group=self._control)
+        return values
+
+    def from_first(self, make: Callable[[], T]) -> T:
+        """What the first process made."""
+        if self._control is None:
+            return make()
+        made: list[Any] = [make() if self.first else None]
+        distributed.broadcast_object_list(made, src=0, group=self._control)
+        value: T = made[0]
+        return value
+
+    def total(self, values: Sequence[float]) -> list[float]:
+        """Sums over all processes."""
+        if self._control is None:
+            return list(values)
+        sums = torch.tensor(values, dtype=torch.float64)
+        distributed.all_reduce(sums, group=self._control)
+        return [float(value) for value in sums]
+
+    def require_same(self, value: str, *, what: str) -> None:
+        """Refuse to start when processes were given different things.
+
+        Raises:
+            SettingsError: with the ranks that differ from the first.
+        """
+        values = self.gather(value)
+        others = [rank for rank, theirs in enumerate(values) if theirs != values[0]]
+        if others:
+            raise SettingsError(
+                f"The {what} of processes {', '.join(map(str, others))} are not those of process 0. Start all of "
+                "them with the same command, the same version of bas, and the same data."
+            )
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[Processes]:
+    """The processes that torchrun started, as long as the block runs.
+
+    Raises:
+        RunFailedError: another process failed, or was lost.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Processes()
+        return
+    store, rank, world = next(rendezvous("env://"))
+    cuda = device.type == "cuda"
+    distributed.init_process_group(
+        "nccl" if cuda else "gloo", store=store, rank=rank, world_size=world, timeout=_COLLECTIVE
+    )
+    try:
+        control = distributed.new_group(backend="gloo", timeout=_CONTROL)
+        assert isinstance(control, distributed.ProcessGroup)
+        yield Processes(rank, world, control)
+    except BasError as error:
+        store.set(_ERROR, f"process {rank}: {error}")
+        raise
+    except RuntimeError as error:
+        if not _is_lost_peer(error):
+            store.set(_ERROR, f"process {rank}: {error!r}")
+            raise
+        told = store.get(_ERROR).decode() if store.check([_ERROR]) else f"process {rank} heard no more of it"
+        raise RunFailedError(
+            f"Another process of this training ended ({told}). Checkpoints are kept: the same command continues."
+        ) from error
+    finally:
+        distributed.destroy_process_group()
+
+
+def _is_lost_peer(error: RuntimeError) -> bool:
+    return isinstance(error, distributed.DistError) or "gloo" in str(error)
