@@ -157,7 +157,7 @@ class _Cut:
 
     def __init__(self, planned: PlannedClip, ticks: Int64[np.ndarray, "slots"]) -> None:
         self.planned, self.ticks = planned, ticks
-        self.first, self.last = int(ticks.min()), int(ticks.max())
+        self.first, self.last = int(ticks[0]) - 2, int(ticks.max())  # jitter moves any tick by one at most
         self.luma: Tensor | None = None
         self.sound = np.zeros(len(ticks), bool)
 
@@ -177,7 +177,8 @@ def _reads(clips: Sequence[PlannedClip], footage: Footage, slots: Slots) -> Iter
         if part:
             gap = first - (part[-1].first_row * hop + int(slots.ticks[-1]))
             entry = max(0, int(np.searchsorted(keyframes, first, "right")) - 2)  # a keyframe more than needed
-            if gap > first - (int(keyframes[entry]) if len(keyframes) else 0):
+            for_nothing = first - (int(keyframes[entry]) if len(keyframes) else 0)
+            if gap > for_nothing or clip.first_row < part[-1].first_row:  # a lane may begin anew
                 yield part
                 part = []
         part.append(clip)

@@ -273,7 +273,8 @@ def _opened(folder: Path, settings: Pipeline, processes: Processes) -> Iterator[
             run = stack.enter_context(open_run(folder, settings_yaml=to_yaml(settings)))
         processes.gather(None)
         try:
-            yield run
+            with processes.watched():
+                yield run
         except BasError as error:
             if not processes.first and run.state == "running":
                 run.mark("failed", reason=str(error), code=error.exit_code)

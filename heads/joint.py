@@ -37,7 +37,8 @@ class JointModel(nn.Module):
             settings: what is frozen, and how much is computed at once.
         """
         super().__init__()
-        self.stacker = stacker.to(memory_format=torch.channels_last)
+        self.stacker = stacker
+        stacker.encoder.to(memory_format=torch.channels_last)
         self._settings = settings
         freeze(stacker.encoder, settings.freeze)
         device = stacker.device

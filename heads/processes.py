@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 from torch import distributed
+from torch.distributed.distributed_c10d import Store
 from torch.distributed.rendezvous import rendezvous
 
 from bas.errors import BasError, RunFailedError, SettingsError
@@ -25,16 +26,22 @@ class Processes:
     """What the processes of a training tell each other."""
 
     def __init__(
-        self, rank: int = 0, world: int = 1, control: distributed.ProcessGroup | None = None
+        self,
+        rank: int = 0,
+        world: int = 1,
+        *,
+        control: distributed.ProcessGroup | None = None,
+        store: Store | None = None,
     ) -> None:
         """
         Args:
             rank: number of this process.
             world: how many there are.
             control: carries what is not gradients; None for one process.
+            store: takes the last words of a process; None for one process.
         """
         self.rank, self.world = rank, world
-        self._control = control
+        self._control, self._store = control, store
 
     @property
     def first(self) -> bool:
@@ -80,6 +87,39 @@ class Processes:
                 "them with the same command, the same version of bas, and the same data."
             )
 
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Tell the others why this process ends, and learn from them why another did.
+
+        Raises:
+            RunFailedError: another process failed, or was lost.
+        """
+        try:
+            yield
+        except BasError as error:
+            self._leave(str(error))
+            raise
+        except RuntimeError as error:
+            if not _is_lost_peer(error):
+                self._leave(repr(error))
+                raise
+            raise RunFailedError(
+                f"Another process of this training ended: {self._last_words()}. Checkpoints are kept: the same "
+                "command continues."
+            ) from error
+
+    def _leave(self, words: str) -> None:
+        if self._store is not None:
+            with suppress(RuntimeError):  # the store may be gone with the process that held it
+                self._store.set(_ERROR, f"process {self.rank}: {words}")
+
+    def _last_words(self) -> str:
+        if self._store is not None:
+            with suppress(RuntimeError):
+                if self._store.check([_ERROR]):
+                    return str(self._store.get(_ERROR).decode())
+        return "it was killed, or its machine was lost"
+
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Processes]:
@@ -99,18 +139,9 @@ def joined(device: torch.device) -> Iterator[Processes]:
     try:
         control = distributed.new_group(backend="gloo", timeout=_CONTROL)
         assert isinstance(control, distributed.ProcessGroup)
-        yield Processes(rank, world, control)
-    except BasError as error:
-        store.set(_ERROR, f"process {rank}: {error}")
-        raise
-    except RuntimeError as error:
-        if not _is_lost_peer(error):
-            store.set(_ERROR, f"process {rank}: {error!r}")
-            raise
-        told = store.get(_ERROR).decode() if store.check([_ERROR]) else f"process {rank} heard no more of it"
-        raise RunFailedError(
-            f"Another process of this training ended ({told}). Checkpoints are kept: the same command continues."
-        ) from error
+        processes = Processes(rank, world, control=control, store=store)
+        with processes.watched():
+            yield processes
     finally:
         distributed.destroy_process_group()
 

@@ -112,5 +112,5 @@ def near_spots(
 
 def swap_teams(labels: np.ndarray) -> np.ndarray:
     """Columns of left and right exchanged, as in a mirrored picture."""
-    sides = labels.reshape(*labels.shape[:-1], -1, 2)
+    sides = labels.reshape(*labels.shape[:-1], labels.shape[-1] // 2, 2)
     return np.ascontiguousarray(sides[..., ::-1]).reshape(labels.shape)

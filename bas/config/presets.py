@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -35,14 +35,16 @@ def load(
 
     A preset NAME is `configs/<stage>/NAME.yaml` of this stage or one before it; or, where
     `configs/NAME/` is a folder (tiny), its files of every stage up to this one; or, with a dot or
-    slash in it, a YAML file of the user's.
+    slash in it, a YAML file of the user's. On top of a model's settings, `base`, a name means this stage's
+    alone.
 
     Raises:
         SettingsError: with every mistake at once.
     """
     merged: dict[str, Any] = base.model_dump(mode="json") if base is not None else {}
     files = _named("heads", name=head) if head is not None else []
-    files += _preset_files(stage, preset) if preset is not None else []
+    upto = (stage,) if base is not None else STAGES[: STAGES.index(stage) + 1]
+    files += _preset_files(upto, preset) if preset is not None else []
     for file in files:
         _overlay(merged, read_yaml(file))
     assignments = list(sets)
@@ -95,10 +97,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return value
 
 
-def _preset_files(stage: Stage, preset: str) -> list[Path]:
+def _preset_files(upto: Sequence[Stage], preset: str) -> list[Path]:
     if "." in preset or "/" in preset:
         return [Path(preset)]
-    upto = STAGES[: STAGES.index(stage) + 1]
     folder = _FOLDER / preset
     if preset not in STAGES and folder.is_dir():
         return [file for name in upto if (file := folder / f"{name}.yaml").is_file()]

@@ -1,0 +1,231 @@
+"""`bas finetune-e2e` on rendered matches: it survives kills, alone or as one of two, and its model goes everywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from killing import end_of, in_child, signal_in_step, start_child
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+import bas
+from bas.cli import app
+from bas.config import load
+from bas.errors import SettingsError
+from bas.files import read_json
+from bas.heads.finetune_run import finetune
+from bas.heads.lessons import Place
+from bas.heads.models import settings_of
+from bas.heads.run import fit
+from bas.heads.stacker import Stacker
+
+_FIT = (
+    "fit.epochs=2", "fit.samples=96", "fit.batch=32", "extract.grid=[2,3]", "extract.height=64", "extract.width=112",
+)  # fmt: skip
+_TUNE = ("finetune.samples=8", "finetune.batch=2", "finetune.epochs=2", "finetune.checkpoint_steps=3")
+
+
+@pytest.fixture(scope="module")
+def home(matches: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with data and a fitted head where the commands' defaults find them."""
+    folder = tmp_path_factory.mktemp("home")
+    before = Path.cwd()
+    os.chdir(folder)
+    (folder / "data").symlink_to(matches)
+    settings = load("heads", head="netvlad", preset="tiny", sets=[*_FIT, "head.dropout=0"])
+    fit(settings, _place(folder / "runs"))
+    yield folder
+    os.chdir(before)
+
+
+@pytest.fixture(scope="module")
+def reference(home: Path) -> Path:
+    """A joint training that nothing stopped."""
+    assert in_child(lambda: _tune(home / "reference")) == 0
+    return next((home / "reference").glob("e2e-*"))
+
+
+def _place(runs: Path) -> Place:
+    return Place(Path("data"), Path("features"), runs, "cpu", "auto")
+
+
+def _fitted() -> Path:
+    return next(Path("runs").glob("netvlad-*"))
+
+
+def _tune(runs: Path, *sets: str, preset: str = "tiny", run: Path | None = None) -> Path:
+    torch.set_num_threads(1)
+    start = run or _fitted()
+    settings = load("finetune", base=settings_of(start), preset=preset, sets=[*_TUNE, *sets])
+    return finetune(start, settings, _place(runs))
+
+
+def _metrics(run: Path) -> list[dict[str, Any]]:
+    """What does not depend on the clock."""
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    told = ("epoch", "step", "loss", "losses", "mAP@1", "learning_rate", "skipped_steps")
+    return [{key: record[key] for key in told} for record in records]
+
+
+def _assert_same_run(run: Path, reference: Path) -> None:
+    assert _metrics(run) == _metrics(reference)
+    theirs = load_file(reference / "model.safetensors")
+    for name, value in load_file(run / "model.safetensors").items():
+        assert torch.equal(value, theirs[name]), name
+
+
+@pytest.mark.parametrize("step", [2, 4, 7])
+def test_a_killed_training_ends_with_the_same_bits(
+    home: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    with monkeypatch.context() as patched:
+        signal_in_step(patched, step, signal.SIGKILL)
+        assert in_child(lambda: _tune(tmp_path)) == -signal.SIGKILL
+    (run,) = tmp_path.glob("e2e-*")
+    assert read_json(run / "STATUS.json")["state"] == "running"
+    assert in_child(lambda: _tune(tmp_path)) == 0
+    _assert_same_run(run, reference)
+
+
+def test_a_stopped_training_saves_the_step_at_hand_and_ends_with_the_same_bits(
+    home: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        signal_in_step(patched, 2, signal.SIGTERM)
+        assert in_child(lambda: _tune(tmp_path)) == 75
+    (run,) = tmp_path.glob("e2e-*")
+    assert read_json(run / "STATUS.json")["code"] == 75
+    assert [folder.name for folder in (run / "checkpoints").iterdir()] == ["00000003"]
+    assert in_child(lambda: _tune(tmp_path)) == 0
+    _assert_same_run(run, reference)
+
+
+def _start_two(work: Any) -> list[int]:
+    """Two processes as torchrun would start them."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def of(rank: int) -> int:
+        def run() -> None:
+            os.environ |= {
+                "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
+                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+            }  # fmt: skip
+            work(rank)
+
+        return start_child(run)
+
+    return [of(0), of(1)]
+
+
+def test_two_processes_learn_what_one_learns(home: Path, tmp_path: Path) -> None:
+    longer = ("finetune.samples=40", "finetune.epochs=1", "finetune.augment.flip.p=0.5")
+    assert in_child(lambda: _tune(tmp_path / "one", *longer)) == 0
+    children = _start_two(lambda rank: _tune(tmp_path / "two", *longer))
+    assert [end_of(child) for child in children] == [0, 0]
+    one, two = (_metrics(next((tmp_path / name).glob("e2e-*"))) for name in ("one", "two"))
+    assert len(one[0]["losses"]) == 20
+    assert two[0]["losses"] == pytest.approx(one[0]["losses"], rel=1e-5)
+    assert two[0]["mAP@1"] == pytest.approx(one[0]["mAP@1"], abs=2e-3)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_when_one_of_two_is_killed_the_other_ends_and_the_run_goes_on(
+    home: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    def work(rank: int) -> None:
+        if rank == lost:
+            signal_in_step(pytest.MonkeyPatch(), 5, signal.SIGKILL)
+        _tune(tmp_path)
+
+    children = _start_two(work)
+    ends = [end_of(child) for child in children]
+    assert ends[lost] == -signal.SIGKILL
+    assert ends[1 - lost] == 70
+    (run,) = tmp_path.glob("e2e-*")
+    assert read_json(run / "STATUS.json")["state"] == "failed"
+    assert read_json(run / "STATUS.json")["code"] == 70
+    assert sorted(folder.name for folder in (run / "checkpoints").iterdir()) == ["00000003", "00000004"]
+    assert in_child(lambda: _tune(tmp_path)) == 0  # with one process now
+    assert read_json(run / "STATUS.json")["state"] == "done"
+    losses = [loss for record in _metrics(run) for loss in record["losses"]]
+    expected = [loss for record in _metrics(reference) for loss in record["losses"]]
+    assert losses == pytest.approx(expected, rel=1e-4)
+
+
+def test_processes_with_different_settings_refuse_to_start(home: Path, tmp_path: Path) -> None:
+    children = _start_two(lambda rank: _tune(tmp_path, f"finetune.seed={rank}"))
+    assert [end_of(child) for child in children] == [78, 78]
+
+
+def test_clips_that_processes_cannot_share_are_refused(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    children = _start_two(lambda rank: _tune(tmp_path, "finetune.batch=3"))
+    assert [end_of(child) for child in children] == [78, 78]
+
+
+def test_the_stages_of_the_winner_of_2023_follow_each_other(home: Path, tmp_path: Path) -> None:
+    small = ("finetune.epochs=1", "finetune.samples=2", "finetune.chunk_rows=64", "head.blocks=1")
+    sets = [
+        *_FIT,
+        "fit.epochs=1",
+        "fit.samples=32",
+        "fit.batch=8",
+        "fit.flip=false",
+        "head.blocks=1",
+        "fit.warmup_epochs=0",
+    ]
+    run = fit(load("heads", head="lromul_basic", preset="tiny", sets=sets), _place(tmp_path))
+    for stage in ("lromul_basic", "lromul_transfer", "lromul_long"):
+        run = _tune(tmp_path / stage, *small, preset=stage, run=run)
+    model = bas.load_model(run)
+    assert model.settings.head.kind == "blocks3d"
+    assert len(model.head.offsets) == 11
+    stages = [
+        load_file(next((tmp_path / stage).glob("e2e-*")) / "model.safetensors")
+        for stage in ("lromul_transfer", "lromul_long")
+    ]
+    before, after = ({k: v for k, v in stage.items() if k.startswith("encoder.")} for stage in stages)
+    assert all(torch.equal(after[name], before[name]) for name in before)  # the long stage's is frozen
+
+
+def test_a_tuned_model_is_taken_by_every_command(home: Path, reference: Path) -> None:
+    def bas_(*arguments: str) -> str:
+        result = CliRunner().invoke(app, list(arguments))
+        assert result.exit_code == 0, (result.output, result.exception)
+        return result.output
+
+    sets = [part for setting in (*_TUNE, "finetune.epochs=1") for part in ("--set", setting)]
+    bas_("finetune-e2e", "--preset", "tiny", *sets)
+    (run,) = Path("runs").glob("e2e-*")
+    assert "finished already" in bas_("finetune-e2e", "--preset", "tiny", *sets)
+    assert "mAP@1" in bas_("eval")
+    assert (run / "predictions/test/report.json").is_file()
+    bas_("extract", "--encoder", str(run), "--split", "test", "--out", "tuned")
+    (cache,) = Path("tuned").rglob("*.h5")
+    features = bas.open_cache(cache)
+    assert features.features.shape[1:] == (64, 2, 3)
+    video = next(Path("data").rglob("*.mp4"))
+    model = bas.load_model(run)
+    assert isinstance(model, Stacker)
+    assert bas.predict(video, model, features="tuned") is not None
+
+
+def test_a_clip_shorter_than_the_window_is_refused_with_its_length(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"finetune\.clip_rows=12 is less than the 20 rows"):
+        _tune(tmp_path, "finetune.clip_rows=12")
+
+
+def test_rows_of_another_kind_are_refused(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"extract\.hop=2"):
+        _tune(tmp_path, "extract.hop=4")

@@ -1,0 +1,169 @@
+"""Encoder and head as one model: the same numbers as from the cache, and only what is not frozen learns."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from extracting import make_game, tiny_encoder, tiny_settings
+from torch import nn
+
+from bas.config import FinetuneSettings, Pipeline
+from bas.errors import SettingsError
+from bas.extract.encoder import Encoder, FrozenEncoder
+from bas.extract.online import rows_of
+from bas.extract.run import cached_rows
+from bas.extract.stacks import canvas_of
+from bas.extract.timeline import open_timeline
+from bas.heads.build import build_head
+from bas.heads.clip_plan import clip_shape
+from bas.heads.clips import slots_of
+from bas.heads.joint import JointModel
+from bas.heads.layers import depths, joint_groups
+from bas.heads.outputs import Task
+from bas.heads.stacker import Stacker
+
+_CLASSES = ("PASS", "DRIVE", "SHOT")
+_HEADS = {
+    "netvlad": {},
+    "blocks3d": {"blocks": 1, "dropout": 0, "drop_path": 0},
+    "sgp": {"clip_rows": 16, "dim": 64, "dropout": 0},
+    "gru": {"clip_rows": 16, "hidden": 8, "dropout": 0},
+    "linear": {},
+}
+
+
+def _stacker(folder: Path, kind: str = "netvlad", **extract: Any) -> Stacker:
+    settings = Pipeline.model_validate(
+        {"head": {"kind": kind} | _HEADS[kind], "extract": tiny_settings(folder, **extract).model_dump()}
+    )
+    torch.manual_seed(1)
+    row_shape = (64, *settings.extract.grid)
+    head = build_head(settings.head, row_shape, Task(len(_CLASSES)), row_rate=Fraction(25, 2))
+    for module in head.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return Stacker(deepcopy(tiny_encoder()), head, settings=settings, classes=_CLASSES)
+
+
+def _joint(stacker: Stacker, rows: int = 31, **changes: Any) -> JointModel:
+    shape = clip_shape(stacker.head, rows)
+    return JointModel(
+        stacker, shape, slots_of(shape, stacker.settings), FinetuneSettings(chunk_rows=5, **changes)
+    )
+
+
+def _luma(joint_slots: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (joint_slots, 64, 96), dtype=torch.uint8, generator=generator)
+
+
+@pytest.mark.parametrize("kind", _HEADS)
+def test_a_clip_gets_the_logits_of_its_windows(tmp_path: Path, kind: str) -> None:
+    stacker = _stacker(tmp_path, kind)
+    shape = clip_shape(stacker.head, 31)
+    joint = _joint(stacker).eval()
+    luma = _luma(33)
+    with torch.no_grad():
+        told = joint(luma, torch.arange(31))
+        ticks = shape.windows[0, :, None] * 2 + np.array([-2, 0, 2])
+        pictures = luma[np.unique(ticks) // 2 + 1].float() / 255
+        one = stacker(pictures[None])
+    logits = one if isinstance(one, torch.Tensor) else one.logits[0]
+    torch.testing.assert_close(told.logits[0].reshape(logits.shape), logits, atol=1e-5, rtol=1e-4)
+    assert len(told.logits) == len(shape.windows)
+
+
+@pytest.mark.parametrize("grid", [(2, 2), (2, 3)], ids=["pooled", "the full map"])
+def test_rows_made_online_are_those_of_the_cache(tmp_path: Path, grid: tuple[int, int]) -> None:
+    settings = tiny_settings(tmp_path, grid=grid)
+    game = make_game(tmp_path)
+    (cache,) = cached_rows([game], settings, features=tmp_path / "features", device="cpu").values()
+    encoder = FrozenEncoder(
+        tiny_encoder(), size=canvas_of(settings).padded, grid=grid, precision="fp32", device="cpu"
+    )
+    timeline = open_timeline(game.videos[0].path, settings)
+    with rows_of(timeline, encoder, settings, decoder="cpu", folder=tmp_path) as (rows, valid):
+        torch.testing.assert_close(
+            torch.from_numpy(np.array(rows)), torch.from_numpy(np.array(cache.features)), rtol=2e-3, atol=1e-5
+        )
+        assert (valid == cache.valid).all()
+        stacker = _stacker(tmp_path, grid=grid)
+        online = stacker.score_rows(rows, rate=cache.row_rate)
+        assert np.abs(online - stacker.score_rows(cache.features, rate=cache.row_rate)).max() < 2e-3
+
+
+def test_recomputed_activations_give_the_same_gradients(tmp_path: Path) -> None:
+    gradients = []
+    for checkpointing in (False, True):
+        joint = _joint(_stacker(tmp_path, "blocks3d"), checkpointing=checkpointing).train()
+        joint(_luma(33), torch.arange(31)).logits.square().mean().backward()
+        gradients.append({name: p.grad for name, p in joint.named_parameters()})
+    for name, gradient in gradients[0].items():
+        recomputed = gradients[1][name]
+        assert gradient is not None, name
+        assert recomputed is not None, name
+        assert torch.equal(gradient, recomputed), name
+
+
+@pytest.mark.parametrize("part", ["none", "encoder", "encoder.blocks[:2]"])
+def test_what_is_frozen_does_not_move_and_no_statistics_do(tmp_path: Path, part: str) -> None:
+    stacker = _stacker(tmp_path, "blocks3d")
+    joint = _joint(stacker, freeze=part).train()
+    before = {name: value.clone() for name, value in stacker.state_dict().items()}
+    groups = joint_groups(stacker, joint._settings)
+    optimizer = torch.optim.SGD([group for group in groups if group["params"]], lr=1.0)
+    joint(_luma(33), torch.arange(31)).logits.square().mean().backward()
+    optimizer.step()
+    moved = {name for name, value in stacker.state_dict().items() if not torch.equal(value, before[name])}
+    frozen = {
+        "none": (),
+        "encoder": ("encoder.",),
+        "encoder.blocks[:2]": (
+            "encoder.body.conv_stem",
+            "encoder.body.bn1",
+            "encoder.body.blocks.0.",
+            "encoder.body.blocks.1.",
+        ),
+    }[part]
+    for name in before:
+        if "running_" in name or "num_batches" in name or name.startswith(frozen or "none"):
+            assert name not in moved
+    assert any(name.startswith("head.") for name in moved)
+    assert any(name.startswith("encoder.body.blocks.4") for name in moved) == (part != "encoder")
+
+
+def test_a_frozen_encoder_drops_nothing(tmp_path: Path) -> None:
+    joint = _joint(_stacker(tmp_path), freeze="encoder").train()
+    assert not any(module.training for module in joint.stacker.encoder.modules())
+    assert joint.stacker.head.training
+
+
+def test_every_weight_learns_once_and_the_deeper_it_lies_the_slower(tmp_path: Path) -> None:
+    stacker = _stacker(tmp_path)
+    settings = FinetuneSettings(encoder_learning_rate=1e-3, head_learning_rate=1e-2, layer_decay=0.5)
+    groups = joint_groups(stacker, settings)
+    rates = {id(p): group["lr"] for group in groups for p in group["params"]}
+    assert sum(len(group["params"]) for group in groups) == len(rates) == len(list(stacker.parameters()))
+    body: Any = stacker.encoder.body
+    last = len(body.blocks) - 1
+    assert {rates[id(p)] for p in body.blocks[last].parameters()} == {1e-3}
+    assert {rates[id(p)] for p in body.blocks[last - 1].parameters()} == {5e-4}
+    assert {rates[id(p)] for p in body.conv_stem.parameters()} == {1e-3 * 0.5 ** (last + 1)}
+    assert {rates[id(p)] for p in stacker.head.parameters()} == {1e-2}
+
+
+def test_encoders_without_blocks_are_layered_by_their_children() -> None:
+    layers = depths(Encoder("test_resnet"))
+    assert len(layers) > 3
+    assert len(depths(tiny_encoder())) == 1 + len(tiny_encoder().body.blocks)  # type: ignore[arg-type]
+
+
+def test_more_frozen_blocks_than_there_are_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="has 5 blocks"):
+        _joint(_stacker(tmp_path), freeze="encoder.blocks[:9]")
