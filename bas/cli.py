@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
 from bas import console
 from bas.errors import BasError, MissingError
+
+if TYPE_CHECKING:
+    from bas.config import Pipeline
 
 
 class _Commands(TyperGroup):
@@ -199,15 +202,29 @@ def finetune_e2e(
     sets: Sets = None,
 ) -> None:
     """Train encoder and head together on clips of the video, and keep the best epoch (stage 3)."""
-    from bas.config import load
     from bas.heads.finetune_run import finetune
     from bas.heads.lessons import Place
-    from bas.heads.models import settings_of
-    from bas.runs import newest_finished
 
-    start = run or newest_finished(out, without="e2e-")
-    settings = load("finetune", base=settings_of(start), preset=preset, sets=sets or ())
+    start, settings = _finetune_settings(run, runs=out, preset=preset, sets=sets)
     finetune(start, settings, Place(data, _FEATURES, out, _device(device), decoder))
+
+
+@app.command("contact-sheet")
+def contact_sheet(
+    out: Annotated[Path, typer.Argument(help="PNG to write.")] = Path("clips.png"),
+    run: Annotated[Path | None, typer.Option(help="Run or model, as of finetune-e2e.")] = None,
+    data: Data = _DATA,
+    runs: Runs = _RUNS,
+    decoder: Decoder = "auto",
+    preset: Preset = None,
+    sets: Sets = None,
+) -> None:
+    """Draw the first clips that finetune-e2e would see, augmented, with their labels."""
+    from bas.heads.contact_sheet import contact_sheet as draw
+    from bas.heads.lessons import Place
+
+    start, settings = _finetune_settings(run, runs=runs, preset=preset, sets=sets)
+    draw(start, settings, Place(data, _FEATURES, runs, "cpu", decoder), out=out)
 
 
 @app.command("import-weights")
@@ -353,6 +370,18 @@ def main() -> None:
     except PermissionError as error:
         console.fail(f"{error.filename} cannot be read: {error.strerror}. Give yourself access to it.")
         sys.exit(MissingError.exit_code)
+
+
+def _finetune_settings(
+    run: Path | None, *, runs: Path, preset: str | None, sets: list[str] | None
+) -> tuple[Path, Pipeline]:
+    """The run to start from, and its settings with what was asked for on top."""
+    from bas.config import load
+    from bas.heads.models import settings_of
+    from bas.runs import newest_finished
+
+    start = run or newest_finished(runs, without="e2e-")
+    return start, load("finetune", base=settings_of(start), preset=preset, sets=sets or ())
 
 
 def _device(name: str) -> str:

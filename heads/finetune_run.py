@@ -6,31 +6,26 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Bool
 
 from bas import console
 from bas.config import Pipeline, to_yaml
 from bas.dataset import Dataset, open_dataset
-from bas.errors import BasError, DataError, SettingsError
+from bas.errors import BasError, SettingsError
 from bas.evaluate.run import labels_of_games
-from bas.extract.soundness import judge
-from bas.extract.timeline import Timeline, open_timeline
+from bas.extract.stacks import canvas_of
 from bas.files import sha256_of
 from bas.heads.apply import load_stacker
 from bas.heads.build import build_head
-from bas.heads.clip_plan import Footage, clip_shape, keyframe_ticks, span
-from bas.heads.clips import ClipReader, slots_of
-from bas.heads.finetune import Finetune
+from bas.heads.clip_plan import ClipShape, clip_shape, span
+from bas.heads.film import FilmedVideo, film, supply_of
+from bas.heads.finetune import Finetune, joint_precision
 from bas.heads.joint import JointModel
-from bas.heads.joint_validation import FilmedVideo, JointValidation
-from bas.heads.lessons import Place, spots_of
-from bas.heads.material import lay_out
+from bas.heads.joint_validation import JointValidation
+from bas.heads.lessons import Place
+from bas.heads.memory import expected_bytes
 from bas.heads.models import write_model
 from bas.heads.processes import Processes, joined
 from bas.heads.stacker import Stacker
@@ -39,36 +34,9 @@ from bas.heads.targets import target_classes, task_of
 from bas.heads.warm import model_file, warm_start
 from bas.runs import Run, open_run
 from bas.signals import stop_on_signals
-from bas.types import Game, Spot, Video
 
 _ROWS = ("clock", "encoder", "stack", "hop", "height", "width", "grid")
 """Settings of extraction that a model was made for."""
-
-
-@dataclass(frozen=True, slots=True)
-class _LabeledVideo:
-    """A training video laid out in rows."""
-
-    game: Game
-    video: Video
-    spots: tuple[Spot, ...]
-    timeline: Timeline
-
-    @property
-    def hop(self) -> int:
-        return self.timeline.rows.hop
-
-    @property
-    def rate(self) -> Fraction:
-        return self.timeline.ticks.rate
-
-    @property
-    def valid(self) -> Bool[np.ndarray, "rows"]:
-        rows = self.timeline.rows
-        valid: Bool[np.ndarray, "rows"] = self.timeline.ticks.present[rows.table(range(len(rows)))].all(
-            axis=1
-        )
-        return valid
 
 
 def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
@@ -98,8 +66,8 @@ def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
         _require_shares(settings, processes)
         dataset = open_dataset(place.data, video=settings.extract.video)
         stacker = _stacker(start, settings, dataset)
-        learned = _film(dataset, dataset.split("train"), settings)
-        judged = _film(dataset, dataset.split("valid"), settings)
+        learned = film(dataset, dataset.split("train"), settings)
+        judged = film(dataset, dataset.split("valid"), settings)
         digest = _digest(settings, stacker, (*learned, *judged), start)
         processes.require_same(digest, what="settings and data")
         folder = place.runs / f"e2e-{digest[:8]}"
@@ -135,8 +103,8 @@ def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
 
 def _prepare(
     stacker: Stacker,
-    learned: Sequence[_LabeledVideo],
-    judged: Sequence[_LabeledVideo],
+    learned: Sequence[FilmedVideo],
+    judged: Sequence[FilmedVideo],
     dataset: Dataset,
     settings: Pipeline,
     place: Place,
@@ -145,21 +113,11 @@ def _prepare(
 ) -> Finetune:
     device = torch.device(place.device)
     shape = clip_shape(stacker.head, settings.finetune.clip_rows)
-    slots = slots_of(shape, settings)
-    outputs = target_classes(dataset.classes, teams=settings.fit.teams == "classes")
-    footage = _footage(learned, outputs, settings)
-    share = settings.finetune.batch // processes.world
-    supply = Supply(
-        footage,
-        shape,
-        slots,
-        settings,
-        reader=ClipReader(footage, shape, settings, decoder=place.decoder, device=device),
-        lanes=slice(processes.rank * share, (processes.rank + 1) * share),
-        device=device,
-    )
+    supply = supply_of(shape, learned, dataset, settings, place, processes)
+    model = JointModel(stacker, shape, supply.slots, settings.finetune)
+    _say(processes, _told(model, shape, supply, settings, processes, device))
     validation = JointValidation(
-        [FilmedVideo(item.game, item.video, item.timeline) for item in judged],
+        judged,
         labels_of_games(tuple({item.game.id: item.game for item in judged}.values())),
         dataset.classes,
         settings,
@@ -167,13 +125,41 @@ def _prepare(
         run.folder,
     )
     return Finetune(
-        JointModel(stacker, shape, slots, settings.finetune),
+        model,
         supply,
         validation,
         settings=settings,
         run=run,
         processes=processes,
         device=device,
+    )
+
+
+def _told(
+    model: JointModel,
+    shape: ClipShape,
+    supply: Supply,
+    settings: Pipeline,
+    processes: Processes,
+    device: torch.device,
+) -> str:
+    """What a step is made of, and what it will take."""
+    tune, stacker = settings.finetune, model.stacker
+    expected = expected_bytes(
+        model,
+        shape,
+        tune,
+        size=canvas_of(settings.extract).padded,
+        slots=len(supply.slots.ticks),
+        clips=tune.batch // processes.world,
+        half=joint_precision(tune, device) != "fp32",
+    )
+    learned = sum(p.numel() for p in stacker.parameters() if p.requires_grad)
+    total = sum(p.numel() for p in stacker.parameters())
+    return (
+        f"{tune.batch} clips a step, of {shape.rows} rows ({float(shape.rows / settings.extract.row_rate):.1f} s) that "
+        f"tell of {shape.told.size}; {learned:,} of {total:,} weights learn, in {joint_precision(tune, device)}; about "
+        f"{expected / 2**30:.1f} GiB a process expected, beside what the libraries take."
     )
 
 
@@ -213,43 +199,7 @@ def _stacker(start: Path, settings: Pipeline, dataset: Dataset) -> Stacker:
     return Stacker(model.encoder, head, settings=settings, classes=columns)
 
 
-def _film(dataset: Dataset, games: Sequence[Game], settings: Pipeline) -> list[_LabeledVideo]:
-    """The videos of games on the model's clock, with their annotations; damaged ones by the settings."""
-    filmed = []
-    for game in games:
-        spots = spots_of(game, dataset.classes, teams=settings.fit.teams != "none")
-        try:
-            timelines = [_timeline(video, settings) for video in game.videos]
-        except DataError as error:
-            if settings.extract.on_bad_video != "skip":
-                raise
-            console.warn(f"{game.id} is left out: {error}")
-            continue
-        for video, timeline in zip(game.videos, timelines, strict=True):
-            of_half = tuple(spot for spot in spots if spot.half == video.half)
-            filmed.append(_LabeledVideo(game, video, of_half, timeline))
-    return filmed
-
-
-def _timeline(video: Video, settings: Pipeline) -> Timeline:
-    timeline = open_timeline(video.path, settings.extract)
-    if timeline.problem:
-        judge(video.path, timeline.problem, settings.extract)
-    return timeline
-
-
-def _footage(videos: Sequence[_LabeledVideo], outputs: Sequence[str], settings: Pipeline) -> list[Footage]:
-    """What clips are drawn from."""
-    out_of_fold = Path(settings.fit.out_of_fold) if settings.fit.out_of_fold else None
-    targets, weights = lay_out(videos, outputs, settings.fit, out_of_fold=out_of_fold)
-    ends = np.cumsum([len(video.timeline.rows) for video in videos])[:-1]
-    return [
-        Footage(video.game, video.video, video.timeline, of_video, share, keyframe_ticks(video.timeline))
-        for video, of_video, share in zip(videos, targets, np.split(weights, ends), strict=True)
-    ]
-
-
-def _digest(settings: Pipeline, stacker: Stacker, videos: Sequence[_LabeledVideo], start: Path) -> str:
+def _digest(settings: Pipeline, stacker: Stacker, videos: Sequence[FilmedVideo], start: Path) -> str:
     """Of the settings, the labels, the videos' names and sizes, and the model to start from: SHA-256 in hex."""
     data = [
         [

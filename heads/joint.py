@@ -46,7 +46,7 @@ class JointModel(nn.Module):
         self._windows = torch.from_numpy(shape.windows).to(device)
         channels, height, width = stacker.head.row_shape
         values = shape.windows.shape[1] * channels * height * width
-        self._chunk_windows = max(1, _CHUNK_VALUES // values)
+        self.chunk_windows = max(1, _CHUNK_VALUES // values)
 
     def train(self, mode: bool = True) -> JointModel:
         """Train what is not frozen; normalizations keep the statistics they have."""
@@ -68,9 +68,7 @@ class JointModel(nn.Module):
             ]
         )
         clip = encoded[rows]
-        told = [
-            self._run(self._speak, clip, part) for part in torch.split(self._windows, self._chunk_windows)
-        ]
+        told = [self._run(self._speak, clip, part) for part in torch.split(self._windows, self.chunk_windows)]
         return join(told)
 
     def _encode(

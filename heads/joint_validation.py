@@ -15,19 +15,10 @@ from bas.extract.encoder import FrozenEncoder
 from bas.extract.online import rows_of
 from bas.extract.precision import best_precision
 from bas.extract.stacks import canvas_of
-from bas.extract.timeline import Timeline
+from bas.heads.film import FilmedVideo
 from bas.heads.processes import Processes
 from bas.heads.stacker import Stacker
-from bas.types import Detection, Game, Scores, Spot, Video
-
-
-@dataclass(frozen=True, slots=True)
-class FilmedVideo:
-    """A video of a game, laid on the model's clock."""
-
-    game: Game
-    video: Video
-    timeline: Timeline
+from bas.types import Detection, Scores, Spot
 
 
 @dataclass(frozen=True, slots=True)

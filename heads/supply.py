@@ -14,7 +14,7 @@ from torch import Tensor
 
 from bas.config import Pipeline
 from bas.heads.clip_plan import ClipShape, Footage, Lane, plan_epoch
-from bas.heads.clips import Clip, ClipReader, Slots
+from bas.heads.clips import Clip, ClipReader, slots_of
 from bas.heads.look import change, draw_look
 from bas.heads.truth import Truth, truth_of
 
@@ -38,7 +38,6 @@ class Supply:
         self,
         footage: Sequence[Footage],
         shape: ClipShape,
-        slots: Slots,
         settings: Pipeline,
         *,
         reader: ClipReader,
@@ -49,13 +48,13 @@ class Supply:
         Args:
             footage: the training videos.
             shape: windows of a clip.
-            slots: pictures of a clip.
             settings: of the whole pipeline.
             reader: decodes the clips.
             lanes: of a batch that this process takes.
             device: of the samples.
         """
-        self._footage, self._shape, self._slots, self._settings = footage, shape, slots, settings
+        self._footage, self._shape, self._settings = footage, shape, settings
+        self.slots = slots_of(shape, settings)
         self._reader, self._lanes, self._device = reader, lanes, device
         self.steps = max(1, settings.finetune.samples // settings.finetune.batch)
 
@@ -95,7 +94,7 @@ class Supply:
         footage = self._footage[clip.planned.footage]
         numbers = clip.planned.first_row + np.arange(self._shape.rows)
         inside = (numbers >= 0) & (numbers < len(footage.timeline.rows))
-        counted = inside & clip.sound[self._slots.stacks].all(axis=1)
+        counted = inside & clip.sound[self.slots.stacks].all(axis=1)
         there = numbers.clip(0, len(footage.timeline.rows) - 1)
         truth = truth_of(
             footage.targets,

@@ -14,8 +14,10 @@ from bas.cli import app
 _OPTIONS = {
     "synth": "--layout --matches --minutes --profile --seed --size",
     "doctor": "--video",
-    "extract": "--data --decoder --device --flip --out --plan --preset --set --shard --split",
+    "extract": "--data --decoder --device --encoder --flip --out --plan --preset --set --shard --split",
     "fit-head": "--all-data --data --decoder --device --features --fold --out --preset --set",
+    "finetune-e2e": "--data --decoder --device --out --preset --run --set",
+    "contact-sheet": "--data --decoder --preset --run --runs --set",
     "import-weights": "--class --out --pool --raw --window-seconds",
     "compare": "--data --decoder --device --features --json --markdown --split --tolerance",
     "eval": "--data --decoder --device --features --json --out --predictions --run --split --tolerance",

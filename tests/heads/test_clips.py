@@ -177,9 +177,7 @@ def test_jitter_shows_each_picture_or_a_neighbor(footage: list[Footage], setting
 def _samples(footage: list[Footage], settings: Pipeline, head: Head) -> list[tuple[Clip, Sample]]:
     shape = clip_shape(head, None)
     reader = ClipReader(footage, shape, settings, decoder="cpu", device=_CPU)
-    supply = Supply(
-        footage, shape, slots_of(shape, settings), settings, reader=reader, lanes=slice(0, 3), device=_CPU
-    )
+    supply = Supply(footage, shape, settings, reader=reader, lanes=slice(0, 3), device=_CPU)
     clips = [list(reader.lane(lane)) for lane in plan_epoch(footage, shape, settings.finetune, epoch=1)]
     return [
         (clips[lane][step], sample)
