@@ -354,7 +354,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder that takes everything.")] = Path("demo"),
     device: Device = "auto",
 ) -> None:
-    """Render matches, extract, fit, and score the held-out ones: minutes on two CPU cores."""
+    """Render matches, extract, fit, finetune, and score the held-out ones: minutes on two CPU cores."""
     from bas.demo import run_demo
 
     run_demo(out, device=_device(device))

@@ -14,13 +14,16 @@ from bas.evaluate.dense import SCORES_FILE, read_scores
 from bas.evaluate.run import labels_of_games
 from bas.evaluate.score import Evaluation
 from bas.heads.apply import evaluate_run
+from bas.heads.compare import Comparison, compare
+from bas.heads.finetune_run import finetune
 from bas.heads.lessons import Place
+from bas.heads.models import settings_of
 from bas.heads.run import fit
 from bas.synthetic import synthesize
 from bas.types import Game
 
-_MATCHES, _MINUTES, _SIZE, _SEED = 6, 1.7, "224x128", 1
-_HEAD, _PRESET, _FEWER, _SPLIT = "netvlad", "tiny", "fit.samples=3000", "test"
+_MATCHES, _MINUTES, _SIZE, _SEED = 8, 2.0, "224x128", 1
+_HEAD, _PRESET, _FEWER, _LONG, _SPLIT = "netvlad", "tiny", "fit.samples=3000", "finetune.clip_rows=63", "test"
 
 
 def run_demo(out: Path, *, device: str) -> None:
@@ -29,7 +32,7 @@ def run_demo(out: Path, *, device: str) -> None:
     where = f"--data {quote(str(data))} --features {quote(str(features))}"
     _step(
         1,
-        "render six matches with labels",
+        "render eight matches with labels",
         f"synth {quote(str(data))} --matches {_MATCHES} --minutes {_MINUTES} --size {_SIZE} --profile even --seed {_SEED}",
     )
     synthesize(data, matches=_MATCHES, minutes=_MINUTES, size=_SIZE, profile="even", seed=_SEED)
@@ -38,16 +41,22 @@ def run_demo(out: Path, *, device: str) -> None:
         "cache a feature row for every second frame, then fit a head on the rows",
         f"fit-head {_HEAD} --preset {_PRESET} --set {_FEWER} {where} --out {quote(str(runs))}",
     )
-    settings = load("heads", head=_HEAD, preset=_PRESET, sets=[_FEWER])
-    run = fit(settings, Place(data, features, runs, device, "auto"))
+    place = Place(data, features, runs, device, "auto")
+    fitted = fit(load("heads", head=_HEAD, preset=_PRESET, sets=[_FEWER]), place)
+    _step(3, "score the held-out matches", f"eval --run {quote(str(fitted))} {where} --split {_SPLIT}")
+    evaluation = evaluate_run(fitted, data=data, features=features, split=_SPLIT, device=device)
     _step(
-        3,
-        "score the held-out matches",
-        f"eval --run {quote(str(run))} {where} --split {_SPLIT} --tolerance 1",
+        4,
+        "unfreeze the encoder, and train it and the head together on clips of five seconds",
+        f"finetune-e2e --run {quote(str(fitted))} --preset {_PRESET} --set {_LONG} --data {quote(str(data))} "
+        f"--out {quote(str(runs))}",
     )
-    evaluation = evaluate_run(run, data=data, features=features, split=_SPLIT, device=device)
+    settings = load("finetune", base=settings_of(fitted), preset=_PRESET, sets=[_LONG])
+    run = finetune(fitted, settings, place)
+    _step(5, "put both beside each other", f"compare {quote(str(fitted))} {quote(str(run))} {where}")
+    comparison = compare([fitted, run], data=data, features=features, split=_SPLIT, device=device)
     games = open_dataset(data, video=settings.extract.video).split(_SPLIT)
-    _compare(evaluation, _chance(evaluation, games, run=run))
+    _show(comparison, _chance(evaluation, games, run=fitted))
     model, video = quote(str(run)), quote(str(games[0].videos[0].path))
     console.say(
         f"\nEverything is in {out}. What to try next:\n"
@@ -74,16 +83,13 @@ def _chance(evaluation: Evaluation, games: Sequence[Game], *, run: Path) -> Chan
     )
 
 
-def _compare(evaluation: Evaluation, blind: Chance) -> None:
-    table = console.table("Held-out matches, in percent", "", "mAP@1", "mean over classes that occur")
-    table.add_row(
-        f"chance, 95th percentile of {blind.runs} runs",
-        f"{100 * blind.mean_ap:.2f}",
-        f"{100 * blind.mean_ap_occurring:.2f}",
-    )
-    table.add_row(
-        "frozen encoder + head",
-        f"{100 * evaluation.mean_ap:.2f}",
-        f"{100 * evaluation.mean_ap_occurring:.2f}",
-    )
+def _show(comparison: Comparison, blind: Chance) -> None:
+    """The three numbers beside each other."""
+    frozen, joint = comparison.contestants
+    assert joint.difference is not None
+    table = console.table("Held-out matches, in percent", "", "mAP@1", "paired difference, 95 %")
+    table.add_row(f"chance, 95th percentile of {blind.runs} runs", f"{100 * blind.mean_ap:.2f}", "")
+    table.add_row("frozen encoder + head", f"{100 * frozen.mean_ap:.2f}", "")
+    difference = f"{100 * joint.difference.low:+.1f} to {100 * joint.difference.high:+.1f}"
+    table.add_row("joint finetune", f"{100 * joint.mean_ap:.2f}", difference)
     console.show("", table)

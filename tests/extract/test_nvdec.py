@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,16 +29,6 @@ from bas.extract.seek import Entry
 
 CUDA = torch.device("cuda", 0)
 Source = Callable[[Iterator[Picture]], Iterator[Picture]]
-
-
-@pytest.fixture
-def cuda() -> torch.device:
-    """A CUDA device, or the end of the test: a failure where FAIL_WITHOUT_CUDA is set."""
-    if not torch.cuda.is_available():
-        if os.environ.get("FAIL_WITHOUT_CUDA"):
-            pytest.fail("no CUDA device")
-        pytest.skip("no CUDA device")
-    return CUDA
 
 
 @pytest.fixture(autouse=True)

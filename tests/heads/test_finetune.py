@@ -229,3 +229,16 @@ def test_a_clip_shorter_than_the_window_is_refused_with_its_length(home: Path, t
 def test_rows_of_another_kind_are_refused(home: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"extract\.hop=2"):
         _tune(tmp_path, "extract.hop=4")
+
+
+@pytest.mark.needs_cuda
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_sixteen_bits_train_on_a_gpu(home: Path, tmp_path: Path, cuda: torch.device, precision: str) -> None:
+    start = _fitted()
+    settings = load(
+        "finetune", base=settings_of(start), preset="tiny", sets=[*_TUNE, f"finetune.precision={precision}"]
+    )
+    run = finetune(start, settings, Place(Path("data"), Path("features"), tmp_path, str(cuda), "auto"))
+    losses = [loss for record in _metrics(run) for loss in record["losses"]]
+    assert len(losses) == 8
+    assert all(0 < loss < 1 for loss in losses)

@@ -1,0 +1,125 @@
+"""Joint training: memory against the length of a clip, and how long a step waits for its clips."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+
+from bas.config import FinetuneSettings, Pipeline, load
+from bas.console import show, table
+from bas.extract.encoder import Encoder
+from bas.extract.stacks import canvas_of
+from bas.files import read_json
+from bas.heads.build import build_head
+from bas.heads.clip_plan import clip_shape
+from bas.heads.clips import slots_of
+from bas.heads.finetune_run import finetune
+from bas.heads.joint import JointModel
+from bas.heads.layers import joint_groups
+from bas.heads.lessons import Place
+from bas.heads.memory import expected_bytes
+from bas.heads.models import settings_of
+from bas.heads.optim import Optimizer
+from bas.heads.outputs import Task
+from bas.heads.run import fit
+from bas.heads.stacker import Stacker
+from bas.synthetic import synthesize
+
+_MATCHES, _MINUTES = 3, 1.0
+_SETTINGS = Pipeline.model_validate({"extract": {"height": 224, "width": 398, "grid": [4, 7]}})
+
+
+def main() -> None:
+    """Print both tables."""
+    if sys.argv[1:2] == ["--peak"]:
+        sys.stdout.write(" ".join(map(str, _peak(int(sys.argv[2]), checkpointing=sys.argv[3] == "1"))))
+        return
+    rows = table(
+        "Memory of a step, tf_efficientnetv2_b0 at 398 x 224, one clip",
+        "rows",
+        "activations",
+        "measured",
+        "expected",
+    )
+    for length, checkpointing in ((31, True), (63, True), (127, True), (31, False)):
+        command = [sys.executable, __file__, "--peak", str(length), str(int(checkpointing))]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        measured, expected = (f"{int(part) / 2**20:,.0f} MiB" for part in told.split()[-2:])
+        rows.add_row(str(length), "computed anew" if checkpointing else "kept", measured, expected)
+    show(rows, "")
+    rows = table(
+        "Joint training, tiny preset, default head",
+        "clips a step",
+        "rows a clip",
+        "rows/s",
+        "waiting",
+        "pictures used",
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for batch, length in ((4, 31), (2, 63)):
+            rows.add_row(str(batch), str(length), *_trained(Path(folder), batch=batch, length=length))
+    show(rows)
+
+
+def _peak(length: int, *, checkpointing: bool) -> tuple[int, int]:
+    """Bytes that two steps took beyond what the process had, and those that were expected."""
+    encoder = Encoder(_SETTINGS.extract.encoder)
+    head = build_head(_SETTINGS.head, (encoder.width, 4, 7), Task(12), row_rate=Fraction(25, 2))
+    stacker = Stacker(encoder, head, settings=_SETTINGS, classes=tuple("ABCDEFGHIJKL"))
+    settings = FinetuneSettings(checkpointing=checkpointing, shuffle_clips=1, batch=1)
+    shape = clip_shape(head, length)
+    slots = slots_of(shape, _SETTINGS)
+    model = JointModel(stacker, shape, slots, settings).train()
+    optimizer = Optimizer(stacker, joint_groups(stacker, settings), settings, steps_per_epoch=2)
+    luma = torch.randint(0, 256, (len(slots.ticks), 224, 398), dtype=torch.uint8)
+    before = _memory("VmRSS")
+    for _ in range(2):
+        loss = model(luma, torch.arange(length)).logits.square().mean()
+        optimizer.backward(loss)
+        optimizer.step(loss.detach())
+    size = canvas_of(_SETTINGS.extract).padded
+    expected = expected_bytes(model, shape, settings, size=size, slots=len(slots.ticks), clips=1, half=False)
+    return _memory("VmHWM") - before, expected
+
+
+def _memory(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(key)).split()[1])
+
+
+def _trained(folder: Path, *, batch: int, length: int) -> tuple[str, str, str]:
+    """Rows a second, share of waiting, and of pictures used, in the second epoch."""
+    place = Place(folder / "data", folder / "features", folder / "runs", "cpu", "auto")
+    if not place.data.exists():
+        synthesize(place.data, matches=_MATCHES, minutes=_MINUTES, size="224x128", profile="even", seed=2)
+    head = load("heads", head="netvlad", preset="tiny", sets=["fit.epochs=1", "fit.samples=500"])
+    start = fit(head, place)
+    sets = [
+        f"finetune.{key}={value}"
+        for key, value in {
+            "epochs": 2,
+            "samples": 40 * batch // 4 * 2,
+            "batch": batch,
+            "clip_rows": length,
+        }.items()
+    ]
+    settings = load("finetune", base=settings_of(start), preset="tiny", sets=sets)
+    run = finetune(start, settings, place)
+    checkpoints = sorted((run / "checkpoints").iterdir())
+    record = read_json(checkpoints[-1] / "history.json")[-1]
+    steps = max(1, settings.finetune.samples // batch)
+    rate = steps * batch * length / record["train_seconds"]
+    return (
+        f"{rate:.0f}",
+        f"{100 * record['share_waiting']:.1f} %",
+        f"{100 * record['share_of_pictures_used']:.0f} %",
+    )
+
+
+if __name__ == "__main__":
+    main()
