@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from bas import console
+from bas import console, files
 from bas.config.settings import PeaksSettings
 from bas.dataset import open_dataset
 from bas.errors import MissingError
 from bas.evaluate import report
-from bas.evaluate.dense import SCORES_FILE, write_scores
+from bas.evaluate.analysis import Analysis, analyze
+from bas.evaluate.dense import SCORES_FILE, read_scores, write_scores
+from bas.evaluate.details import details_document, show_details
 from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import slide
-from bas.evaluate.score import Evaluation, score, score_documents
+from bas.evaluate.score import Evaluation, read_documents, score_documents
 from bas.evaluate.soccernet import (
     RESULTS_FILE,
     Prediction,
@@ -22,7 +24,7 @@ from bas.evaluate.soccernet import (
     results_document,
     write_results,
 )
-from bas.evaluate.tolerance import Tolerance
+from bas.evaluate.tolerance import Tolerance, tolerance_name
 from bas.extract.cache import FeatureCache
 from bas.model import SpottingModel
 from bas.types import Detection, Game, Scores, Spot
@@ -48,8 +50,13 @@ def evaluate_predictions(
     games = None
     if split is not None:
         games = [game.id for game in open_dataset(data).split(split, need_videos=False)]
-    evaluation = score(data, predictions, tolerance=tolerance, games=games)
-    _tell(evaluation, split=split, json=json)
+    found = read_documents(data, predictions, games=games)
+    evaluation = score_documents(
+        found.labels, found.predictions, classes=found.classes, tolerance=tolerance, notes=found.notes
+    )
+    scores = _scores_beside(predictions, found.labels)
+    analysis = analyze(evaluation, found.labels, found.predictions, scores=scores)
+    _tell(evaluation, analysis, split=split, json=json)
     return evaluation
 
 
@@ -83,7 +90,8 @@ def evaluate_model(
     write_predictions(model, games, caches, peaks=peaks, out=out)
     predictions = {game.id: _read_one(out / game.id / RESULTS_FILE) for game in games}
     evaluation = score_documents(labels, predictions, classes=actions_of(model.classes), tolerance=tolerance)
-    _tell(evaluation, split=split, json=json)
+    analysis = analyze(evaluation, labels, predictions, scores=_scores_beside(out, labels))
+    _tell(evaluation, analysis, split=split, json=json)
     return evaluation
 
 
@@ -137,8 +145,17 @@ def _read_one(path: Path) -> tuple[Prediction, ...]:
     return predictions
 
 
-def _tell(evaluation: Evaluation, *, split: str | None, json: Path | None) -> None:
+def _scores_beside(predictions: Path, games: Collection[str]) -> dict[str, dict[int, Scores]] | None:
+    """The dense scores that lie beside the predictions of every game; None where one has none."""
+    files = {game: predictions / game / SCORES_FILE for game in games}
+    if not all(file.is_file() for file in files.values()):
+        return None
+    return {game: read_scores(file) for game, file in files.items()}
+
+
+def _tell(evaluation: Evaluation, analysis: Analysis, *, split: str | None, json: Path | None) -> None:
     report.show(evaluation, split=split)
+    show_details(analysis, name=f"mAP@{tolerance_name(evaluation.tolerances)}")
     if json is not None:
-        report.write_report(json, evaluation, split=split)
+        files.write_json(json, report.report_document(evaluation, split=split) | details_document(analysis))
         console.say(f"report: {json}")

@@ -95,7 +95,41 @@ def score(
         MissingError: labels or results are not there, or a game has no results.
         DataError: a document could not be read by the official scorer.
     """
-    labels, results = Path(labels), Path(results)
+    found = read_documents(Path(labels), Path(results), classes=classes, games=games)
+    return score_documents(
+        found.labels,
+        found.predictions,
+        classes=found.classes,
+        tolerance=tolerance,
+        framerate=framerate,
+        notes=found.notes,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """Labels and predictions of the same games."""
+
+    labels: Mapping[str, Sequence[Spot]]
+    predictions: Mapping[str, Sequence[Prediction]]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+    """About where the predictions stand."""
+
+
+def read_documents(
+    labels: Path,
+    results: Path,
+    *,
+    classes: Sequence[str] | None = None,
+    games: Collection[str] | None = None,
+) -> Documents:
+    """What `score` scores, under the same names.
+
+    Raises:
+        MissingError: labels or results are not there, or a game has no results.
+        DataError: a document could not be read by the official scorer.
+    """
     spots = _wanted(read_labels(labels), games, labels=labels)
     predictions = read_results(results)
     if documents.is_one(results) and len(spots) == len(predictions) == 1:
@@ -105,14 +139,8 @@ def score(
     _refuse_missing(spots, pairs, predictions, results=results)
     claimed = {game: predictions[pairs[game]] for game in spots}
     vocabulary = tuple(classes) if classes else recognize_classes(spots, claimed)
-    return score_documents(
-        spots,
-        claimed,
-        classes=vocabulary,
-        tolerance=tolerance,
-        framerate=framerate,
-        notes=notes_on_folders(pairs, predictions if games is None else (), results=results),
-    )
+    notes = notes_on_folders(pairs, predictions if games is None else (), results=results)
+    return Documents(spots, claimed, vocabulary, tuple(notes))
 
 
 def score_detections(
