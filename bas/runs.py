@@ -160,6 +160,12 @@ def open_run(folder: Path, *, settings_yaml: str) -> Iterator[Run]:
             raise
 
 
+def history_of(folder: Path) -> list[dict[str, Any]]:
+    """The records of a run's epochs; none of a model that is no run."""
+    metrics = folder / "metrics.jsonl"
+    return [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.is_file() else []
+
+
 def run_state(folder: Path) -> State | None:
     """State of the run in a folder; None where there is no run."""
     status = folder / "STATUS.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from bas import console, files
 from bas.config.settings import PeaksSettings
@@ -13,6 +14,7 @@ from bas.evaluate import report
 from bas.evaluate.analysis import Analysis, analyze
 from bas.evaluate.dense import SCORES_FILE, read_scores, write_scores
 from bas.evaluate.details import details_document, show_details
+from bas.evaluate.page import Page, write_page
 from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import slide
 from bas.evaluate.score import Evaluation, read_documents, score_documents
@@ -70,6 +72,9 @@ def evaluate_model(
     tolerance: Tolerance = 1,
     split: str | None = None,
     json: Path | None = None,
+    html: Path | None = None,
+    title: str = "",
+    training: Sequence[Mapping[str, Any]] = (),
 ) -> Evaluation:
     """Write the predictions of a model for some games, then score those files and print the tables.
 
@@ -82,6 +87,9 @@ def evaluate_model(
         tolerance: as `bas.evaluate.tolerance.parse_tolerance` takes it.
         split: what these games are called in the report.
         json: where to write the report.
+        html: where to write it as a page.
+        title: of the page.
+        training: records of the run's epochs, for the page.
 
     Raises:
         MissingError: a game has no labels.
@@ -90,8 +98,12 @@ def evaluate_model(
     write_predictions(model, games, caches, peaks=peaks, out=out)
     predictions = {game.id: _read_one(out / game.id / RESULTS_FILE) for game in games}
     evaluation = score_documents(labels, predictions, classes=actions_of(model.classes), tolerance=tolerance)
-    analysis = analyze(evaluation, labels, predictions, scores=_scores_beside(out, labels))
+    scores = _scores_beside(out, labels)
+    analysis = analyze(evaluation, labels, predictions, scores=scores)
     _tell(evaluation, analysis, split=split, json=json)
+    if html is not None:
+        write_page(html, Page(title, evaluation, analysis, games, scores, training))
+        console.say(f"page: {html}")
     return evaluation
 
 

@@ -22,6 +22,7 @@ from bas.files import atomic_write
 from bas.heads.material import with_rows
 from bas.heads.models import load_model
 from bas.heads.stacker import Stacker
+from bas.runs import history_of
 from bas.types import Detection, Game, Scores
 
 _SHOWN = 20  # events that the terminal table holds
@@ -70,6 +71,9 @@ def evaluate_run(
         tolerance=tolerance,
         split=split,
         json=json or out / "report.json",
+        html=out / "report.html",
+        title=f"{run.name} on {split}",
+        training=history_of(run),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_text
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from bas.files import atomic_write, write_json
 from bas.heads.apply import load_stacker, model_rows
 from bas.heads.material import with_rows
 from bas.heads.stacker import Stacker
+from bas.runs import history_of
 from bas.types import Game
 
 _RESAMPLES = 1000
@@ -179,10 +179,8 @@ def _warn_of_short_matches(
 
 
 def _training_seconds(run: Path) -> float | None:
-    metrics = run / "metrics.jsonl"
-    if not metrics.is_file():
-        return None
-    return float(sum(json_text.loads(line)["seconds"] for line in metrics.read_text().splitlines()))
+    history = history_of(run)
+    return float(sum(record["seconds"] for record in history)) if history else None
 
 
 def _tell(comparison: Comparison, *, framerate: int) -> None:

@@ -1,0 +1,239 @@
+"""The report of a run as one HTML page that needs nothing else: numbers, figures, matches, and the worst mistakes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bas import files
+from bas.clock import frame_at, game_time
+from bas.evaluate import plots
+from bas.evaluate.analysis import Analysis
+from bas.evaluate.outcomes import Outcome
+from bas.evaluate.peaks import split_team
+from bas.evaluate.score import Evaluation
+from bas.evaluate.strips import strip
+from bas.evaluate.tolerance import tolerance_name, window_text
+from bas.types import Game, Scores, Spot
+
+_WORST = 10  # of either kind
+_LINE_MS = 5 * 60_000
+_TEMPLATE = "page.html"
+_CLASSES = {"found": "found", "confused": "confused", "missed": "missed", "false alarm": "alarm"}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page tells of."""
+
+    title: str
+    evaluation: Evaluation
+    analysis: Analysis
+    games: Sequence[Game]
+    scores: Mapping[str, Mapping[int, Scores]] | None = None
+    training: Sequence[Mapping[str, Any]] = ()
+    """Records of the epochs, of a run that has them."""
+
+
+def write_page(path: Path, page: Page) -> None:
+    """Write the page; pictures come from the videos of the games.
+
+    Raises:
+        MissingError, DataError: a video is not there, or cannot be opened.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("bas.evaluate", ""), autoescape=True, undefined=StrictUndefined
+    )
+    text = environment.get_template(_TEMPLATE).render(_content(page))
+    files.atomic_write(path, text.encode())
+
+
+def _content(page: Page) -> dict[str, Any]:
+    evaluation, analysis = page.evaluation, page.analysis
+    name = f"mAP@{tolerance_name(evaluation.tolerances)}"
+    offset = Counter(analysis.offset_frames)
+    found, early = sum(offset.values()), sum(count for frames, count in offset.items() if frames < 0)
+    best = max((r["mAP@1"] or 0.0 for r in page.training), default=0.0)
+    return {
+        "title": page.title,
+        "subtitle": (
+            f"{len(page.games)} match{'es' * (len(page.games) != 1)}, {len(evaluation.classes)} classes, window "
+            f"{window_text(evaluation.tolerances, framerate=evaluation.framerate)}"
+        ),
+        "headline": _headline(page, name),
+        "notes": [
+            *evaluation.notes,
+            *(
+                [f"fewer than ten actions of {', '.join(analysis.few)}: their AP says little"]
+                if analysis.few
+                else []
+            ),
+        ],
+        "analysis": analysis,
+        "rows": list(zip(evaluation.rows, analysis.classes, strict=True)),
+        "percent": _percent,
+        "plots": {
+            "precision_recall": plots.precision_recall(analysis),
+            "tolerance": plots.tolerance_curve(analysis),
+            "offsets": plots.offsets(analysis),
+            "confusion": plots.confusion(analysis),
+            "training": plots.training(page.training) if page.training else "",
+        },
+        "curve_told": "mAP by whole window: "
+        + ", ".join(f"{seconds:g} s {_percent(value)}" for seconds, value in analysis.curve)
+        + ".",
+        "offsets_told": f"Of {found} actions found, {early} were claimed early and {found - early - offset[0]} late.",
+        "training_told": f"{len(page.training)} epochs; best validation mAP@1 {_percent(best)}.",
+        "timelines": _timelines(page),
+        "strips": [_strip(page, one) for one in _worst(page)],
+        "table": [_row(one) for one in analysis.outcomes],
+    }
+
+
+def _headline(page: Page, name: str) -> list[dict[str, str]]:
+    evaluation, analysis = page.evaluation, page.analysis
+    numbers = [
+        (_percent(evaluation.mean_ap), f"{name}, the official score"),
+        (
+            f"{_percent(analysis.interval.low, 1)} to {_percent(analysis.interval.high, 1)}",
+            "95 % of resampled minutes",
+        ),
+    ]
+    if evaluation.teams:
+        numbers.append((_percent(evaluation.teams.mean_ap_defined), "Team-mAP, actions that occur"))
+    if analysis.chance is not None:
+        numbers.append((_percent(analysis.chance), "chance"))
+    precision, recall, f1 = analysis.micro
+    numbers.append(
+        (_percent(f1), f"F1 of all actions: precision {_percent(precision)}, recall {_percent(recall)}")
+    )
+    if analysis.windows is not None:
+        numbers.append((_percent(analysis.windows.accuracy), "accuracy of windows around actions"))
+    return [{"value": value, "what": what} for value, what in numbers]
+
+
+def _timelines(page: Page) -> list[dict[str, Any]]:
+    """Of every half, lines of five minutes with their marks."""
+    halves: dict[tuple[str, int], list[Outcome]] = {
+        (game.id, video.half): [] for game in page.games for video in game.videos
+    }
+    for one in page.analysis.outcomes:
+        halves.setdefault((one.game, one.half), []).append(one)
+    several = {game for game, half in halves if half != 1}
+    return [
+        {
+            "name": f"{game.rpartition('/')[2]}{f', half {half}' if game in several else ''}",
+            "lines": [_line(of_half, start) for start in _starts(of_half)],
+        }
+        for (game, half), of_half in halves.items()
+    ]
+
+
+def _starts(of_half: Sequence[Outcome]) -> range:
+    last = max((one.position_ms for one in of_half), default=0)
+    return range(0, last + 1, _LINE_MS)
+
+
+def _line(of_half: Sequence[Outcome], start: int) -> dict[str, Any]:
+    inside = [one for one in of_half if start <= one.position_ms < start + _LINE_MS]
+    kinds = Counter(one.kind for one in inside)
+    return {
+        "start": _time(start),
+        "told": ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "nothing",
+        "marks": [mark for one in inside for mark in _marks(one, start)],
+    }
+
+
+def _marks(one: Outcome, start: int) -> list[dict[str, Any]]:
+    """The action above the line, the claim below it."""
+    told = _told(one)
+    marks = []
+    for thing, top in ((one.spot, 4), (one.claim, 32)):
+        if thing is not None:
+            x = round(1000 * (thing.position_ms - start) / _LINE_MS, 1)
+            marks.append(
+                {
+                    "kind": _CLASSES[one.kind],
+                    "x": x,
+                    "y": top,
+                    "height": 24,
+                    "label": thing.label,
+                    "told": told,
+                }
+            )
+    return marks
+
+
+def _told(one: Outcome) -> str:
+    time = _time(one.position_ms, tenths=True)
+    sure = f", confidence {one.claim.confidence:.2f}" if one.claim else ""
+    match one.kind:
+        case "found":
+            assert one.spot is not None
+            return f"{time} {one.spot.label} found, {one.offset_ms:+} ms{sure}"
+        case "confused":
+            assert one.spot is not None
+            assert one.claim is not None
+            return f"{time} {one.spot.label} taken for {one.claim.label}{sure}"
+        case "missed":
+            assert one.spot is not None
+            return f"{time} {one.spot.label} missed"
+        case _:
+            assert one.claim is not None
+            return f"{time} {one.claim.label} where nothing is annotated{sure}"
+
+
+def _worst(page: Page) -> list[Outcome]:
+    """The surest false alarms, and the actions whose own class scored lowest around them."""
+    alarms = [one for one in page.analysis.outcomes if one.kind == "false alarm"]
+    misses = [one for one in page.analysis.outcomes if one.kind in ("missed", "confused")]
+    alarms.sort(key=lambda one: -one.claim.confidence if one.claim else 0.0)
+    misses.sort(key=lambda one: _seen(page, one))
+    return [*alarms[:_WORST], *misses[:_WORST]]
+
+
+def _seen(page: Page, one: Outcome) -> float:
+    """The highest score of an action's class around it."""
+    scores = page.scores.get(one.game, {}).get(one.half) if page.scores else None
+    if scores is None or one.spot is None:
+        return 0.0
+    return _highest(scores, one.spot, page.analysis.seconds)
+
+
+def _highest(scores: Scores, spot: Spot, seconds: float) -> float:
+    columns = [k for k, name in enumerate(scores.classes) if split_team(name)[0] == spot.label]
+    frame, reach = frame_at(spot.position_ms, scores.fps), int(seconds * scores.fps / 2)
+    around = scores.values[max(0, frame - reach) : frame + reach + 1, columns]
+    return float(around.max(initial=0.0))
+
+
+def _strip(page: Page, one: Outcome) -> dict[str, str | None]:
+    game = next(game for game in page.games if game.id == one.game)
+    videos = [video.path for video in game.videos if video.half == one.half]
+    image = strip(videos[0], one.position_ms) if videos else None
+    return {"image": image, "told": f"{game.id.rpartition('/')[2]}, {_told(one)}"}
+
+
+def _row(one: Outcome) -> dict[str, str]:
+    return {
+        "match": one.game.rpartition("/")[2],
+        "time": f"{one.half} - {_time(one.position_ms, tenths=True)}",
+        "label": one.spot.label if one.spot else "",
+        "claimed": one.claim.label if one.claim else "",
+        "confidence": f"{one.claim.confidence:.3f}" if one.claim else "",
+        "offset": str(one.offset_ms) if one.spot and one.claim else "",
+    }
+
+
+def _time(position_ms: int, *, tenths: bool = False) -> str:
+    time = game_time(1, position_ms).removeprefix("1 - ")
+    return f"{time}.{position_ms % 1000 // 100}" if tenths else time
+
+
+def _percent(value: float, digits: int = 2) -> str:
+    return f"{100 * value:.{digits}f}"
