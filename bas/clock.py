@@ -49,6 +49,14 @@ def position_of(frame: int, fps: Fraction) -> int:
     return round((frame + Fraction(1, 10)) * 1000 / fps)
 
 
+def positions_of(frames: Int64[np.ndarray, "n"], fps: Fraction) -> Int64[np.ndarray, "n"]:
+    """`position_of` every one of many frames."""
+    doubled = 2 * (10 * frames + 1) * 100 * fps.denominator
+    position, rest = np.divmod(doubled + fps.numerator, 2 * fps.numerator)
+    even: Int64[np.ndarray, "n"] = position - ((rest == 0) & (position % 2 == 1))
+    return even
+
+
 def game_time(half: int, position_ms: int) -> str:
     """`"1 - 101:42"`: the half, then minutes and seconds, rounded down."""
     minutes, seconds = divmod(position_ms // 1000, 60)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bas.clock import frame_at, game_time, lay, parse_game_time, position_of
+from bas.clock import frame_at, game_time, lay, parse_game_time, position_of, positions_of
 
 _25 = Fraction(25)
 
@@ -105,3 +105,12 @@ def test_every_tick_takes_a_nearest_picture(gaps: list[int], rate: int) -> None:
     distance = np.abs(pts[None] - times[:, None])
     np.testing.assert_allclose(distance[np.arange(len(ticks)), ticks.picture], distance.min(axis=1))
     assert len(ticks) == frame_at(int(pts[-1] - pts[0]), Fraction(rate)) + 1
+
+
+@given(
+    st.lists(st.integers(0, 200_000), max_size=20),
+    st.sampled_from([Fraction(25), Fraction(30000, 1001), Fraction(2), Fraction(50), Fraction(24000, 1001)]),
+)
+def test_positions_of_many_frames_are_those_of_each(frames: list[int], fps: Fraction) -> None:
+    many = positions_of(np.array(frames, np.int64), fps)
+    assert many.tolist() == [position_of(frame, fps) for frame in frames]
