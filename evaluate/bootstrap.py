@@ -110,7 +110,9 @@ def draw_weights(
     if len(blocks) >= ENOUGH_MATCHES:
         times = generator.multinomial(len(blocks), np.full(len(blocks), 1 / len(blocks)), resamples)
     drawn = [
-        generator.multinomial(times[:, match] * count, np.full(count, 1 / count))
+        generator.multinomial(times[:, match] * count, np.full(count, 1 / max(1, count)))
+        if count
+        else np.zeros((resamples, 0), np.int64)  # of a match with neither actions nor claims
         for match, count in enumerate(blocks)
     ]
     return np.concatenate(drawn, axis=1).astype(np.float64)
