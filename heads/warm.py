@@ -69,20 +69,24 @@ def fitting_tensors(
     except SafetensorError as error:
         raise DataError(f"{file} is damaged: {error}. Copy it again.") from error
     theirs = {key.removeprefix(_PREFIX): value for key, value in tensors.items() if key.startswith(_PREFIX)}
-    if classes_of(folder) != tuple(classes):
-        theirs = {
-            key: value
-            for key, value in theirs.items()
-            if not (key.startswith(_OF_CLASSES) and len(value) > 1)  # a displacement that all share stays
-        }
     ours = head.state_dict()
-    fitting = {key: value for key, value in theirs.items() if key in ours and value.shape == ours[key].shape}
+    others = classes_of(folder) != tuple(classes)
+    fitting = {
+        key: value
+        for key, value in theirs.items()
+        if key in ours and value.shape == ours[key].shape and not (others and _is_of_classes(key, value))
+    }
     if not fitting:
         raise DataError(
             f"No tensor of {file} fits this head. Give a model of the same kind and size of head "
             f"({', '.join(sorted(theirs)[:3])} ... stand there, {', '.join(sorted(ours)[:3])} ... are wanted)."
         )
     return theirs, fitting
+
+
+def _is_of_classes(key: str, value: torch.Tensor) -> bool:
+    """Whether a tensor has a row a class; a displacement that all classes share has one in all."""
+    return key.startswith(_OF_CLASSES) and len(value) > 1
 
 
 def _difference(key: str, theirs: dict[str, torch.Tensor], ours: dict[str, torch.Tensor]) -> str:

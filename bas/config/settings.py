@@ -133,8 +133,8 @@ class ClipSettings(_HeadSettings):
     """Rows of a clip, when it is trained and when it scores."""
     dim: int = Field(192, ge=16)
     """Width of a row after pooling; rows of this many channels pass no linear layer."""
-    pool: Literal["gem", "average"] = "gem"
-    """How a row's map becomes a vector."""
+    pool: Literal["gem", "average"] = "average"
+    """How a row's map becomes a vector; gem is for encoders whose maps are nowhere negative."""
 
 
 class SGPSettings(ClipSettings):

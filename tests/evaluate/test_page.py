@@ -7,6 +7,7 @@ import io
 import re
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import media
@@ -36,12 +37,18 @@ def game(tmp_path_factory: pytest.TempPathFactory) -> Game:
 
 def _page(game: Game) -> Page:
     labels = {game.id: (Spot(2000, "PASS"), Spot(5000, "SHOT"), Spot(7000, "PASS"))}
-    claims = (Prediction(2080, 1, "PASS", 0.9, None), Prediction(5000, 1, "PASS", 0.6, None))
-    claims += (Prediction(9000, 1, "SHOT", 0.3, None),)
+    claims = (
+        Prediction(2080, 1, "PASS", 0.9, None),
+        Prediction(5000, 1, "PASS", 0.6, None),
+        Prediction(9000, 1, "SHOT", 0.3, None),
+    )
     evaluation = score_documents(labels, {game.id: claims}, classes=_CLASSES)
     scores = {game.id: {1: Scores(np.full((250, 2), 0.1, np.float32), _CLASSES, Fraction(25))}}
     analysis = analyze(evaluation, labels, {game.id: claims}, scores=scores)
-    records = [{"epoch": 1, "loss": 0.4, "mAP@1": 0.2}, {"epoch": 2, "loss": None, "mAP@1": None}]
+    records: list[dict[str, Any]] = [
+        {"epoch": 1, "loss": 0.4, "mAP@1": 0.2},
+        {"epoch": 2, "loss": None, "mAP@1": None},
+    ]
     return Page("run <1>", evaluation, analysis, [game], scores, records)
 
 

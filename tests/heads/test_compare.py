@@ -53,7 +53,7 @@ def test_runs_stand_beside_each_other_with_intervals(
     assert document["runs"][1]["mAP"] == netvlad.mean_ap
     lines = (tmp_path / "compare.md").read_text().splitlines()
     assert len({line.count("|") for line in lines}) == 1
-    assert lines[0].startswith("| head | mAP@1 |")
+    assert lines[0].startswith("| run | head | mAP@1 |")
     told = capsys.readouterr()
     assert runs[0].name in told.out
     assert "1 of 1 matches are shorter than 3 minutes" in " ".join(told.err.split())
