@@ -49,6 +49,15 @@ def position_of(frame: int, fps: Fraction) -> int:
     return round((frame + Fraction(1, 10)) * 1000 / fps)
 
 
+def positions_of(frames: Int64[np.ndarray, "n"], fps: Fraction) -> Int64[np.ndarray, "n"]:
+    """`position_of` for many frames at once, to the same millisecond."""
+    assert not len(frames) or frames.min() >= 0, frames.min()
+    whole, rest = np.divmod((10 * frames + 1) * (100 * fps.denominator), fps.numerator)
+    half = fps.numerator - 2 * rest  # Python rounds a half to even
+    positions: Int64[np.ndarray, "n"] = whole + ((half < 0) | ((half == 0) & (whole % 2 == 1)))
+    return positions
+
+
 def game_time(half: int, position_ms: int) -> str:
     """`"1 - 101:42"`: the half, then minutes and seconds, rounded down."""
     minutes, seconds = divmod(position_ms // 1000, 60)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bas.clock import frame_at, game_time, lay, parse_game_time, position_of
+from bas.clock import frame_at, game_time, lay, parse_game_time, position_of, positions_of
 
 _25 = Fraction(25)
 
@@ -35,6 +35,11 @@ def test_no_reader_moves_a_written_frame(fps: Fraction) -> None:
 
 def test_frames_at_25_fps_are_written_4_ms_late() -> None:
     assert [position_of(frame, _25) for frame in (0, 1, 152_740)] == [4, 44, 6_109_604]
+
+
+@given(st.lists(st.integers(0, 1 << 20), max_size=20), st.fractions(1, 1000, max_denominator=1001))
+def test_many_frames_are_written_as_each_of_them(frames: list[int], fps: Fraction) -> None:
+    assert positions_of(np.array(frames, np.int64), fps).tolist() == [position_of(f, fps) for f in frames]
 
 
 def test_negative_times_are_refused() -> None:
