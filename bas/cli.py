@@ -304,6 +304,25 @@ def evaluate(
 
 
 @app.command()
+def tune(
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a run or a model; else the newest finished run in $BAS_RUNS or runs."),
+    ] = None,
+    data: Data = _DATA,
+    features: Features = _FEATURES,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Choose how a run's scores become events, on the validation matches, and keep it with the model."""
+    from bas.heads.tune import tune as tune_run
+    from bas.runs import newest_finished
+
+    folder = run or newest_finished(Path(os.environ.get("BAS_RUNS", _RUNS)))
+    tune_run(folder, data=data, features=features, device=_device(device), decoder=decoder)
+
+
+@app.command()
 def compare(
     runs: Annotated[
         list[Path], typer.Argument(help="Folders of runs or models; differences are to the first.")

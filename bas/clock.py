@@ -50,12 +50,11 @@ def position_of(frame: int, fps: Fraction) -> int:
 
 
 def positions_of(frames: Int64[np.ndarray, "n"], fps: Fraction) -> Int64[np.ndarray, "n"]:
-    """`position_of` for many frames at once, to the same millisecond."""
-    assert not len(frames) or frames.min() >= 0, frames.min()
-    whole, rest = np.divmod((10 * frames + 1) * (100 * fps.denominator), fps.numerator)
-    half = fps.numerator - 2 * rest  # Python rounds a half to even
-    positions: Int64[np.ndarray, "n"] = whole + ((half < 0) | ((half == 0) & (whole % 2 == 1)))
-    return positions
+    """`position_of` every one of many frames."""
+    doubled = 2 * (10 * frames + 1) * 100 * fps.denominator
+    position, rest = np.divmod(doubled + fps.numerator, 2 * fps.numerator)
+    even: Int64[np.ndarray, "n"] = position - ((rest == 0) & (position % 2 == 1))
+    return even
 
 
 def game_time(half: int, position_ms: int) -> str:

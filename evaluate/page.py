@@ -11,7 +11,7 @@ from typing import Any
 from bas import files
 from bas.clock import frame_at, game_time
 from bas.evaluate import plots
-from bas.evaluate.analysis import Analysis
+from bas.evaluate.analysis import BACKGROUND, Analysis
 from bas.evaluate.outcomes import Outcome
 from bas.evaluate.peaks import split_team
 from bas.evaluate.score import Evaluation
@@ -78,12 +78,15 @@ def _content(page: Page) -> dict[str, Any]:
         "rows": list(zip(evaluation.rows, analysis.classes, strict=True)),
         "percent": _percent,
         "plots": {
-            "precision_recall": plots.precision_recall(analysis),
+            "precision_recall": [(one.label, plots.precision_recall(one)) for one in analysis.classes],
             "tolerance": plots.tolerance_curve(analysis),
             "offsets": plots.offsets(analysis),
-            "confusion": plots.confusion(analysis),
-            "training": plots.training(page.training) if page.training else "",
+            "loss": plots.by_epoch(page.training, "loss", name="training loss") if page.training else "",
+            "score": plots.by_epoch(page.training, "mAP@1", name="validation mAP@1, percent", factor=100)
+            if page.training
+            else "",
         },
+        "confusion": _confusion(analysis),
         "curve_told": "mAP by whole window: "
         + ", ".join(f"{seconds:g} s {_percent(value)}" for seconds, value in analysis.curve)
         + ".",
@@ -115,6 +118,17 @@ def _headline(page: Page, name: str) -> list[dict[str, str]]:
     if analysis.windows is not None:
         numbers.append((_percent(analysis.windows.accuracy), "accuracy of windows around actions"))
     return [{"value": value, "what": what} for value, what in numbers]
+
+
+def _confusion(analysis: Analysis) -> dict[str, Any]:
+    """Counts with their share of the row, which is how dark their cell is."""
+    names = [*(one.label for one in analysis.classes), BACKGROUND]
+    totals = analysis.confusion.sum(axis=1)
+    rows = [
+        (name, [(int(count), round(float(count) / max(1, int(total)), 3)) for count in counts])
+        for name, counts, total in zip(names, analysis.confusion, totals, strict=True)
+    ]
+    return {"names": names, "rows": rows}
 
 
 def _timelines(page: Page) -> list[dict[str, Any]]:

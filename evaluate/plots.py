@@ -7,11 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from bas.evaluate.analysis import BACKGROUND, Analysis
+from bas.evaluate.analysis import Analysis, ClassDetail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _INK = "#010203"  # stands for the page's own color until the SVG is written
 _ACCENT, _SECOND = "#2f7ed8", "#e0873a"
@@ -28,27 +27,22 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def precision_recall(analysis: Analysis) -> str:
-    """A small plot a class, its best threshold marked."""
-    columns = 4
-    rows = -(-len(analysis.classes) // columns)
-    with _Drawing(rows, columns, size=(8.4, 1.75 * rows), share=True) as drawing:
-        for axes, one in zip(drawing.axes, analysis.classes, strict=False):
-            axes.plot(one.recalls, one.precisions, color=_ACCENT, linewidth=1.3)
-            axes.plot([one.recall], [one.precision], "o", color=_SECOND, markersize=4)
-            axes.set_title(one.label.title(), fontsize=8)
-            axes.set(xlim=(0, 1), ylim=(0, 1.03), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-        for axes in drawing.axes[len(analysis.classes) :]:
-            axes.set_visible(False)
-        drawing.figure.supxlabel("recall", fontsize=9)
-        drawing.figure.supylabel("precision", fontsize=9)
+def precision_recall(one: ClassDetail) -> str:
+    """Precision against recall of a class, its best threshold marked."""
+    with _Drawing(size=(2.4, 1.8)) as drawing:
+        axes = drawing.axes
+        axes.plot(one.recalls, one.precisions, color=_ACCENT, linewidth=1.3)
+        axes.plot([one.recall], [one.precision], "o", color=_SECOND, markersize=4)
+        axes.set_title(one.label.title(), fontsize=9)
+        axes.set(xlim=(0, 1.02), ylim=(0, 1.04), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+        axes.set(xlabel="recall", ylabel="precision")
     return drawing.svg
 
 
 def tolerance_curve(analysis: Analysis) -> str:
     """mAP against the width of the window."""
-    with _Drawing(1, 1, size=(4.2, 2.6)) as drawing:
-        (axes,) = drawing.axes
+    with _Drawing(size=(4.2, 2.6)) as drawing:
+        axes = drawing.axes
         seconds, values = zip(*analysis.curve, strict=True)
         axes.plot(seconds, [100 * value for value in values], "o-", color=_ACCENT, markersize=3)
         axes.set(xlabel="whole window, seconds", ylabel="mAP, percent", ylim=(0, 100), xlim=(0, None))
@@ -58,8 +52,8 @@ def tolerance_curve(analysis: Analysis) -> str:
 
 def offsets(analysis: Analysis) -> str:
     """How far claims lie from their actions."""
-    with _Drawing(1, 1, size=(4.2, 2.6)) as drawing:
-        (axes,) = drawing.axes
+    with _Drawing(size=(4.2, 2.6)) as drawing:
+        axes = drawing.axes
         axes.bar(
             list(analysis.offset_frames), list(analysis.offset_frames.values()), color=_ACCENT, width=0.9
         )
@@ -68,40 +62,14 @@ def offsets(analysis: Analysis) -> str:
     return drawing.svg
 
 
-def confusion(analysis: Analysis) -> str:
-    """Actions by claims; shades are shares of the row."""
-    names = [*(one.label.title() for one in analysis.classes), BACKGROUND]
-    table = analysis.confusion
-    shares = table / table.sum(axis=1, keepdims=True).clip(1)
-    side = 0.42 * len(names) + 1.9
-    with _Drawing(1, 1, size=(side + 0.6, side)) as drawing:
-        (axes,) = drawing.axes
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, alpha=0.85)
-        for row, column in zip(*table.nonzero(), strict=True):
-            color = "white" if shares[row, column] > 0.5 else _INK if shares[row, column] < 0.15 else "black"
-            axes.text(column, row, str(table[row, column]), ha="center", va="center", fontsize=7, color=color)
-        axes.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7)
-        axes.set_yticks(range(len(names)), names, fontsize=7)
-        axes.set(xlabel="claimed", ylabel="annotated")
-    return drawing.svg
-
-
-def training(records: Sequence[Mapping[str, Any]]) -> str:
-    """Loss and validation score by epoch."""
-    epochs = [record["epoch"] for record in records]
-    with _Drawing(1, 2, size=(8.4, 2.4)) as drawing:
-        left, right = drawing.axes
-        left.plot(epochs, [record["loss"] for record in records], "o-", color=_ACCENT, markersize=3)
-        left.set(xlabel="epoch", ylabel="training loss")
-        scores = [record["mAP@1"] for record in records]
-        right.plot(
-            epochs,
-            [float("nan") if score is None else 100 * score for score in scores],
-            "o-",
-            color=_ACCENT,
-            markersize=3,
-        )
-        right.set(xlabel="epoch", ylabel="validation mAP@1, percent")
+def by_epoch(records: Sequence[Mapping[str, Any]], key: str, *, name: str, factor: float = 1.0) -> str:
+    """One number of the records of a training, by epoch."""
+    with _Drawing(size=(4.2, 2.4)) as drawing:
+        axes = drawing.axes
+        values = [float("nan") if record[key] is None else factor * record[key] for record in records]
+        axes.plot([record["epoch"] for record in records], values, "o-", color=_ACCENT, markersize=3)
+        axes.set(xlabel="epoch", ylabel=name)
+        axes.locator_params(axis="x", integer=True)
     return drawing.svg
 
 
@@ -110,8 +78,8 @@ class _Drawing:
 
     svg: str
 
-    def __init__(self, rows: int, columns: int, *, size: tuple[float, float], share: bool = False) -> None:
-        self._shape, self._size, self._share = (rows, columns), size, share
+    def __init__(self, *, size: tuple[float, float]) -> None:
+        self._size = size
 
     def __enter__(self) -> Self:
         import matplotlib as mpl
@@ -120,16 +88,15 @@ class _Drawing:
 
         self._context = mpl.rc_context(_STYLE)
         self._context.__enter__()
-        self.figure: Figure = Figure(figsize=self._size, layout="constrained")
-        FigureCanvasSVG(self.figure)
-        grid = self.figure.subplots(*self._shape, squeeze=False, sharex=self._share, sharey=self._share)
-        self.axes: list[Axes] = list(grid.flat)
+        self._figure = Figure(figsize=self._size, layout="constrained")
+        FigureCanvasSVG(self._figure)
+        self.axes: Axes = self._figure.subplots()
         return self
 
     def __exit__(self, *error: object) -> None:
         memory = io.StringIO()
         if error[0] is None:
-            self.figure.savefig(memory, format="svg", transparent=True, metadata={"Date": None})
+            self._figure.savefig(memory, format="svg", transparent=True, metadata={"Date": None})
         self._context.__exit__(None, None, None)
         self.svg = _inlined(memory.getvalue())
 

@@ -229,14 +229,14 @@ def _sides(column: _Column, hits: Bool[np.ndarray, "n"]) -> tuple[float, float, 
     visible, unshown = column.nearest > 0, column.nearest < 0
     num_spots = column.num_visible + column.num_unshown
     return (
-        _area(column.scores, hits, num_spots=num_spots, thresholds=THRESHOLDS),
-        _area(column.scores[visible], hits[visible], num_spots=column.num_visible, thresholds=THRESHOLDS),
-        _area(column.scores[unshown], hits[unshown], num_spots=column.num_unshown, thresholds=THRESHOLDS),
-        _area(column.scores, hits, num_spots=num_spots, thresholds=np.unique(column.scores)),
+        area(column.scores, hits, num_spots=num_spots, thresholds=THRESHOLDS),
+        area(column.scores[visible], hits[visible], num_spots=column.num_visible, thresholds=THRESHOLDS),
+        area(column.scores[unshown], hits[unshown], num_spots=column.num_unshown, thresholds=THRESHOLDS),
+        area(column.scores, hits, num_spots=num_spots, thresholds=np.unique(column.scores)),
     )
 
 
-def _area(
+def area(
     scores: Float64[np.ndarray, "n"],
     hits: Bool[np.ndarray, "n"],
     *,

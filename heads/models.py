@@ -15,7 +15,7 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 import bas
-from bas.config import Pipeline, parse
+from bas.config import PeaksSettings, Pipeline, parse
 from bas.errors import DataError, MissingError
 from bas.extract.encoder import Encoder
 from bas.files import atomic_write, read_json, write_json
@@ -76,6 +76,22 @@ def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker | RowModel
         raise DataError(f"{folder}/model.safetensors does not fit its config.json: {error}.") from error
     model.folder = folder
     return model.to(device).eval()
+
+
+def keep_peaks(folder: Path, peaks: PeaksSettings, *, gained: float) -> None:
+    """Change the post-processing of a model, in its config.json and its card.
+
+    Args:
+        folder: of the model.
+        peaks: of every later use.
+        gained: mAP@1 on the validation matches, for the card.
+    """
+    settings = settings_of(folder).model_copy(update={"peaks": peaks})
+    config = read_json(folder / "config.json")
+    config["settings"] = settings.model_dump(mode="json")
+    config["metrics"]["gained by post-processing on validation"] = gained
+    write_json(folder / "config.json", config)
+    atomic_write(folder / "README.md", _card(config).encode())
 
 
 def settings_of(folder: str | Path) -> Pipeline:
@@ -157,8 +173,8 @@ def _card(config: Mapping[str, Any]) -> str:
             f"- **Head**: {config['settings']['head']['kind']}",
             f"- **Classes**: {', '.join(config['classes'])}",
             (
-                f"- **Post-processing**: Gaussian of {peaks['sigma']} ticks, peaks from {peaks['height']}, "
-                f"at least {peaks['distance']} ticks apart"
+                f"- **Post-processing**: Gaussian of {peaks['sigma']} ticks, {peaks['method']} from {peaks['height']}, "
+                f"{peaks['distance']} ticks; {len(peaks['per_class'])} classes otherwise"
             ),
             *(f"- **{key}**: {value}" for key, value in {**config["data"], **config["metrics"]}.items()),
             "",

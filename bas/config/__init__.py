@@ -5,6 +5,7 @@ from bas.config.finetune import AugmentSettings, Chance, FinetuneSettings
 from bas.config.presets import STAGES, Stage, load, parse, read_yaml, to_yaml
 from bas.config.settings import (
     Blocks3DSettings,
+    ClassPeaksSettings,
     ClipSettings,
     ExtractSettings,
     FitSettings,
@@ -24,6 +25,7 @@ __all__ = [
     "AugmentSettings",
     "Blocks3DSettings",
     "Chance",
+    "ClassPeaksSettings",
     "ClipSettings",
     "ExtractSettings",
     "FinetuneSettings",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -222,15 +223,42 @@ class FitSettings(TrainSettings):
     """Alpha of the Beta distribution of mixup's share; 0 mixes nothing."""
 
 
-class PeaksSettings(Settings):
-    """From dense scores to events."""
-
+class _Peaks(Settings):
     sigma: float = Field(3.0, ge=0)
     """Ticks of the Gaussian that smooths the scores."""
     height: float = Field(0.02, ge=0, le=1)
     """Smallest smoothed score of an event."""
     distance: int = Field(8, ge=1)
-    """Ticks between two events of a class, at least."""
+    """Ticks between two events of a class, at least; within it soft NMS lowers the weaker ones."""
+
+
+class ClassPeaksSettings(_Peaks):
+    """What a class does otherwise."""
+
+    calibration: tuple[tuple[float, float], ...] = ()
+    """Points of a rising line from smoothed scores to confidences; none leaves them as they are."""
+
+    @field_validator("calibration")
+    @classmethod
+    def _rising(cls, value: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        pairs = list(pairwise(value))
+        if any(a[0] >= b[0] or a[1] > b[1] for a, b in pairs) or any(not 0 <= y <= 1 for _, y in value):
+            raise ValueError("calibration is pairs of score and confidence in [0, 1], rising")
+        return value
+
+
+class PeaksSettings(_Peaks):
+    """From dense scores to events."""
+
+    method: Literal["peaks", "hard NMS", "soft NMS"] = "peaks"
+    """peaks: local maxima at a distance; hard NMS: the highest first, dropping what is near; soft NMS: lowering it."""
+    per_class: dict[str, ClassPeaksSettings] = Field(default_factory=dict)
+    """Classes with values of their own (bas tune)."""
+
+    def of(self, label: str) -> ClassPeaksSettings:
+        """What holds for a class."""
+        shared = ClassPeaksSettings(sigma=self.sigma, height=self.height, distance=self.distance)
+        return self.per_class.get(label, shared)
 
 
 class Pipeline(Settings):

@@ -19,6 +19,7 @@ _OPTIONS = {
     "finetune-e2e": "--data --decoder --device --out --preset --run --set",
     "contact-sheet": "--data --decoder --preset --run --runs --set",
     "import-weights": "--class --out --pool --raw --window-seconds",
+    "tune": "--data --decoder --device --features --run",
     "compare": "--data --decoder --device --features --json --markdown --split --tolerance",
     "eval": "--data --decoder --device --features --json --out --predictions --run --split --tolerance",
     "predict": "--decoder --device --model --out",
