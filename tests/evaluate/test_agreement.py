@@ -85,7 +85,7 @@ def test_the_files_that_bas_writes_score_the_same_in_the_official_evaluator(
     assert (on_disk.teams is not None) == (name == "2025")
 
 
-@pytest.mark.parametrize("seconds", [(1,), (1, 2, 3, 4, 5)])
+@pytest.mark.parametrize("seconds", [(1,), (1, 2)])
 def test_the_team_score_of_written_files_is_that_of_the_official_curves(
     tmp_path: Path, seconds: tuple[int, ...]
 ) -> None:
@@ -123,7 +123,7 @@ _any_claims = st.lists(
     max_size=20,
 )
 _any_games = st.lists(st.tuples(_any_spots, _any_claims), min_size=1, max_size=2)
-_any_seconds = st.sampled_from([(1,), (2,), (1, 2, 3, 4, 5), (5, 10)])
+_any_seconds = st.sampled_from([(1,), (2,), (1, 2, 3), (5, 10)])
 
 
 @given(_any_games, _any_seconds)
