@@ -23,9 +23,10 @@ from bas.console import show, table
 from bas.dataset.classes import BALL_CLASSES
 from bas.evaluate.analysis import analyze
 from bas.evaluate.bootstrap import resampled_mean_ap
-from bas.evaluate.dense import SCORES_FILE, read_scores
-from bas.evaluate.run import write_game
+from bas.evaluate.dense import SCORES_FILE, read_scores, write_scores
+from bas.evaluate.peaks import detections
 from bas.evaluate.score import Documents, Evaluation, read_documents, score_documents
+from bas.evaluate.soccernet import RESULTS_FILE, results_document, write_results
 from bas.files import write_json
 from bas.types import Scores
 
@@ -122,7 +123,9 @@ def _write_match(labels: Path, saved: Path, game: str, *, seed: int) -> None:
         _raise(values, column, clutter, random.beta(1.5, 5, len(clutter)))
     write_json(labels / "Labels-ball.json", {"UrlLocal": game, "annotations": annotations})
     scores = Scores(values, columns, Fraction(25))
-    write_game(saved, game, {1: scores}, actions=BALL_CLASSES, peaks=PeaksSettings())
+    events = {1: detections(scores, PeaksSettings())}
+    write_scores(saved / SCORES_FILE, {1: scores})
+    write_results(saved / RESULTS_FILE, results_document(game, events, classes=BALL_CLASSES, fps=scores.fps))
 
 
 def _annotation(frame: int, label: str, team: str) -> dict[str, str]:
