@@ -369,6 +369,67 @@ def predict(
 
 
 @app.command()
+def clips(
+    run: Annotated[
+        Path | None, typer.Argument(help="Folder of a run that was scored; else the newest finished run.")
+    ] = None,
+    data: Data = _DATA,
+    split: Split = "test",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the clips; else clips/SPLIT in the run.")
+    ] = None,
+    mistakes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Only so many of the surest wrong claims, and so many misses; else every claim."
+        ),
+    ] = None,
+) -> None:
+    """Cut what a run claims, or its worst mistakes, into short videos (after bas eval)."""
+    from bas.dataset import open_dataset
+    from bas.evaluate.clips import cut_clips
+    from bas.heads.models import settings_of
+    from bas.runs import newest_finished
+
+    folder = run or newest_finished(Path(os.environ.get("BAS_RUNS", _RUNS)))
+    games = open_dataset(data, video=settings_of(folder).extract.video).split(split)
+    out = out or folder / "clips" / split
+    made = cut_clips(folder / "predictions" / split / "report.json", games, out, mistakes=mistakes)
+    console.say(f"{len(made)} clips of four seconds: {out}")
+
+
+@app.command()
+def submit(
+    run: Annotated[
+        Path | None, typer.Argument(help="Folder of a run or a model; else the newest finished run.")
+    ] = None,
+    data: Data = _DATA,
+    features: Features = _FEATURES,
+    split: Annotated[
+        str, typer.Option(help="Whose matches; every one of them has to be there.")
+    ] = "challenge",
+    out: Annotated[
+        Path | None, typer.Option(help="The zip; else results_spotting-SPLIT.zip in the run.")
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option(metavar="ZIP", help="Check this zip, anybody's, and predict nothing.")
+    ] = None,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Pack a run's predictions as the challenge servers take them, and check every entry."""
+    from bas.heads.submit import check as check_zip
+    from bas.heads.submit import submit as pack
+    from bas.runs import newest_finished
+
+    if check is not None:
+        check_zip(check, data=data, split=split)
+        return
+    folder = run or newest_finished(Path(os.environ.get("BAS_RUNS", _RUNS)))
+    pack(folder, data=data, features=features, split=split, out=out, device=_device(device), decoder=decoder)
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder that takes everything.")] = Path("demo"),
     device: Device = "auto",

@@ -82,7 +82,7 @@ def _content(page: Page) -> dict[str, Any]:
             "tolerance": plots.tolerance_curve(analysis),
             "offsets": plots.offsets(analysis),
             "loss": plots.by_epoch(page.training, "loss", name="training loss") if page.training else "",
-            "score": plots.by_epoch(page.training, "mAP@1", name="validation mAP@1, percent", factor=100)
+            "score": plots.by_epoch(page.training, "mAP@1", name="validation mAP@1, percent", factor=100.0)
             if page.training
             else "",
         },

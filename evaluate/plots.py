@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from bas.evaluate.analysis import Analysis, ClassDetail
 
@@ -81,7 +81,7 @@ class _Drawing:
     def __init__(self, *, size: tuple[float, float]) -> None:
         self._size = size
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> _Drawing:  # noqa: PYI034  (beartype reads no Self here)
         import matplotlib as mpl
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure

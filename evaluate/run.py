@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from bas.evaluate import report
 from bas.evaluate.analysis import Analysis, analyze
 from bas.evaluate.dense import SCORES_FILE, read_scores, write_scores
 from bas.evaluate.details import details_document, show_details
+from bas.evaluate.exports import write_exports
 from bas.evaluate.page import Page, write_page
 from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import slide
@@ -120,18 +121,19 @@ def write_predictions(
     with console.progress("scoring", len(games), unit="games") as advance:
         for game in games:
             scores = {video.half: slide(model, caches[video.path]) for video in game.videos}
-            write_game(out / game.id, game.id, scores, actions=actions, peaks=peaks)
+            write_game(out / game.id, game, scores, actions=actions, peaks=peaks)
             advance(note=game.id)
 
 
 def write_game(
-    folder: Path, game: str, scores: Mapping[int, Scores], *, actions: Collection[str], peaks: PeaksSettings
+    folder: Path, game: Game, scores: Mapping[int, Scores], *, actions: Sequence[str], peaks: PeaksSettings
 ) -> dict[int, list[Detection]]:
-    """Write the dense scores and the events of one game, by half, and return the events."""
+    """Write the dense scores and the events of one game, in every form, and return the events by half."""
     events = {half: detections(of_half, peaks) for half, of_half in scores.items()}
     fps = next(iter(scores.values())).fps
     write_scores(folder / SCORES_FILE, scores)
-    write_results(folder / RESULTS_FILE, results_document(game, events, classes=actions, fps=fps))
+    write_results(folder / RESULTS_FILE, results_document(game.id, events, classes=actions, fps=fps))
+    write_exports(folder, game.id, game.videos, events, classes=actions, fps=fps)
     return events
 
 

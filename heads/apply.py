@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from bas import console
 from bas.clock import game_time, position_of
-from bas.dataset import open_dataset
+from bas.dataset import Dataset, open_dataset
 from bas.errors import DataError, MissingError
 from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import slide
@@ -18,7 +16,6 @@ from bas.evaluate.score import Evaluation
 from bas.extract.cache import FeatureCache
 from bas.extract.decode import Decoder
 from bas.extract.run import cached_rows
-from bas.files import atomic_write
 from bas.heads.material import with_rows
 from bas.heads.models import load_model
 from bas.heads.stacker import Stacker
@@ -53,11 +50,7 @@ def evaluate_run(
     model = load_stacker(run, device=device)
     dataset = open_dataset(data, video=model.settings.extract.video)
     games = dataset.split(split)
-    if set(actions_of(model.classes)) != set(dataset.classes):
-        raise DataError(
-            f"The model in {run} tells {', '.join(actions_of(model.classes))}; the labels of {data} are "
-            f"{', '.join(dataset.classes)}. Give a model of these classes, or the matches it was made for."
-        )
+    require_classes(model, dataset, run=run)
     labels_of_games(games)  # a split without labels is refused before hours of extraction
     console.say(f"{run} on {len(games)} {split} matches of {data}; rows in {features}, on {device}.")
     caches = model_rows(model, games, features=features, decoder=decoder)
@@ -75,6 +68,19 @@ def evaluate_run(
         title=f"{run.name} on {split}",
         training=history_of(run),
     )
+
+
+def require_classes(model: Stacker, dataset: Dataset, *, run: Path) -> None:
+    """Refuse matches whose labels are of other classes than the model tells.
+
+    Raises:
+        DataError: with both vocabularies.
+    """
+    if set(actions_of(model.classes)) != set(dataset.classes):
+        raise DataError(
+            f"The model in {run} tells {', '.join(actions_of(model.classes))}; the labels of {dataset.root} are "
+            f"{', '.join(dataset.classes)}. Give a model of these classes, or the matches it was made for."
+        )
 
 
 def predict(
@@ -97,7 +103,7 @@ def predict(
 
 
 def predict_video(video: Path, folder: Path, *, out: Path | None, device: str, decoder: Decoder) -> None:
-    """Spot the actions of one video with the model in `folder`; print a table, write JSON, CSV and dense scores.
+    """Spot the actions of one video with the model in `folder`; print a table, write events and dense scores.
 
     Args:
         out: takes the files, and the rows of the video; a folder beside the video by default.
@@ -106,11 +112,8 @@ def predict_video(video: Path, folder: Path, *, out: Path | None, device: str, d
     out = out or video.with_suffix(".spots")
     model = load_stacker(folder, device=device)
     game, scores = _score_video(video, model, features=out / "features", decoder=decoder)
-    halves = write_game(
-        out, game.id, {1: scores}, actions=actions_of(model.classes), peaks=model.settings.peaks
-    )
-    atomic_write(out / "events.csv", _csv(halves[1], model).encode())
-    _show(halves[1], model, out=out)
+    halves = write_game(out, game, {1: scores}, actions=actions_of(model.classes), peaks=model.settings.peaks)
+    _show(halves[1], model, video=video, out=out)
 
 
 def load_stacker(folder: Path, *, device: str) -> Stacker:
@@ -151,18 +154,7 @@ def model_rows(
     return cached_rows(games, settings, features=features, device=str(model.device), decoder=decoder)
 
 
-def _csv(events: Sequence[Detection], model: Stacker) -> str:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["position_ms", "time", "frame", "label", "team", "confidence"])
-    for event in events:
-        position_ms = position_of(event.frame, model.settings.extract.clock_rate)
-        time = game_time(1, position_ms).removeprefix("1 - ")
-        table.writerow([position_ms, time, event.frame, event.label, event.team or "", f"{event.score:.4f}"])
-    return text.getvalue()
-
-
-def _show(events: Sequence[Detection], model: Stacker, *, out: Path) -> None:
+def _show(events: Sequence[Detection], model: Stacker, *, video: Path, out: Path) -> None:
     """The surest events in the order of time."""
     surest = sorted(events, key=lambda event: -event.score)[:_SHOWN]
     table = console.table(
@@ -173,4 +165,4 @@ def _show(events: Sequence[Detection], model: Stacker, *, out: Path) -> None:
         time = f"{game_time(1, position_ms).removeprefix('1 - ')}.{position_ms % 1000 // 100}"
         table.add_row(time, event.label, event.team or "", f"{event.score:.2f}")
     console.show(table)
-    console.say(f"All of them: {out}/results_spotting.json, {out}/events.csv")
+    console.say(f"All of them in {out}: results_spotting.json, events.csv, {video.stem}.srt, events.osl.json")

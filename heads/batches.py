@@ -55,10 +55,11 @@ class Epoch:
         self._seed = (settings.seed, epoch)
         self.steps = max(1, settings.samples // settings.batch)
         second = round(settings.batch * settings.second_probability) if len(materials) > 1 else 0
-        sizes = (settings.batch - second, second)
+        self.sizes = (settings.batch - second, second)[: len(materials)]
+        """Windows of each label set, a step."""
         self._centers = [
             self._draw(material, size, np.random.default_rng([*self._seed, i]))
-            for i, (material, size) in enumerate(zip(materials, sizes, strict=False))
+            for i, (material, size) in enumerate(zip(materials, self.sizes, strict=True))
         ]
 
     def drawn(self) -> list[Int64[np.ndarray, "outputs"]]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from bas import console
 from bas.dataset import open_dataset
@@ -20,14 +21,13 @@ from bas.evaluate.tolerance import tolerance_name, window_text
 from bas.extract.cache import FeatureCache
 from bas.extract.decode import Decoder
 from bas.files import atomic_write, write_json
-from bas.heads.apply import load_stacker, model_rows
+from bas.heads.apply import load_stacker, model_rows, require_classes
 from bas.heads.material import with_rows
 from bas.heads.stacker import Stacker
 from bas.runs import history_of
 from bas.types import Game
 
 _RESAMPLES = 1000
-_WARM_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,9 @@ def compare(
         raise SettingsError(f"A run is named twice: {', '.join(map(str, runs))}. Name each once.")
     models = [load_stacker(run, device=device) for run in runs]
     actions = _common_actions(runs, models)
-    games = open_dataset(data, video=models[0].settings.extract.video).split(split)
+    dataset = open_dataset(data, video=_common_video(runs, models))
+    require_classes(models[0], dataset, run=runs[0])
+    games = dataset.split(split)
     labels = labels_of_games(games)
     predictions, rates = [], []
     for model in models:
@@ -142,13 +144,24 @@ def _common_actions(runs: Sequence[Path], models: Sequence[Stacker]) -> tuple[st
     return first
 
 
+def _common_video(runs: Sequence[Path], models: Sequence[Stacker]) -> Literal["720p", "224p"]:
+    first, *others = (model.settings.extract.video for model in models)
+    for run, video in zip(runs[1:], others, strict=True):
+        if video != first:
+            raise SettingsError(
+                f"{runs[0]} reads {first} videos and {run} {video} ones. Compare runs on the same videos."
+            )
+    return first
+
+
 def _predict(
     model: Stacker, games: Sequence[Game], caches: Mapping[Path, FeatureCache], actions: Sequence[str]
 ) -> tuple[dict[str, tuple[Prediction, ...]], float]:
     """Predictions as their files would hold them, and frames scored a second."""
     frames, seconds, found = 0, 0.0, {}
-    first = caches[games[0].videos[0].path]
-    model.score_rows(first.features[:_WARM_ROWS], rate=first.row_rate)  # what is set up once is not timed
+    for game in games:  # what is read or set up once is not timed
+        for video in game.videos:
+            detections(slide(model, caches[video.path]), model.settings.peaks)
     for game in games:
         started = time.perf_counter()
         scores = {video.half: slide(model, caches[video.path]) for video in game.videos}
@@ -217,11 +230,11 @@ def _percent(of: Interval, *, signed: bool = False) -> str:
 
 def _markdown(comparison: Comparison) -> str:
     name = f"mAP@{tolerance_name(comparison.tolerances)}"
-    first = comparison.contestants[0].head
+    first = comparison.contestants[0].run.name
     lines = [
-        f"| head | {name} | 95 % interval | less {first}, paired | parameters | training | frames scored a second |",
-        "|---|---|---|---|---|---|---|",
-        *(f"| `{c.head}` | {' | '.join(_cells(c))} |" for c in comparison.contestants),
+        f"| run | head | {name} | 95 % interval | less {first}, paired | parameters | training | frames scored a second |",
+        "|---|---|---|---|---|---|---|---|",
+        *(f"| `{c.run.name}` | `{c.head}` | {' | '.join(_cells(c))} |" for c in comparison.contestants),
     ]
     return "\n".join(lines) + "\n"
 

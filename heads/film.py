@@ -74,6 +74,14 @@ def film(dataset: Dataset, games: Sequence[Game], settings: Pipeline) -> list[Fi
     return filmed
 
 
+def sound_games(dataset: Dataset, games: Sequence[Game], settings: Pipeline) -> list[Game]:
+    """The games to work with: all, or where damaged ones are skipped those that can be read."""
+    if settings.extract.on_bad_video != "skip":
+        return list(games)
+    readable = {item.game.id for item in film(dataset, games, settings)}
+    return [game for game in games if game.id in readable]
+
+
 def supply_of(
     shape: ClipShape,
     videos: Sequence[FilmedVideo],

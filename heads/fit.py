@@ -88,7 +88,7 @@ def fit_head(
         epoch = Epoch(materials, head, settings, epoch=number, device=device)
         drawn = _drawn(epoch, materials)
         if number == 1:
-            _tell_draw(drawn, materials, samples=settings.samples)
+            _tell_draw(drawn, materials, samples=[epoch.steps * size for size in epoch.sizes])
         with autocast:
             loss = _train(head, optimizer, epoch, settings, number=number, stop=stop)
         trained_seconds = time.monotonic() - started
@@ -131,10 +131,10 @@ def _train(
         for batches in epoch:
             stop.check()
             parts = [
-                head_loss(head(batch.windows), batch.truth, scoring=head.scoring, settings=settings)
-                for batch in batches
+                head_loss(head(batch.windows), batch.truth, scoring=head.scoring, settings=settings) * size
+                for batch, size in zip(batches, epoch.sizes, strict=True)
             ]
-            loss = torch.stack(parts).mean()
+            loss = torch.stack(parts).sum() / settings.batch
             optimizer.backward(loss)
             if optimizer.step(loss):
                 losses.append(loss.detach())
@@ -157,12 +157,15 @@ def _drawn(epoch: Epoch, materials: Sequence[Material]) -> list[dict[str, int]]:
     ]
 
 
-def _tell_draw(drawn: Sequence[Mapping[str, int]], materials: Sequence[Material], *, samples: int) -> None:
+def _tell_draw(
+    drawn: Sequence[Mapping[str, int]], materials: Sequence[Material], *, samples: Sequence[int]
+) -> None:
     """How often each class is drawn, before the first step."""
-    rows = console.table(f"{samples:,} windows an epoch", "class", "actions", "windows with it", "share")
-    for material, of_set in zip(materials, drawn, strict=True):
+    total = " + ".join(f"{count:,}" for count in samples)
+    rows = console.table(f"{total} windows an epoch", "class", "actions", "windows with it", "share")
+    for material, of_set, windows in zip(materials, drawn, samples, strict=True):
         for name, count in of_set.items():
-            rows.add_row(name, f"{material.spots[name]:,}", f"{count:,}", f"{100 * count / samples:.1f} %")
+            rows.add_row(name, f"{material.spots[name]:,}", f"{count:,}", f"{100 * count / windows:.1f} %")
     console.show(rows)
 
 

@@ -15,6 +15,7 @@ from bas.evaluate.run import write_predictions
 from bas.evaluate.score import score
 from bas.extract.run import cached_rows
 from bas.extract.split import training_games
+from bas.heads.film import sound_games
 from bas.heads.lessons import Place
 from bas.heads.material import with_rows
 from bas.heads.models import load_model
@@ -43,7 +44,7 @@ def fit_folds(settings: Pipeline, place: Place, *, fold: str) -> list[Path]:
         SettingsError: there is no such fold.
     """
     dataset = open_dataset(place.data, video=settings.extract.video)
-    games = labeled_games(dataset, "train", "valid")
+    games = tuple(sound_games(dataset, labeled_games(dataset, "train", "valid"), settings))
     if fold != "all":
         number, count = _parse(fold, games)
         return [_fit_without(games[number::count], games, settings, place, dataset)]
@@ -93,10 +94,13 @@ def _score_held(
         decoder=place.decoder,
         training=training_games(dataset, games, settings.extract),
     )
+    scored: list[Game] = []
     for run, held in zip(runs, folds, strict=True):
         model = load_model(run, device=place.device)
-        write_predictions(model, with_rows(held, caches), caches, peaks=settings.peaks, out=out)
-    evaluation = score(place.data, out, games=[game.id for game in games])
+        whole = with_rows(held, caches)
+        write_predictions(model, whole, caches, peaks=settings.peaks, out=out)
+        scored += whole
+    evaluation = score(place.data, out, games=[game.id for game in scored])
     report.show(evaluation, split="the held-out folds")
     report.write_report(out / "report.json", evaluation)
     console.say(

@@ -74,7 +74,7 @@ def _class_loss(
         case "sigmoid":
             return sigmoid_focal(logits, labels, gamma=gamma, alpha=alpha).mean(dim=2)
         case "sigmoid+background":
-            background = 1 - labels.amax(dim=2, keepdim=True)
+            background = (1 - labels.sum(dim=2, keepdim=True)).clamp(min=0)
             columns = torch.cat([background, labels], dim=2)
             return sigmoid_focal(logits, columns, gamma=gamma, alpha=alpha).mean(dim=2)
         case "softmax":

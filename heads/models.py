@@ -104,6 +104,11 @@ def settings_of(folder: str | Path) -> Pipeline:
     return _described(Path(folder) / "config.json").settings
 
 
+def classes_of(folder: str | Path) -> tuple[str, ...]:
+    """Names of the scores of the model in a folder; raises as `settings_of`."""
+    return _described(Path(folder) / "config.json").classes
+
+
 @dataclass(frozen=True, slots=True)
 class _Description:
     """What config.json says."""

@@ -30,7 +30,8 @@ def warm_cosine(step: int, *, total: int, warmup: int, floor: float) -> float:
 def group(parameters: Iterable[nn.Parameter], learning_rate: float) -> list[dict[str, Any]]:
     """Parameter groups with one learning rate; biases and normalizations do not decay."""
     trained = [p for p in parameters if p.requires_grad]
-    matrices, vectors = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
+    vectors = [p for p in trained if max(p.shape, default=1) == p.numel()]  # of one axis, whatever its place
+    matrices = [p for p in trained if max(p.shape, default=1) < p.numel()]
     return [
         {"params": matrices, "lr": learning_rate},
         {"params": vectors, "lr": learning_rate, "weight_decay": 0.0},
@@ -68,6 +69,7 @@ class Optimizer:
         self._scaler = torch.amp.GradScaler(next(model.parameters()).device.type, enabled=fp16)
         average = get_ema_multi_avg_fn(settings.ema_decay)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+        self._sound_buffers = [buffer.clone() for buffer in model.buffers()]
         self.skipped = 0
         self._skipped_in_a_row = 0
 
@@ -91,7 +93,9 @@ class Optimizer:
             self._scaler.step(self._optimizer)
             self.average.update_parameters(self._model)
             self._skipped_in_a_row = 0
+            self._keep_buffers()
         else:
+            self._restore_buffers()
             self.skipped += 1
             self._skipped_in_a_row += 1
         self._scaler.update()
@@ -103,6 +107,17 @@ class Optimizer:
                 "finetune.encoder_learning_rate and finetune.head_learning_rate) and start again."
             )
         return sound
+
+    @torch.no_grad()
+    def _keep_buffers(self) -> None:
+        for kept, buffer in zip(self._sound_buffers, self._model.buffers(), strict=True):
+            kept.copy_(buffer)
+
+    @torch.no_grad()
+    def _restore_buffers(self) -> None:
+        """Normalizations took statistics of what was not finite."""
+        for kept, buffer in zip(self._sound_buffers, self._model.buffers(), strict=True):
+            buffer.copy_(kept)
 
     @property
     def learning_rate(self) -> float:
@@ -126,6 +141,7 @@ class Optimizer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
+        self._keep_buffers()
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])
         self._step = state["step"]

@@ -20,6 +20,7 @@ from bas.extract.split import training_games
 from bas.extract.weights import build_encoder
 from bas.files import sha256_of
 from bas.heads.build import build_head
+from bas.heads.film import sound_games
 from bas.heads.fit import fit_head
 from bas.heads.head import Head
 from bas.heads.lessons import Lesson, Place, prepare
@@ -28,7 +29,7 @@ from bas.heads.models import write_model
 from bas.heads.stacker import Stacker
 from bas.heads.targets import target_classes, task_of
 from bas.heads.validation import Validation
-from bas.heads.warm import model_file
+from bas.heads.warm import fitting_tensors, model_file
 from bas.runs import open_run
 from bas.signals import stop_on_signals
 from bas.types import Game
@@ -76,9 +77,13 @@ def fit_games(
     settings: Pipeline, place: Place, dataset: Dataset, *, learn: Sequence[Game], judge: Sequence[Game]
 ) -> Path:
     """`fit` on games at hand; without any to judge by, the last epoch is kept."""
+    learn, judge = (sound_games(dataset, games, settings) for games in (learn, judge))
     older = _second_dataset(settings)
     head = _new_head(settings, dataset, older)
     _require_room(head, (*learn, *judge), settings)
+    columns = target_classes(dataset.classes, teams=settings.fit.teams != "none")
+    if settings.fit.start_from:
+        fitting_tensors(head, Path(settings.fit.start_from), classes=columns)  # refused before any work
     named = _named_files(settings, learn)
     measured = training_games(dataset, learn, settings.extract)
     gather = partial(prepare, settings=settings, place=place, measured=measured)
@@ -95,7 +100,6 @@ def fit_games(
         if run.state == "done":
             console.say(f"{folder} is finished already. Next: bas eval --run {folder}")
             return folder
-        columns = target_classes(dataset.classes, teams=teams)
         best = fit_head(
             head,
             [_material(learned, settings.fit), *([_second_material(second, settings.fit)] if second else [])],

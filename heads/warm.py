@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 
 from bas import console
 from bas.errors import DataError, MissingError
-from bas.files import read_json
 from bas.heads.head import Head
+from bas.heads.models import classes_of
 
 _PREFIX = "head."  # of a head's tensors in model.safetensors
-_LAST = "classifier.layer."
+_OF_CLASSES = ("classifier.layer.", "displacement.")
 
 
 def model_file(folder: Path) -> Path:
@@ -35,7 +35,24 @@ def model_file(folder: Path) -> Path:
 def warm_start(head: Head, folder: Path, *, classes: Sequence[str]) -> None:
     """Take over every tensor of the model in `folder` that has its counterpart here; name all others.
 
-    Of a model that tells other classes, the last layer is none of them, whatever its size.
+    Raises:
+        MissingError, DataError: as of `fitting_tensors`.
+    """
+    theirs, fitting = fitting_tensors(head, folder, classes=classes)
+    ours = head.state_dict()
+    head.load_state_dict(fitting, strict=False)
+    console.say(f"{len(fitting)} of {len(ours)} tensors start from {folder}.")
+    unfit = [_difference(key, theirs, ours) for key in sorted({*theirs, *ours} - {*fitting})]
+    if unfit:
+        console.warn(f"These do not fit and start anew: {'; '.join(unfit)}.")
+
+
+def fitting_tensors(
+    head: Head, folder: Path, *, classes: Sequence[str]
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """All tensors of the head of the model in `folder`, and those of them that fit `head`.
+
+    Of a model that tells other classes, what belongs to a class is left out, whatever its size.
 
     Args:
         head: to fill.
@@ -52,8 +69,12 @@ def warm_start(head: Head, folder: Path, *, classes: Sequence[str]) -> None:
     except SafetensorError as error:
         raise DataError(f"{file} is damaged: {error}. Copy it again.") from error
     theirs = {key.removeprefix(_PREFIX): value for key, value in tensors.items() if key.startswith(_PREFIX)}
-    if tuple(read_json(folder / "config.json")["classes"]) != tuple(classes):
-        theirs = {key: value for key, value in theirs.items() if not key.startswith(_LAST)}
+    if classes_of(folder) != tuple(classes):
+        theirs = {
+            key: value
+            for key, value in theirs.items()
+            if not (key.startswith(_OF_CLASSES) and len(value) > 1)  # a displacement that all share stays
+        }
     ours = head.state_dict()
     fitting = {key: value for key, value in theirs.items() if key in ours and value.shape == ours[key].shape}
     if not fitting:
@@ -61,11 +82,7 @@ def warm_start(head: Head, folder: Path, *, classes: Sequence[str]) -> None:
             f"No tensor of {file} fits this head. Give a model of the same kind and size of head "
             f"({', '.join(sorted(theirs)[:3])} ... stand there, {', '.join(sorted(ours)[:3])} ... are wanted)."
         )
-    head.load_state_dict(fitting, strict=False)
-    console.say(f"{len(fitting)} of {len(ours)} tensors start from {folder}.")
-    unfit = [_difference(key, theirs, ours) for key in sorted({*theirs, *ours} - {*fitting})]
-    if unfit:
-        console.warn(f"These do not fit and start anew: {'; '.join(unfit)}.")
+    return theirs, fitting
 
 
 def _difference(key: str, theirs: dict[str, torch.Tensor], ours: dict[str, torch.Tensor]) -> str:

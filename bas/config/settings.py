@@ -6,7 +6,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from bas.config.base import Settings, TrainSettings
 from bas.config.finetune import FinetuneSettings
@@ -130,7 +130,7 @@ class ClipSettings(_HeadSettings):
     """Heads that read a clip of rows and speak of each."""
 
     clip_rows: int = Field(100, ge=8)
-    """Rows of a clip."""
+    """Rows of a clip, when it is trained and when it scores."""
     dim: int = Field(192, ge=16)
     """Width of a row after pooling; rows of this many channels pass no linear layer."""
     pool: Literal["gem", "average"] = "gem"
@@ -221,6 +221,22 @@ class FitSettings(TrainSettings):
     """Probability that the rows of a window are each moved by -1, 0 or 1 (0.2, 0.6, 0.2)."""
     mixup: float = Field(0.0, ge=0)
     """Alpha of the Beta distribution of mixup's share; 0 mixes nothing."""
+
+    @field_validator("target_window", "displacement_window", "action_window", "clear_window")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("a window centered on an action is odd")
+        return value
+
+    @model_validator(mode="after")
+    def _room_for_both(self) -> FitSettings:
+        second = round(self.batch * self.second_probability)
+        if self.second_data and not 0 < second < self.batch:
+            raise ValueError(
+                f"second_probability={self.second_probability:g} of batch={self.batch} leaves one label set no window"
+            )
+        return self
 
 
 class _Peaks(Settings):

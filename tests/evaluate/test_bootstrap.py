@@ -115,3 +115,9 @@ def test_a_class_lost_in_a_resample_does_not_lower_it() -> None:
     values = _resampled(labels, claims)[0]
     assert values.max() == pytest.approx(2 / 3)
     assert set(np.round(values, 6)) <= {0.0, round(2 / 3, 6)}  # 0 where neither was drawn
+
+
+def test_a_match_without_anything_changes_nothing() -> None:
+    labels: dict[str, list[Spot]] = {"a": [Spot(1000, "PASS")], "b": []}
+    claims = {"a": [Prediction(1000, 1, "PASS", 0.5, None)], "b": []}
+    assert (resampled_mean_ap(labels, [claims], classes=("PASS",), resamples=5) == 1.0).all()

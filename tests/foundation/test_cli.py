@@ -23,6 +23,8 @@ _OPTIONS = {
     "compare": "--data --decoder --device --features --json --markdown --split --tolerance",
     "eval": "--data --decoder --device --features --json --out --predictions --run --split --tolerance",
     "predict": "--decoder --device --model --out",
+    "clips": "--data --mistakes --out --split",
+    "submit": "--check --data --decoder --device --features --out --split",
     "demo": "--device --out",
 }
 

@@ -95,3 +95,15 @@ def test_yaml_is_read_strictly(tmp_path: Path, text: str, reason: str | None) ->
 def test_an_assignment_without_value_is_told() -> None:
     with pytest.raises(SettingsError, match="extract.hop is not of the form key=value"):
         load("extract", sets=["extract.hop"])
+
+
+@pytest.mark.parametrize(("batch", "probability"), [(1, 0.5), (4, 0.9), (8, 0.05)])
+def test_a_step_has_windows_of_both_label_sets(batch: int, probability: float) -> None:
+    sets = [f"fit.batch={batch}", f"fit.second_probability={probability}", "fit.second_data=older"]
+    with pytest.raises(SettingsError, match="leaves one label set no window"):
+        load("heads", head="linear", sets=sets)
+
+
+def test_a_window_around_an_action_is_odd() -> None:
+    with pytest.raises(SettingsError, match="odd"):
+        load("heads", head="linear", sets=["fit.target_window=16"])

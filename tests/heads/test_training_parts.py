@@ -108,6 +108,26 @@ def test_a_step_that_is_not_finite_changes_nothing() -> None:
         assert torch.equal(value, before[key])
 
 
+def test_a_step_that_is_not_finite_leaves_the_statistics_of_normalizations() -> None:
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2))
+    optimizer = _optimizer(model)
+    _step(optimizer, model(torch.randn(8, 3)).square().mean())
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    assert not _step(optimizer, model(torch.full((8, 3), float("inf"))).sum())
+    for name, buffer in model.named_buffers():
+        assert torch.equal(buffer, before[name]), name
+    assert _step(optimizer, model(torch.randn(8, 3)).square().mean())
+    assert all(value.isfinite().all() for value in optimizer.average.state_dict().values())
+
+
+def test_a_normalization_along_channels_does_not_decay() -> None:
+    model = nn.Module()
+    model.scale, model.matrix = nn.Parameter(torch.ones(1, 4, 1)), nn.Parameter(torch.ones(2, 3))
+    decaying, still = group(model.parameters(), 0.1)
+    assert [p.shape for p in decaying["params"]] == [(2, 3)]
+    assert (still["weight_decay"], len(still["params"])) == (0.0, 1)
+
+
 def test_twenty_steps_in_a_row_that_are_not_finite_end_the_run() -> None:
     model = nn.Linear(3, 2)
     optimizer = _optimizer(model)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 import bas
 from bas.config import Pipeline, load
-from bas.dataset import open_dataset
+from bas.dataset import labels_of, open_dataset
 from bas.errors import DataError, MissingError, SettingsError
 from bas.evaluate.dense import SCORES_FILE, read_scores
 from bas.heads.apply import evaluate_run
@@ -108,8 +108,15 @@ def test_folds_leave_scores_of_models_that_never_saw_the_match(place: Place) -> 
     report = json.loads((folder / "report.json").read_text())
     assert sorted(report["games"]) == sorted(game.id for game in games)
     for game, run in zip(games, runs, strict=True):
-        held = bas.load_model(run).folder
-        assert held is not None
+        learned = json.loads((run / "config.json").read_text())["data"]
+        assert learned == {"training matches": 1, "validation matches": 1}
+        other = next(one for one in games if one != game)
+        assert other.labels is not None
+        drawn = json.loads((run / "metrics.jsonl").read_text())["drawn"][0]
+        occurring = {spot.label for spot in labels_of(other, tuple(drawn)).spots}
+        assert {
+            name for name, count in drawn.items() if count
+        } <= occurring  # of the match that was not held out
         (record,) = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
         one = evaluate_run(
             run, data=place.data, features=place.features, split=_split_of(place, game), device="cpu"
