@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from bas.evaluate.bootstrap import Interval, interval, resampled_mean_ap
+from bas.evaluate.bootstrap import FEWEST_BLOCKS, Interval, interval, num_blocks, resampled_mean_ap
 from bas.evaluate.chance import chance
 from bas.evaluate.outcomes import Outcome, outcomes
-from bas.evaluate.precision import Cells, Timeline, average_precision, taken
+from bas.evaluate.precision import Timeline, average_precision, taken
 from bas.evaluate.score import Evaluation
 from bas.evaluate.soccernet import Prediction
 from bas.evaluate.timelines import half_timelines
@@ -24,17 +25,18 @@ CURVE_SECONDS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0)
 FEW = 10
 """Actions of a class below which its AP says little."""
 BACKGROUND = "no action"
-_RESAMPLES = 1000
+RESAMPLES = 1000
+"""Of the minutes, for the interval."""
 _CURVE_POINTS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class ClassDetail:
-    """One class at the threshold that is best for it, and over all thresholds."""
+    """One class at its threshold, and over all thresholds."""
 
     label: str
     threshold: float
-    """The confidence with the highest F1 on these matches."""
+    """The least confidence that counts; 1 where it should be chosen here, but no claim or no action is there."""
     precision: float
     recall: float
     f1: float
@@ -52,6 +54,8 @@ class Analysis:
 
     seconds: float
     """Whole window that claims are matched in."""
+    thresholds_of: Literal["these matches", "the model"]
+    """Chosen for the highest F1 on the very matches that are scored, or stored with the model."""
     classes: tuple[ClassDetail, ...]
     confusion: Int64[np.ndarray, "actual claimed"]
     """Actions by claims at the classes' thresholds; the last row and column are no action."""
@@ -66,6 +70,8 @@ class Analysis:
     windows: WindowNumbers | None
     """None without dense scores."""
     outcomes: tuple[Outcome, ...]
+    short: tuple[str, ...]
+    """Games of too few minutes to be resampled."""
 
     @property
     def micro(self) -> tuple[float, float, float]:
@@ -94,6 +100,7 @@ def analyze(
     predictions: Mapping[str, Sequence[Prediction]],
     *,
     scores: Mapping[str, Mapping[int, Scores]] | None = None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> Analysis:
     """Look closer at what was scored; claims are matched in the first of the evaluation's windows.
 
@@ -102,16 +109,20 @@ def analyze(
         labels: annotations by game.
         predictions: by the same games.
         scores: dense scores by game and half, where a model of ours left them.
+        thresholds: least confidence by class, as stored with a model; None takes those of highest F1 here.
     """
     names, framerate = evaluation.classes, evaluation.framerate
     seconds = evaluation.tolerances[0]
     reach = reach_frames(seconds, framerate=framerate)
-    timelines = [
-        one
+    halves = {
+        game: half_timelines(spots, predictions[game], classes=names, framerate=framerate).timelines
         for game, spots in labels.items()
-        for one in half_timelines(spots, predictions[game], classes=names, framerate=framerate).timelines
-    ]
-    details = tuple(_detail(label, timelines, k, reach=reach) for k, label in enumerate(names))
+    }
+    timelines = [one for of_game in halves.values() for one in of_game]
+    details = tuple(
+        _detail(label, timelines, k, reach=reach, threshold=thresholds[label] if thresholds else None)
+        for k, label in enumerate(names)
+    )
     matched = outcomes(
         labels,
         predictions,
@@ -121,6 +132,7 @@ def analyze(
     )
     return Analysis(
         seconds,
+        "the model" if thresholds else "these matches",
         details,
         _confusion(matched, names),
         _offsets(matched, framerate=framerate),
@@ -132,45 +144,49 @@ def analyze(
                 classes=names,
                 tolerance=evaluation.tolerances,
                 framerate=framerate,
-                resamples=_RESAMPLES,
+                resamples=RESAMPLES,
             )[0]
         ),
         _chance(evaluation, labels, scores) if scores else None,
         window_numbers(labels, scores) if scores else None,
         tuple(matched),
+        tuple(game for game, of in halves.items() if num_blocks(of, framerate=framerate) < FEWEST_BLOCKS),
     )
 
 
-def _detail(label: str, timelines: Sequence[Timeline], column: int, *, reach: int) -> ClassDetail:
+def _detail(
+    label: str, timelines: Sequence[Timeline], column: int, *, reach: int, threshold: float | None
+) -> ClassDetail:
+    """Count at every distinct confidence; a threshold of None becomes that of highest F1.
+
+    Claims are matched once. Those that pass a threshold would be matched alike if they were alone: an
+    action takes the surest claim in reach, so none below the threshold was ever taken before one above.
+    """
     pairs = [(one.spots[column], one.detections[column]) for one in timelines]
     num_spots = sum(len(spots.frames) for spots, _ in pairs)
     scores = np.concatenate([claims.values for _, claims in pairs])
     hits = np.concatenate([taken(spots, claims, reach=reach) for spots, claims in pairs])
     order = np.argsort(-scores, kind="stable")
-    right, claimed = np.cumsum(hits[order]), np.arange(1, len(order) + 1)
-    last = np.append(np.diff(scores[order]) < 0, True)[: len(order)]  # equals pass a threshold together
-    right, claimed, levels = right[last], claimed[last], scores[order][last]
-    f1 = 2 * right / np.maximum(claimed + num_spots, 1)
-    best = int(np.argmax(f1)) if num_spots and len(f1) else -1
-    threshold = float(levels[best]) if best >= 0 else 1.0
-    # A claim that a surer one displaced counts again once its rival is below the threshold: match anew.
-    passing = [
-        (spots, Cells(c.frames[c.values >= threshold], c.values[c.values >= threshold])) for spots, c in pairs
-    ]
-    num_claimed = sum(len(claims.frames) for _, claims in passing)
-    num_right = sum(int(taken(spots, claims, reach=reach).sum()) for spots, claims in passing)
-    precision, recall, best_f1 = _shares(num_right, num_claimed, num_spots)
-    points = np.unique(np.linspace(0, len(right) - 1, min(len(right), _CURVE_POINTS)).astype(int))
+    levels = scores[order]
+    last = np.flatnonzero(np.append(levels[1:] < levels[:-1], True)[: len(levels)])  # equals pass together
+    right, claimed, levels = np.cumsum(hits[order])[last], last + 1, levels[last]
+    if threshold is None:
+        f1 = 2 * right / (claimed + num_spots)
+        threshold = float(levels[np.argmax(f1)]) if num_spots and len(f1) else 1.0
+    passing = int(np.count_nonzero(levels >= threshold))
+    num_right, num_claimed = (int(right[passing - 1]), int(claimed[passing - 1])) if passing else (0, 0)
+    precision, recall, f1_there = _shares(num_right, num_claimed, num_spots)
+    points = np.unique(np.linspace(0, len(last) - 1, min(len(last), _CURVE_POINTS)).astype(int))
     return ClassDetail(
         label,
         threshold,
         precision,
         recall,
-        best_f1,
+        f1_there,
         num_spots,
         num_claimed,
         right[points] / max(1, num_spots),
-        right[points] / np.maximum(claimed[points], 1),
+        right[points] / claimed[points],
     )
 
 

@@ -25,6 +25,8 @@ from bas.types import Spot
 BLOCK_SECONDS = 60
 ENOUGH_MATCHES = 5
 """From which on matches are drawn too."""
+FEWEST_BLOCKS = 3
+"""Of a match; resampling fewer hardly moves a score, and its interval says nothing."""
 _CONFIDENCE = 95
 
 
@@ -101,7 +103,7 @@ def draw_weights(
     """How often each block of each match is in each resample.
 
     Args:
-        blocks: number of blocks of every match.
+        blocks: number of blocks of every match; one where nothing is annotated or claimed has none.
         resamples: how many.
         seed: of the draw.
     """
@@ -110,12 +112,16 @@ def draw_weights(
     if len(blocks) >= ENOUGH_MATCHES:
         times = generator.multinomial(len(blocks), np.full(len(blocks), 1 / len(blocks)), resamples)
     drawn = [
-        generator.multinomial(times[:, match] * count, np.full(count, 1 / max(1, count)))
-        if count
-        else np.zeros((resamples, 0), np.int64)  # of a match with neither actions nor claims
+        generator.multinomial(times[:, match] * count, np.full(count, 1 / count))
         for match, count in enumerate(blocks)
+        if count
     ]
-    return np.concatenate(drawn, axis=1).astype(np.float64)
+    return np.concatenate([np.zeros((resamples, 0)), *drawn], axis=1)
+
+
+def num_blocks(halves: Sequence[Timeline], *, framerate: int) -> int:
+    """Blocks of a match, as far as its annotations or detections reach in each half."""
+    return sum(_last_block(half, framerate=framerate) for half in halves)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, assert_never
 
 from rich.table import Table
 
 from bas import console
-from bas.evaluate.analysis import BACKGROUND, FEW, Analysis
+from bas.evaluate.analysis import BACKGROUND, FEW, RESAMPLES, Analysis, ClassDetail
+from bas.evaluate.bootstrap import BLOCK_SECONDS, FEWEST_BLOCKS
 from bas.evaluate.outcomes import Outcome
 
 
@@ -28,6 +30,11 @@ def show_details(analysis: Analysis, *, name: str) -> None:
     console.show(
         "mAP by window: " + ", ".join(f"{seconds:g} s {100 * value:.1f}" for seconds, value in analysis.curve)
     )
+    if analysis.short:
+        console.warn(
+            f"{len(analysis.short)} of these games reach less than {FEWEST_BLOCKS} minutes: that is too little to "
+            f"resample, and the interval too narrow. {analysis.short[0]} is one."
+        )
     if analysis.few:
         console.warn(
             f"Fewer than {FEW} actions of {', '.join(analysis.few)}: their AP says little, and moves the mean all "
@@ -36,26 +43,27 @@ def show_details(analysis: Analysis, *, name: str) -> None:
 
 
 def details_document(analysis: Analysis) -> dict[str, Any]:
-    """The analysis as JSON."""
+    """The analysis as JSON; what is not defined, or no finite number, is null."""
     windows = analysis.windows
     return {
         "interval": [analysis.interval.low, analysis.interval.high],
+        "interval_of": {
+            "resamples": RESAMPLES,
+            "block_s": BLOCK_SECONDS,
+            "short_games": list(analysis.short),
+        },
+        "few_ground_truths": list(analysis.few),
         "chance": analysis.chance,
         "at_threshold": {
             "window_s": analysis.seconds,
+            "thresholds_of": analysis.thresholds_of,
             "micro": dict(zip(("precision", "recall", "f1"), analysis.micro, strict=True)),
             "macro": dict(zip(("precision", "recall", "f1"), analysis.macro, strict=True)),
-            "per_class": {
-                one.label: {
-                    "threshold": one.threshold,
-                    "precision": one.precision,
-                    "recall": one.recall,
-                    "f1": one.f1,
-                    "ground_truths": one.num_spots,
-                    "detections": one.num_claimed,
-                }
-                for one in analysis.classes
-            },
+            "per_class": {one.label: _class_document(one) for one in analysis.classes},
+        },
+        "precision_recall": {
+            one.label: {"recall": one.recalls.tolist(), "precision": one.precisions.tolist()}
+            for one in analysis.classes
         },
         "windows": None
         if windows is None
@@ -79,6 +87,17 @@ def details_document(analysis: Analysis) -> dict[str, Any]:
     }
 
 
+def _class_document(one: ClassDetail) -> dict[str, Any]:
+    return {
+        "threshold": _finite(one.threshold),
+        "precision": one.precision,
+        "recall": one.recall,
+        "f1": one.f1,
+        "ground_truths": one.num_spots,
+        "detections": one.num_claimed,
+    }
+
+
 def _outcome(one: Outcome) -> dict[str, Any]:
     return {
         "game": one.game,
@@ -86,15 +105,17 @@ def _outcome(one: Outcome) -> dict[str, Any]:
         "position_ms": one.position_ms,
         "kind": one.kind,
         "label": one.spot.label if one.spot else None,
+        "team": one.spot.team if one.spot else None,
         "claimed": one.claim.label if one.claim else None,
-        "confidence": one.claim.confidence if one.claim else None,
+        "claimed_team": one.claim.team if one.claim else None,
+        "confidence": _finite(one.claim.confidence) if one.claim else None,
         "offset_ms": one.offset_ms,
     }
 
 
 def _class_table(analysis: Analysis) -> Table:
     table = console.table(
-        f"At the threshold of highest F1 on these matches, window {analysis.seconds:g} s",
+        f"At the threshold {_chosen(analysis)}, window {analysis.seconds:g} s",
         "class", "threshold", "precision", "recall", "F1", "most often taken for",
     )  # fmt: skip
     names = [*(one.label for one in analysis.classes), BACKGROUND]
@@ -112,6 +133,21 @@ def _class_table(analysis: Analysis) -> Table:
         "all classes alike (macro)", "", *(_percent(value) for value in analysis.macro), style="bold"
     )
     return table
+
+
+def _chosen(analysis: Analysis) -> str:
+    match analysis.thresholds_of:
+        case "these matches":
+            return "of highest F1 on these matches"
+        case "the model":
+            return "stored with the model"
+        case _:
+            assert_never(analysis.thresholds_of)
+
+
+def _finite(value: float) -> float | None:
+    """Anyone's confidences may be infinite; JSON knows no such number."""
+    return value if math.isfinite(value) else None
 
 
 def _percent(value: float) -> str:

@@ -52,6 +52,13 @@ def is_one(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() != ".zip" and not zipfile.is_zipfile(path)
 
 
+def folder_of(path: Path, game: str) -> Path | None:
+    """Where the document of a game that `gather` found in `path` stands; None in an archive."""
+    if path.is_file():
+        return path.parent if is_one(path) else None
+    return path / game if (path / game).is_dir() else path
+
+
 def pair(wanted: Collection[str], found: Collection[str]) -> dict[str, str]:
     """Which found game each wanted one is: the same name, or the same below or above a wrapping folder.
 

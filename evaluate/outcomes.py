@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from jaxtyping import Int64
@@ -14,6 +14,10 @@ from bas.evaluate.soccernet import Prediction
 from bas.types import Spot
 
 Kind = Literal["found", "confused", "missed", "false alarm"]
+
+Mark = TypeVar("Mark", Spot, Prediction)
+
+_HALVES = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,15 @@ def outcomes(
     reach: int,
     framerate: int,
 ) -> list[Outcome]:
-    """Match the claims that pass their class's threshold, one to one.
+    """Match the claims that pass their class's threshold, one to one, within each half of a game.
 
     First as the official evaluator does, class by class: each action in time takes the surest free
-    claim in reach. Then each action that is left takes the nearest free claim of another class in
-    reach, in time too: that is a confusion.
+    claim in reach, the earliest of equals. Then each action that is left, in time too, takes the
+    nearest free claim of another class in reach, the earlier of equals: that is a confusion. Teams
+    are not looked at. An action that is still left is missed, a claim that is left a false alarm.
+
+    What the official evaluator ignores has no outcome: other classes and halves, and marks that a
+    later one of their class replaces on its frame. So the found are the hits of the official score.
 
     Args:
         labels: annotations by game.
@@ -72,17 +80,10 @@ def outcomes(
     """
     found: list[Outcome] = []
     for game, spots in labels.items():
-        halves = sorted({spot.half for spot in spots} | {claim.half for claim in predictions[game]})
-        for half in halves:
-            actions = sorted(
-                (s for s in spots if s.half == half and s.label in thresholds), key=lambda s: s.position_ms
-            )
-            claims = [
-                p
-                for p in predictions[game]
-                if p.half == half and p.label in thresholds and p.confidence >= thresholds[p.label]
-            ]
-            claims.sort(key=lambda p: p.position_ms)
+        for half in _HALVES:
+            actions = _scored((s for s in spots if s.half == half and s.label in thresholds), framerate)
+            claimed = (p for p in predictions[game] if p.half == half and p.label in thresholds)
+            claims = [p for p in _scored(claimed, framerate) if p.confidence >= thresholds[p.label]]
             partners = _partners(actions, claims, reach=reach, framerate=framerate)
             found += [
                 Outcome(game, half, spot, None if partner is None else claims[partner])
@@ -91,6 +92,14 @@ def outcomes(
             free = set(range(len(claims))) - {partner for partner in partners if partner is not None}
             found += [Outcome(game, half, None, claims[index]) for index in sorted(free)]
     return found
+
+
+def _scored(marks: Iterable[Mark], framerate: int) -> list[Mark]:
+    """The last mark of each class on each frame, by frame."""
+    given = list(marks)
+    frames = _frames(given, framerate=framerate).tolist()
+    last = {(frame, mark.label): mark for frame, mark in zip(frames, given, strict=True)}
+    return [last[cell] for cell in sorted(last)]
 
 
 def _partners(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def evaluate_predictions(
     evaluation = score_documents(
         found.labels, found.predictions, classes=found.classes, tolerance=tolerance, notes=found.notes
     )
-    scores = _scores_beside(predictions, found.labels)
+    scores = _scores_in(found.folders)
     analysis = analyze(evaluation, found.labels, found.predictions, scores=scores)
     _tell(evaluation, analysis, split=split, json=json)
     return evaluation
@@ -99,7 +99,7 @@ def evaluate_model(
     write_predictions(model, games, caches, peaks=peaks, out=out)
     predictions = {game.id: _read_one(out / game.id / RESULTS_FILE) for game in games}
     evaluation = score_documents(labels, predictions, classes=actions_of(model.classes), tolerance=tolerance)
-    scores = _scores_beside(out, labels)
+    scores = _scores_in({game: out / game for game in labels})
     analysis = analyze(evaluation, labels, predictions, scores=scores)
     _tell(evaluation, analysis, split=split, json=json)
     if html is not None:
@@ -159,12 +159,12 @@ def _read_one(path: Path) -> tuple[Prediction, ...]:
     return predictions
 
 
-def _scores_beside(predictions: Path, games: Collection[str]) -> dict[str, dict[int, Scores]] | None:
+def _scores_in(folders: Mapping[str, Path | None]) -> dict[str, dict[int, Scores]] | None:
     """The dense scores that lie beside the predictions of every game; None where one has none."""
-    files = {game: predictions / game / SCORES_FILE for game in games}
-    if not all(file.is_file() for file in files.values()):
+    beside = {game: folder / SCORES_FILE for game, folder in folders.items() if folder is not None}
+    if len(beside) < len(folders) or not all(file.is_file() for file in beside.values()):
         return None
-    return {game: read_scores(file) for game, file in files.items()}
+    return {game: read_scores(file) for game, file in beside.items()}
 
 
 def _tell(evaluation: Evaluation, analysis: Analysis, *, split: str | None, json: Path | None) -> None:

@@ -113,6 +113,8 @@ class Documents:
     labels: Mapping[str, Sequence[Spot]]
     predictions: Mapping[str, Sequence[Prediction]]
     classes: tuple[str, ...]
+    folders: Mapping[str, Path | None]
+    """Where the predictions of each game stand; None in an archive."""
     notes: tuple[str, ...]
     """About where the predictions stand."""
 
@@ -140,7 +142,8 @@ def read_documents(
     claimed = {game: predictions[pairs[game]] for game in spots}
     vocabulary = tuple(classes) if classes else recognize_classes(spots, claimed)
     notes = notes_on_folders(pairs, predictions if games is None else (), results=results)
-    return Documents(spots, claimed, vocabulary, tuple(notes))
+    folders = {game: documents.folder_of(results, pairs[game]) for game in spots}
+    return Documents(spots, claimed, vocabulary, folders, tuple(notes))
 
 
 def score_detections(

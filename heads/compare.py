@@ -11,7 +11,7 @@ from typing import Literal
 from bas import console
 from bas.dataset import open_dataset
 from bas.errors import SettingsError
-from bas.evaluate.bootstrap import BLOCK_SECONDS, Interval, interval, resampled_mean_ap
+from bas.evaluate.bootstrap import BLOCK_SECONDS, FEWEST_BLOCKS, Interval, interval, resampled_mean_ap
 from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import slide
 from bas.evaluate.run import labels_of_games
@@ -28,7 +28,6 @@ from bas.runs import history_of
 from bas.types import Game
 
 _RESAMPLES = 1000
-_FEWEST_BLOCKS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +181,11 @@ def _warn_of_short_matches(
     short = [
         game.id
         for game in games
-        if sum(caches[v.path].num_frames for v in game.videos) < _FEWEST_BLOCKS * BLOCK_SECONDS * rate
+        if sum(caches[v.path].num_frames for v in game.videos) < FEWEST_BLOCKS * BLOCK_SECONDS * rate
     ]
     if short:
         console.warn(
-            f"{len(short)} of {len(games)} matches are shorter than {_FEWEST_BLOCKS} minutes: blocks of "
+            f"{len(short)} of {len(games)} matches are shorter than {FEWEST_BLOCKS} minutes: blocks of "
             f"{BLOCK_SECONDS} s are too few to resample, and the intervals too narrow. {short[0]} is one."
         )
 

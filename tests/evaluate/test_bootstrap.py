@@ -93,6 +93,14 @@ def test_blocks_are_drawn_within_their_match() -> None:
     assert (weights[:, :7] != 1).any()
 
 
+def test_a_match_where_nothing_is_annotated_or_claimed_adds_nothing() -> None:
+    labels, claims = _games(4, matches=2, events=20)
+    empty: tuple[dict[str, list[Spot]], dict[str, list[Prediction]]] = ({"none": []}, {"none": []})
+    assert draw_weights([7, 0, 3], resamples=20, seed=0).shape == (20, 10)
+    assert 0 < _resampled(labels | empty[0], claims | empty[1]).max() < 1
+    assert (_resampled(*empty) == 0).all()
+
+
 def test_from_five_matches_on_matches_are_drawn_too() -> None:
     weights = draw_weights([4] * 5, resamples=200, seed=0)
     of_match = weights.reshape(200, 5, 4).sum(axis=2)

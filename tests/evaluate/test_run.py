@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bas.config.settings import PeaksSettings
+from bas.dataset.classes import BALL_CLASSES
 from bas.errors import MissingError
-from bas.evaluate.dense import read_scores
+from bas.evaluate.dense import read_scores, write_scores
 from bas.evaluate.run import evaluate_model, evaluate_predictions
 from bas.evaluate.score import score
 from bas.extract.cache import FeatureCache
 from bas.model import SpottingModel
-from bas.types import Game, Video
+from bas.types import Game, Scores, Video
 
 MakeCache = Callable[[np.ndarray, int], FeatureCache]
 GAME = "league/season/A - B"
@@ -67,6 +69,53 @@ def test_predictions_of_anyone_are_scored_without_a_video(
     out = capsys.readouterr().out
     assert "2 games, 12 classes, window 1 s = ±12 frames at 25 fps" in out
     assert "55.09" in out
+
+
+@pytest.mark.parametrize("given", ["the folder", "a folder around it", "the document"])
+def test_dense_scores_beside_the_predictions_add_windows_and_chance(
+    match_folders: tuple[Path, Path], tmp_path: Path, given: str
+) -> None:
+    labels, results = match_folders
+    for document in results.rglob("*.json"):
+        values = np.full((160_000, 12), 0.01, np.float32)
+        write_scores(document.parent / "scores.h5", {1: Scores(values, BALL_CLASSES, Fraction(25))})
+    if given == "a folder around it":
+        (tmp_path / "outer").mkdir()
+        results = results.rename(tmp_path / "outer" / "results").parent
+    if given == "the document":
+        labels, results = (next(folder.rglob("*Reading*/*.json")) for folder in match_folders)
+    evaluate_predictions(labels, results, json=tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["windows"]["count"] > 0
+    assert 0 <= report["chance"] < 0.1
+    assert set(report["windows"]["micro"]) == set(report["windows"]["macro"])
+
+
+def test_without_dense_scores_of_every_game_there_are_no_windows(
+    match_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    labels, results = match_folders
+    values = np.full((160_000, 12), 0.01, np.float32)
+    one = next(results.rglob("*.json")).parent
+    write_scores(one / "scores.h5", {1: Scores(values, BALL_CLASSES, Fraction(25))})
+    evaluate_predictions(labels, results, json=tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["windows"] is report["chance"] is None
+
+
+def test_infinite_confidences_of_anyone_are_scored_and_reported(tmp_path: Path) -> None:
+    _write(tmp_path / "labels" / "a" / "Labels-ball.json", [("PASS", 1000, "left"), ("SHOT", 9000, "left")])
+    claim = {"gameTime": "1 - 00:01", "label": "PASS", "position": "1000", "half": "1", "confidence": "inf"}
+    results = tmp_path / "results" / "a" / "results_spotting.json"
+    results.parent.mkdir(parents=True)
+    results.write_text(json.dumps({"predictions": [claim]}))
+    evaluation = evaluate_predictions(
+        tmp_path / "labels", tmp_path / "results", json=tmp_path / "report.json"
+    )
+    assert evaluation.mean_ap == pytest.approx(1 / 12)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["outcomes"][0]["confidence"] is None
+    assert report["few_ground_truths"] == ["PASS", "SHOT"]
 
 
 def test_one_split_of_a_data_folder_is_scored_alone(match_folders: tuple[Path, Path]) -> None:
