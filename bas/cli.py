@@ -234,10 +234,9 @@ def evaluate(
         evaluate_predictions(data, predictions, tolerance=tolerance, split=split, json=json)
         return
     from bas.heads.apply import evaluate_run
-    from bas.runs import newest_finished
 
     evaluate_run(
-        run or newest_finished(Path(os.environ.get("BAS_RUNS", _RUNS))),
+        run or _newest(),
         data=data,
         features=features,
         split=split or "test",
@@ -296,6 +295,41 @@ def predict(
 
 
 @app.command()
+def submit(
+    run: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of a run or a model; else the newest finished run in $BAS_RUNS or runs."),
+    ] = None,
+    split: Split = "challenge",
+    check: Annotated[
+        Path | None, typer.Option(help="Only check this zip, anyone's; no run, no video.")
+    ] = None,
+    data: Data = _DATA,
+    features: Features = _FEATURES,
+    out: Annotated[Path | None, typer.Option(help="The zip; else submission-SPLIT.zip in the run.")] = None,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Pack a split's predictions for the challenge, and refuse to leave a zip that its server would not take."""
+    from bas.heads.submit import check_zip, submit_run
+
+    if check is not None:
+        if run or out:
+            raise typer.BadParameter("--check looks at a zip that is there: leave out the run and --out.")
+        check_zip(check, data=data, split=split)
+        return
+    submit_run(
+        run or _newest(),
+        data=data,
+        features=features,
+        split=split,
+        device=_device(device),
+        out=out,
+        decoder=decoder,
+    )
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder that takes everything.")] = Path("demo"),
     device: Device = "auto",
@@ -324,6 +358,12 @@ def _settings(
     from bas.config import load
 
     return load(stage, head=head, preset=preset, sets=sets or ())
+
+
+def _newest() -> Path:
+    from bas.runs import newest_finished
+
+    return newest_finished(Path(os.environ.get("BAS_RUNS", _RUNS)))
 
 
 def _device(name: str) -> str:

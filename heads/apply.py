@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bas import console
 from bas.clock import game_time, position_of
-from bas.dataset import open_dataset
+from bas.dataset import Dataset, open_dataset
 from bas.errors import DataError, MissingError
 from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import slide
@@ -52,11 +52,7 @@ def evaluate_run(
     model = load_stacker(run, device=device)
     dataset = open_dataset(data, video=model.settings.extract.video)
     games = dataset.split(split)
-    if set(actions_of(model.classes)) != set(dataset.classes):
-        raise DataError(
-            f"The model in {run} tells {', '.join(actions_of(model.classes))}; the labels of {data} are "
-            f"{', '.join(dataset.classes)}. Give a model of these classes, or the matches it was made for."
-        )
+    require_classes(model, dataset, run=run, data=data)
     labels_of_games(games)  # a split without labels is refused before hours of extraction
     console.say(f"{run} on {len(games)} {split} matches of {data}; rows in {features}, on {device}.")
     caches = model_rows(model, games, features=features, decoder=decoder)
@@ -123,6 +119,19 @@ def load_stacker(folder: Path, *, device: str) -> Stacker:
             f"from it (--set fit.start_from={folder}), or use it from Python: bas.load_model."
         )
     return model
+
+
+def require_classes(model: Stacker, dataset: Dataset, *, run: Path, data: Path) -> None:
+    """Refuse matches that are labeled in other classes than the model tells.
+
+    Raises:
+        DataError: with both vocabularies.
+    """
+    if set(actions_of(model.classes)) != set(dataset.classes):
+        raise DataError(
+            f"The model in {run} tells {', '.join(actions_of(model.classes))}; the labels of {data} are "
+            f"{', '.join(dataset.classes)}. Give a model of these classes, or the matches it was made for."
+        )
 
 
 def _require_file(video: Path) -> None:

@@ -130,6 +130,15 @@ def require_left_right(labels: Labels, *, source: str) -> None:
     )
 
 
+def did_you_mean(value: Any, known: Sequence[str]) -> str:
+    """The nearest known name in brackets, or all of them; empty for what is not text."""
+    if not isinstance(value, str):
+        return ""
+    by_case = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(value.strip().casefold(), by_case, 1)
+    return f" (did you mean {by_case[near[0]]}?)" if near else f" (there are {', '.join(known)})"
+
+
 class _Mistake(Exception):
     """What is wrong with one annotation."""
 
@@ -155,7 +164,7 @@ class _Reader:
     def _label(self, value: Any) -> str:
         if value in self.classes:
             return str(value)
-        raise _Mistake(f"unknown label {_quote(value)}{_did_you_mean(value, self.classes)}")
+        raise _Mistake(f"unknown label {_quote(value)}{did_you_mean(value, self.classes)}")
 
     def _half(self, value: Any, position_ms: int) -> int:
         try:
@@ -192,26 +201,18 @@ def _team(value: Any) -> str | None:
         return None
     if isinstance(value, str) and value in _TEAMS:
         return value
-    raise _Mistake(f"unknown team {_quote(value)}{_did_you_mean(value, (*_TEAMS, _NO_TEAM))}")
+    raise _Mistake(f"unknown team {_quote(value)}{did_you_mean(value, (*_TEAMS, _NO_TEAM))}")
 
 
 def _visible(value: Any) -> bool:
     if isinstance(value, str) and value in _VISIBILITY:
         return _VISIBILITY[value]
-    raise _Mistake(f"unknown visibility {_quote(value)}{_did_you_mean(value, tuple(_VISIBILITY))}")
+    raise _Mistake(f"unknown visibility {_quote(value)}{did_you_mean(value, tuple(_VISIBILITY))}")
 
 
 def _quote(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def _did_you_mean(value: Any, known: Sequence[str]) -> str:
-    if not isinstance(value, str):
-        return ""
-    by_case = {name.casefold(): name for name in known}
-    near = difflib.get_close_matches(value.strip().casefold(), by_case, 1)
-    return f" (did you mean {by_case[near[0]]}?)" if near else f" (there are {', '.join(known)})"
 
 
 def _mixed_teams(spots: Iterable[Spot]) -> list[str]:

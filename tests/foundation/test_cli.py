@@ -20,6 +20,7 @@ _OPTIONS = {
     "compare": "--data --decoder --device --features --json --markdown --split --tolerance",
     "eval": "--data --decoder --device --features --json --out --predictions --run --split --tolerance",
     "predict": "--decoder --device --model --out",
+    "submit": "--check --data --decoder --device --features --out --split",
     "demo": "--device --out",
 }
 
@@ -80,6 +81,7 @@ def test_help_loads_nothing_heavy() -> None:
         (["eval", "--predictions", "some", "--run", "other"], 2, "leave out --run"),
         (["predict", "gone.mp4", "--model", "nowhere"], 66, "gone.mp4 is not there"),
         (["predict", ".", "--model", "nowhere"], 66, ". is a folder. Give one video file"),
+        (["submit", "some", "--check", "other.zip"], 2, "leave out the run"),
         (["doctor", "gone.h5"], 66, "gone.h5 is not there"),
         (["synth", "a/b", "--seed", "-1"], 78, "seed of 0 or more"),
     ],
