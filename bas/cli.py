@@ -288,7 +288,7 @@ def predict(
     device: Device = "auto",
     decoder: Decoder = "auto",
 ) -> None:
-    """Spot the actions of one video: a table, SoccerNet JSON and CSV."""
+    """Spot the actions of one video: a table, SoccerNet JSON, OSL JSON, CSV and subtitles."""
     from bas.heads.apply import predict_video
 
     predict_video(video, model, out=out, device=_device(device), decoder=decoder)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from bas.clock import game_time, parse_game_time
 from bas.dataset.games import listing
+from bas.dataset.interchange import soccernet_documents
 from bas.dataset.times import length_ms
 from bas.errors import DataError, MissingError
 from bas.files import read_json
@@ -69,13 +70,18 @@ def labels_of(game: Game, classes: Sequence[str]) -> Labels:
         )
     ends = {video.half: length_ms(video.path) for video in game.videos if video.path.is_file()}
     halves = {video.half for video in game.videos}
-    return read_labels(game.labels, classes=classes, halves=halves, video_ms=ends)
+    return read_labels(game.labels, classes=classes, halves=halves, video_ms=ends, game=game.id)
 
 
 def read_labels(
-    path: Path, *, classes: Sequence[str], halves: Collection[int], video_ms: Mapping[int, int] | None = None
+    path: Path,
+    *,
+    classes: Sequence[str],
+    halves: Collection[int],
+    video_ms: Mapping[int, int] | None = None,
+    game: str | None = None,
 ) -> Labels:
-    """Read `Labels-ball.json`, `Labels-v2.json` or a file of the same form.
+    """Read `Labels-ball.json`, `Labels-v2.json` or a file of the same form; OSL JSON and E2E-Spot JSON too.
 
     Positions are integers or strings of digits; the game time has to agree with them and names the half.
     `team` and `visibility` may be left out. Exact duplicates are kept once, with a warning.
@@ -85,12 +91,13 @@ def read_labels(
         classes: every label that may occur.
         halves: every half that may occur.
         video_ms: length of each half's video, where known, in milliseconds; one frame more is tolerated.
+        game: which one to read of a file that holds several.
 
     Raises:
         MissingError: there is no such file.
         DataError: with every mistake in the file, the first ten in words.
     """
-    content = read_json(path)
+    content = _of_game(path, read_json(path), game)
     annotations = content.get("annotations") if isinstance(content, dict) else None
     if not isinstance(annotations, list):
         raise DataError(f"{path} has no list of annotations. Restore the file from its source.")
@@ -137,6 +144,20 @@ def did_you_mean(value: Any, known: Sequence[str]) -> str:
     by_case = {name.casefold(): name for name in known}
     near = difflib.get_close_matches(value.strip().casefold(), by_case, 1)
     return f" (did you mean {by_case[near[0]]}?)" if near else f" (there are {', '.join(known)})"
+
+
+def _of_game(path: Path, content: Any, game: str | None) -> Any:
+    """What a file says of one game; the only one that it holds may have any name."""
+    documents = soccernet_documents(content, source=str(path))
+    if documents is None:
+        return content
+    if game in documents:
+        return documents[game]
+    if len(documents) != 1:
+        raise DataError(
+            f"{path} holds {listing(list(documents), shown=3)}, but not {game}. Add its events there."
+        )
+    return next(iter(documents.values()))
 
 
 class _Mistake(Exception):
