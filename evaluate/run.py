@@ -11,6 +11,8 @@ from bas.dataset import open_dataset
 from bas.errors import MissingError
 from bas.evaluate import report
 from bas.evaluate.dense import SCORES_FILE, write_scores
+from bas.evaluate.exports import write_exports, write_osl
+from bas.evaluate.osl import PredictedGame
 from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import slide
 from bas.evaluate.score import Evaluation, score, score_documents
@@ -80,7 +82,7 @@ def evaluate_model(
         MissingError: a game has no labels.
     """
     labels = labels_of_games(games)
-    write_predictions(model, games, caches, peaks=peaks, out=out)
+    write_predictions(model, games, caches, peaks=peaks, out=out, split=split)
     predictions = {game.id: _read_one(out / game.id / RESULTS_FILE) for game in games}
     evaluation = score_documents(labels, predictions, classes=actions_of(model.classes), tolerance=tolerance)
     _tell(evaluation, split=split, json=json)
@@ -94,14 +96,19 @@ def write_predictions(
     *,
     peaks: PeaksSettings,
     out: Path,
+    split: str | None = None,
 ) -> None:
-    """Write `results_spotting.json` and the dense scores of every game; labels are not read."""
+    """Write events and dense scores of every game, in all forms; labels are not read."""
     actions = actions_of(model.classes)
+    predicted = []
     with console.progress("scoring", len(games), unit="games") as advance:
         for game in games:
             scores = {video.half: slide(model, caches[video.path]) for video in game.videos}
-            write_game(out / game.id, game.id, scores, actions=actions, peaks=peaks)
+            events = write_game(out / game.id, game.id, scores, actions=actions, peaks=peaks)
+            predicted.append(PredictedGame(game, events, next(iter(scores.values())).fps))
+            write_exports(out / game.id, predicted[-1])
             advance(note=game.id)
+    write_osl(out, predicted, classes=actions, split=split)
 
 
 def write_game(
@@ -128,7 +135,8 @@ def labels_of_games(games: Sequence[Game]) -> dict[str, tuple[Spot, ...]]:
                 f"{game.id} has no labels, so it cannot be scored. Those of the challenge games are hidden: "
                 "choose another split, or predict its videos one by one: bas predict."
             )
-        (labels[game.id],) = read_labels(game.labels).values()
+        found = read_labels(game.labels)
+        labels[game.id] = found[game.id] if game.id in found else next(iter(found.values()))
     return labels
 
 

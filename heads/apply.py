@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +9,8 @@ from bas import console
 from bas.clock import game_time, position_of
 from bas.dataset import Dataset, open_dataset
 from bas.errors import DataError, MissingError
+from bas.evaluate.exports import write_exports, write_osl
+from bas.evaluate.osl import PredictedGame
 from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import slide
 from bas.evaluate.run import evaluate_model, labels_of_games, write_game
@@ -18,7 +18,6 @@ from bas.evaluate.score import Evaluation
 from bas.extract.cache import FeatureCache
 from bas.extract.decode import Decoder
 from bas.extract.run import cached_rows
-from bas.files import atomic_write
 from bas.heads.material import with_rows
 from bas.heads.models import load_model
 from bas.heads.stacker import Stacker
@@ -89,7 +88,7 @@ def predict(
 
 
 def predict_video(video: Path, folder: Path, *, out: Path | None, device: str, decoder: Decoder) -> None:
-    """Spot the actions of one video with the model in `folder`; print a table, write JSON, CSV and dense scores.
+    """Spot the actions of one video with the model in `folder`; print a table, write all files.
 
     Args:
         out: takes the files, and the rows of the video; a folder beside the video by default.
@@ -101,7 +100,9 @@ def predict_video(video: Path, folder: Path, *, out: Path | None, device: str, d
     halves = write_game(
         out, game.id, {1: scores}, actions=actions_of(model.classes), peaks=model.settings.peaks
     )
-    atomic_write(out / "events.csv", _csv(halves[1], model).encode())
+    predicted = PredictedGame(game, halves, scores.fps)
+    write_exports(out, predicted)
+    write_osl(out, [predicted], classes=actions_of(model.classes))
     _show(halves[1], model, out=out)
 
 
@@ -156,17 +157,6 @@ def model_rows(
     return cached_rows(games, settings, features=features, device=str(model.device), decoder=decoder)
 
 
-def _csv(events: Sequence[Detection], model: Stacker) -> str:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["position_ms", "time", "frame", "label", "team", "confidence"])
-    for event in events:
-        position_ms = position_of(event.frame, model.settings.extract.clock_rate)
-        time = game_time(1, position_ms).removeprefix("1 - ")
-        table.writerow([position_ms, time, event.frame, event.label, event.team or "", f"{event.score:.4f}"])
-    return text.getvalue()
-
-
 def _show(events: Sequence[Detection], model: Stacker, *, out: Path) -> None:
     """The surest events in the order of time."""
     surest = sorted(events, key=lambda event: -event.score)[:_SHOWN]
@@ -178,4 +168,4 @@ def _show(events: Sequence[Detection], model: Stacker, *, out: Path) -> None:
         time = f"{game_time(1, position_ms).removeprefix('1 - ')}.{position_ms % 1000 // 100}"
         table.add_row(time, event.label, event.team or "", f"{event.score:.2f}")
     console.show(table)
-    console.say(f"All of them: {out}/results_spotting.json, {out}/events.csv")
+    console.say(f"All of them in {out}: results_spotting.json, events.csv, osl.json, subtitles (.srt)")

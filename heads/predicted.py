@@ -49,7 +49,7 @@ def predictions_of(
     games = dataset.split(split)
     caches = model_rows(model, games, features=features, decoder=decoder)
     games = with_rows(games, caches)
-    write_predictions(model, games, caches, peaks=model.settings.peaks, out=folder)
+    write_predictions(model, games, caches, peaks=model.settings.peaks, out=folder, split=split)
     return Predicted(folder, games, model)
 
 
