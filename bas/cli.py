@@ -87,6 +87,21 @@ def synth(
 
 
 @app.command()
+def download(
+    edition: Annotated[Literal["2023", "2024", "2025"], typer.Argument(help="Year of the challenge.")],
+    split: Annotated[str, typer.Option(help="train, valid, test, challenge, or all.")] = "all",
+    data: Data = _DATA,
+) -> None:
+    """Fetch SoccerNet's matches from Hugging Face, unpack and verify them; goes on where it was cut.
+
+    The password of the agreement comes from SOCCERNET_PASSWORD, or is asked for.
+    """
+    from bas.dataset.download import download as run
+
+    run(edition, split=split, data=data)
+
+
+@app.command()
 def doctor(
     folder: Annotated[
         Path, typer.Argument(envvar="BAS_DATA", help="Folder of matches, one video, or a folder of caches.")

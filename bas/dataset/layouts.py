@@ -30,6 +30,9 @@ _V2_LEAGUES = (
     "italy_serie-a",
     "spain_laliga",
 )
+LEAGUES = (_BALL_LEAGUE, *_V2_LEAGUES)
+"""First folders of SoccerNet's games."""
+
 _BALL_LABELS, _V2_LABELS = "Labels-ball.json", "Labels-v2.json"
 _HALF = re.compile(r"[12]_(224p|720p|hq)\.\w+", re.IGNORECASE)
 _WHOLE = re.compile(r"(224p|720p)\.\w+", re.IGNORECASE)
@@ -211,7 +214,7 @@ def _require_in_place(root: Path, folders: Sequence[_Folder]) -> None:
     misplaced = []
     for folder in folders:
         parts = folder.path.relative_to(root).parts
-        league = next((i for i, part in enumerate(parts) if part in (_BALL_LEAGUE, *_V2_LEAGUES)), 0)
+        league = next((i for i, part in enumerate(parts) if part in LEAGUES), 0)
         if league > 0:
             misplaced.append(root.joinpath(*parts[:league]))
     tops = sorted({str(top) for top in misplaced})
@@ -232,7 +235,8 @@ def _nothing_found(root: Path) -> str:
     if archives:
         return (
             f"{root} holds {listing(archives)}, not unpacked. Unpack them all into {root} itself, for example "
-            f"`unzip {archives[0]} -d {root}` (or `7z x` for the password-protected ones of 2025)."
+            f"`unzip {archives[0]} -d {root}` (or `7z x` for the password-protected ones of 2025; or let "
+            "`bas download` do both)."
         )
     names = sorted(path.name + "/" * path.is_dir() for path in root.iterdir())
     found = f", only {listing(names)}" if names else ": it is empty"

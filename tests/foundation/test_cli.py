@@ -13,6 +13,7 @@ from bas.cli import app
 
 _OPTIONS = {
     "synth": "--layout --matches --minutes --profile --seed --size",
+    "download": "--data --split",
     "doctor": "--video",
     "extract": "--data --decoder --device --flip --out --plan --preset --set --shard --split",
     "fit-head": "--all-data --data --decoder --device --features --fold --out --preset --set",
@@ -81,6 +82,7 @@ def test_help_loads_nothing_heavy() -> None:
         (["eval", "--predictions", "some", "--run", "other"], 2, "leave out --run"),
         (["predict", "gone.mp4", "--model", "nowhere"], 66, "gone.mp4 is not there"),
         (["predict", ".", "--model", "nowhere"], 66, ". is a folder. Give one video file"),
+        (["download", "2025", "--split", "trian"], 66, "There is no split 'trian'"),
         (["submit", "some", "--check", "other.zip"], 2, "leave out the run"),
         (["doctor", "gone.h5"], 66, "gone.h5 is not there"),
         (["synth", "a/b", "--seed", "-1"], 78, "seed of 0 or more"),
