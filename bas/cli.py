@@ -58,6 +58,10 @@ Tolerance = Annotated[
     ),
 ]
 
+Watched = Annotated[Path, typer.Argument(metavar="RUN|VIDEO", help="Folder of a run, or any video.")]
+Model = Annotated[Path | None, typer.Option(help="Folder of the run or model that reads VIDEO.")]
+Confidence = Annotated[float, typer.Option(min=0.0, max=1.0, help="Least of the detections that are shown.")]
+
 _DATA, _FEATURES, _RUNS = Path("data"), Path("features"), Path("runs")
 
 
@@ -342,6 +346,51 @@ def submit(
         out=out,
         decoder=decoder,
     )
+
+
+@app.command()
+def clips(
+    source: Watched,
+    model: Model = None,
+    split: Split = "test",
+    mistakes: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="The N worst mistakes instead; needs labels.")
+    ] = None,
+    confidence: Confidence = 0.5,
+    data: Data = _DATA,
+    features: Features = _FEATURES,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; else clips or mistakes in the run, or in VIDEO.spots.")
+    ] = None,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Cut every detection, or the worst mistakes, into a video of six seconds that is named by what it shows."""
+    from bas.heads.watch import Source, make_clips
+
+    watched = Source(source, model, split, data, features, _device(device), decoder)
+    make_clips(watched, out=out, least=confidence, num_mistakes=mistakes)
+
+
+@app.command()
+def render(
+    source: Watched,
+    model: Model = None,
+    split: Split = "test",
+    confidence: Confidence = 0.5,
+    data: Data = _DATA,
+    features: Features = _FEATURES,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; else rendered in the run, or in VIDEO.spots.")
+    ] = None,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Burn scores, detections and labels into a copy of a video, or of every video of a split."""
+    from bas.heads.watch import Source, make_renders
+
+    watched = Source(source, model, split, data, features, _device(device), decoder)
+    make_renders(watched, out=out, least=confidence)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def predictions_of(
     require_classes(model, dataset, run=run, data=data)
     games = dataset.split(split, need_videos=False)
     folder = run / "predictions" / split
-    if _up_to_date(folder, games, run=run):
+    if up_to_date([folder / game.id / RESULTS_FILE for game in games], model=run):
         console.say(f"Predictions of {len(games)} {split} matches: {folder}.")
         return Predicted(folder, games, model)
     console.say(f"{run} predicts {len(games)} {split} matches of {data}; rows in {features}, on {device}.")
@@ -53,9 +54,9 @@ def predictions_of(
     return Predicted(folder, games, model)
 
 
-def _up_to_date(folder: Path, games: tuple[Game, ...], *, run: Path) -> bool:
-    results = [folder / game.id / RESULTS_FILE for game in games]
-    if not all(path.is_file() for path in results):
+def up_to_date(paths: Sequence[Path], *, model: Path) -> bool:
+    """Whether all of these files are there and newer than the model in a folder."""
+    if not all(path.is_file() for path in paths):
         return False
-    model_ns = max((run / name).stat().st_mtime_ns for name in _MODEL_FILES)
-    return all(path.stat().st_mtime_ns > model_ns for path in results)
+    model_ns = max((model / name).stat().st_mtime_ns for name in _MODEL_FILES)
+    return all(path.stat().st_mtime_ns > model_ns for path in paths)

@@ -22,6 +22,8 @@ _OPTIONS = {
     "eval": "--data --decoder --device --features --json --out --predictions --run --split --tolerance",
     "predict": "--decoder --device --model --out",
     "submit": "--check --data --decoder --device --features --out --split",
+    "clips": "--confidence --data --decoder --device --features --mistakes --model --out --split",
+    "render": "--confidence --data --decoder --device --features --model --out --split",
     "demo": "--device --out",
 }
 
@@ -83,6 +85,7 @@ def test_help_loads_nothing_heavy() -> None:
         (["predict", "gone.mp4", "--model", "nowhere"], 66, "gone.mp4 is not there"),
         (["predict", ".", "--model", "nowhere"], 66, ". is a folder. Give one video file"),
         (["download", "2025", "--split", "trian"], 66, "There is no split 'trian'"),
+        (["clips", "nowhere"], 66, "nowhere holds no model.safetensors"),
         (["submit", "some", "--check", "other.zip"], 2, "leave out the run"),
         (["doctor", "gone.h5"], 66, "gone.h5 is not there"),
         (["synth", "a/b", "--seed", "-1"], 78, "seed of 0 or more"),

@@ -1,0 +1,50 @@
+"""Short videos of moments, each named by what it shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from bas import console
+from bas.dataset import VideoTimes
+from bas.evaluate.mistakes import Moment
+from bas.evaluate.pictures import encode, even, pts_at, read_pictures
+
+SIDE_MS = 3000
+"""Before the moment and after it."""
+
+
+def cut_clips(times: VideoTimes, moments: Sequence[Moment], out: Path, *, origin_pts: int) -> list[Path]:
+    """Cut each moment into `<out>/<name>.mp4`, its pictures re-encoded and their times kept; the paths.
+
+    Args:
+        times: of the video.
+        moments: what to cut.
+        out: folder.
+        origin_pts: time of position 0.
+
+    Raises:
+        DataError: the video cannot be read, or has no picture there.
+        OutputError: the disk is full.
+    """
+    paths = []
+    with console.progress(f"cutting {times.path.name}", len(moments), unit="clips") as advance:
+        for moment in moments:
+            path = out / f"{clip_name(moment)}.mp4"
+            start = pts_at(times, max(0, moment.position_ms - SIDE_MS), origin_pts=origin_pts)
+            stop = pts_at(times, moment.position_ms + SIDE_MS, origin_pts=origin_pts)
+            pictures = (even(picture) for picture in read_pictures(times, start_pts=start, stop_pts=stop))
+            encode(path, pictures, times, origin_pts=start)
+            paths.append(path)
+            advance()
+    return paths
+
+
+def clip_name(moment: Moment) -> str:
+    """`012m34.560s PASS left 93%`, in order of time; a mistake says so: `012m34.560s miss SHOT 4%`."""
+    seconds, rest = divmod(moment.position_ms, 1000)
+    kind = "" if moment.kind == "detection" else moment.kind
+    label = re.sub(r"[^\w -]+", "", moment.label)  # "Yellow->red card" is no file name everywhere
+    words = [kind, label, moment.team or "", f"{100 * moment.confidence:.0f}%"]
+    return f"{seconds // 60:03d}m{seconds % 60:02d}.{rest:03d}s " + " ".join(filter(None, words))
