@@ -58,6 +58,10 @@ Tolerance = Annotated[
     ),
 ]
 
+Watched = Annotated[Path, typer.Argument(metavar="RUN|VIDEO", help="Folder of a run, or any video.")]
+Model = Annotated[Path | None, typer.Option(help="Folder of the run or model that reads VIDEO.")]
+Confidence = Annotated[float, typer.Option(min=0.0, max=1.0, help="Least of the detections that are shown.")]
+
 _DATA, _FEATURES, _RUNS = Path("data"), Path("features"), Path("runs")
 
 
@@ -84,6 +88,21 @@ def synth(
         out, matches=matches, minutes=minutes, size=size, profile=profile, layout=layout, seed=seed
     )
     console.say(f"{len(games)} matches in {out}. Next: bas doctor {out}")
+
+
+@app.command()
+def download(
+    edition: Annotated[Literal["2023", "2024", "2025"], typer.Argument(help="Year of the challenge.")],
+    split: Annotated[str, typer.Option(help="train, valid, test, challenge, or all.")] = "all",
+    data: Data = _DATA,
+) -> None:
+    """Fetch SoccerNet's matches from Hugging Face, unpack and verify them; goes on where it was cut.
+
+    The password of the agreement comes from SOCCERNET_PASSWORD, or is asked for.
+    """
+    from bas.dataset.download import download as run
+
+    run(edition, split=split, data=data)
 
 
 @app.command()
@@ -288,10 +307,9 @@ def evaluate(
         evaluate_predictions(data, predictions, tolerance=tolerance, split=split, json=json)
         return
     from bas.heads.apply import evaluate_run
-    from bas.runs import newest_finished
 
     evaluate_run(
-        run or newest_finished(Path(os.environ.get("BAS_RUNS", _RUNS))),
+        run or _newest(),
         data=data,
         features=features,
         split=split or "test",
@@ -362,71 +380,90 @@ def predict(
     device: Device = "auto",
     decoder: Decoder = "auto",
 ) -> None:
-    """Spot the actions of one video: a table, SoccerNet JSON and CSV."""
+    """Spot the actions of one video: a table, SoccerNet JSON, OSL JSON, CSV and subtitles."""
     from bas.heads.apply import predict_video
 
     predict_video(video, model, out=out, device=_device(device), decoder=decoder)
 
 
 @app.command()
-def clips(
-    run: Annotated[
-        Path | None, typer.Argument(help="Folder of a run that was scored; else the newest finished run.")
-    ] = None,
-    data: Data = _DATA,
-    split: Split = "test",
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the clips; else clips/SPLIT in the run.")
-    ] = None,
-    mistakes: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Only so many of the surest wrong claims, and so many misses; else every claim."
-        ),
-    ] = None,
-) -> None:
-    """Cut what a run claims, or its worst mistakes, into short videos (after bas eval)."""
-    from bas.dataset import open_dataset
-    from bas.evaluate.clips import cut_clips
-    from bas.heads.models import settings_of
-    from bas.runs import newest_finished
-
-    folder = run or newest_finished(Path(os.environ.get("BAS_RUNS", _RUNS)))
-    games = open_dataset(data, video=settings_of(folder).extract.video).split(split)
-    out = out or folder / "clips" / split
-    made = cut_clips(folder / "predictions" / split / "report.json", games, out, mistakes=mistakes)
-    console.say(f"{len(made)} clips of four seconds: {out}")
-
-
-@app.command()
 def submit(
     run: Annotated[
-        Path | None, typer.Argument(help="Folder of a run or a model; else the newest finished run.")
+        Path | None,
+        typer.Argument(help="Folder of a run or a model; else the newest finished run in $BAS_RUNS or runs."),
+    ] = None,
+    split: Split = "challenge",
+    check: Annotated[
+        Path | None, typer.Option(help="Only check this zip, anyone's; no run, no video.")
     ] = None,
     data: Data = _DATA,
     features: Features = _FEATURES,
-    split: Annotated[
-        str, typer.Option(help="Whose matches; every one of them has to be there.")
-    ] = "challenge",
-    out: Annotated[
-        Path | None, typer.Option(help="The zip; else results_spotting-SPLIT.zip in the run.")
+    out: Annotated[Path | None, typer.Option(help="The zip; else submission-SPLIT.zip in the run.")] = None,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Pack a split's predictions for the challenge, and refuse to leave a zip that its server would not take."""
+    from bas.heads.submit import check_zip, submit_run
+
+    if check is not None:
+        if run or out:
+            raise typer.BadParameter("--check looks at a zip that is there: leave out the run and --out.")
+        check_zip(check, data=data, split=split)
+        return
+    submit_run(
+        run or _newest(),
+        data=data,
+        features=features,
+        split=split,
+        device=_device(device),
+        out=out,
+        decoder=decoder,
+    )
+
+
+@app.command()
+def clips(
+    source: Watched,
+    model: Model = None,
+    split: Split = "test",
+    mistakes: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="The N worst mistakes instead; needs labels.")
     ] = None,
-    check: Annotated[
-        Path | None, typer.Option(metavar="ZIP", help="Check this zip, anybody's, and predict nothing.")
+    confidence: Confidence = 0.5,
+    data: Data = _DATA,
+    features: Features = _FEATURES,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; else clips or mistakes in the run, or in VIDEO.spots.")
     ] = None,
     device: Device = "auto",
     decoder: Decoder = "auto",
 ) -> None:
-    """Pack a run's predictions as the challenge servers take them, and check every entry."""
-    from bas.heads.submit import check as check_zip
-    from bas.heads.submit import submit as pack
-    from bas.runs import newest_finished
+    """Cut every detection, or the worst mistakes, into a video of six seconds that is named by what it shows."""
+    from bas.heads.watch import Source, make_clips
 
-    if check is not None:
-        check_zip(check, data=data, split=split)
-        return
-    folder = run or newest_finished(Path(os.environ.get("BAS_RUNS", _RUNS)))
-    pack(folder, data=data, features=features, split=split, out=out, device=_device(device), decoder=decoder)
+    watched = Source(source, model, split, data, features, _device(device), decoder)
+    make_clips(watched, out=out, least=confidence, num_mistakes=mistakes)
+
+
+@app.command()
+def render(
+    source: Watched,
+    model: Model = None,
+    split: Split = "test",
+    confidence: Confidence = 0.5,
+    data: Data = _DATA,
+    features: Features = _FEATURES,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; else rendered in the run, or in VIDEO.spots.")
+    ] = None,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Burn scores, detections and labels into a copy of a video, or of every video of a split."""
+    from bas.heads.watch import Source, make_renders
+
+    watched = Source(source, model, split, data, features, _device(device), decoder)
+    make_renders(watched, out=out, least=confidence)
 
 
 @app.command()
@@ -462,6 +499,12 @@ def _finetune_settings(
 
     start = run or newest_finished(runs, without="e2e-")
     return start, load("finetune", base=settings_of(start), preset=preset, sets=sets or ())
+
+
+def _newest() -> Path:
+    from bas.runs import newest_finished
+
+    return newest_finished(Path(os.environ.get("BAS_RUNS", _RUNS)))
 
 
 def _device(name: str) -> str:

@@ -42,6 +42,13 @@ def show(*items: Table | str) -> None:
         _out.print(escape(item) if isinstance(item, str) else item)
 
 
+def ask_secret(question: str) -> str | None:
+    """What a person types, unseen; None where nobody sits at a terminal."""
+    import getpass
+
+    return getpass.getpass(question) if sys.stdin.isatty() else None
+
+
 def table(title: str, *columns: str, left: int = 1) -> Table:
     """An empty table: the first `left` columns hold words, the others numbers."""
     result = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")

@@ -61,6 +61,12 @@ class StoppedError(BasError):
     exit_code = 75
 
 
+class AccessError(BasError):
+    """It is there, but not for this account or password."""
+
+    exit_code = 77
+
+
 class SettingsError(BasError):
     """A preset or a setting does not describe a run."""
 

@@ -14,7 +14,8 @@ from bas.evaluate import report
 from bas.evaluate.analysis import Analysis, analyze
 from bas.evaluate.dense import SCORES_FILE, read_scores, write_scores
 from bas.evaluate.details import details_document, show_details
-from bas.evaluate.exports import write_exports
+from bas.evaluate.exports import write_exports, write_osl
+from bas.evaluate.osl import PredictedGame
 from bas.evaluate.page import Page, write_page
 from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import slide
@@ -96,7 +97,7 @@ def evaluate_model(
         MissingError: a game has no labels.
     """
     labels = labels_of_games(games)
-    write_predictions(model, games, caches, peaks=peaks, out=out)
+    write_predictions(model, games, caches, peaks=peaks, out=out, split=split)
     predictions = {game.id: _read_one(out / game.id / RESULTS_FILE) for game in games}
     evaluation = score_documents(labels, predictions, classes=actions_of(model.classes), tolerance=tolerance)
     scores = _scores_in({game: out / game for game in labels})
@@ -115,14 +116,18 @@ def write_predictions(
     *,
     peaks: PeaksSettings,
     out: Path,
+    split: str | None = None,
 ) -> None:
-    """Write `results_spotting.json` and the dense scores of every game; labels are not read."""
+    """Write events and dense scores of every game, in all forms; labels are not read."""
     actions = actions_of(model.classes)
+    predicted = []
     with console.progress("scoring", len(games), unit="games") as advance:
         for game in games:
             scores = {video.half: slide(model, caches[video.path]) for video in game.videos}
-            write_game(out / game.id, game, scores, actions=actions, peaks=peaks)
+            events = write_game(out / game.id, game, scores, actions=actions, peaks=peaks)
+            predicted.append(PredictedGame(game, events, next(iter(scores.values())).fps))
             advance(note=game.id)
+    write_osl(out, predicted, classes=actions, split=split)
 
 
 def write_game(
@@ -133,7 +138,7 @@ def write_game(
     fps = next(iter(scores.values())).fps
     write_scores(folder / SCORES_FILE, scores)
     write_results(folder / RESULTS_FILE, results_document(game.id, events, classes=actions, fps=fps))
-    write_exports(folder, game.id, game.videos, events, classes=actions, fps=fps)
+    write_exports(folder, PredictedGame(game, events, fps))
     return events
 
 
@@ -150,7 +155,8 @@ def labels_of_games(games: Sequence[Game]) -> dict[str, tuple[Spot, ...]]:
                 f"{game.id} has no labels, so it cannot be scored. Those of the challenge games are hidden: "
                 "choose another split, or predict its videos one by one: bas predict."
             )
-        (labels[game.id],) = read_labels(game.labels).values()
+        found = read_labels(game.labels)
+        labels[game.id] = found[game.id] if game.id in found else next(iter(found.values()))
     return labels
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bas import clock, files
+from bas.dataset.interchange import soccernet_documents
 from bas.errors import DataError
 from bas.evaluate.documents import Document, gather
 from bas.evaluate.precision import VECTOR_SECONDS
@@ -41,31 +42,32 @@ class Prediction:
 
 
 def read_labels(path: Path) -> dict[str, tuple[Spot, ...]]:
-    """Annotations by game: of a folder or archive of labels, or of one document.
+    """Annotations by game: of a folder or archive of labels, or of one document; OSL and E2E-Spot JSON too.
 
     Raises:
         MissingError: there are no labels.
         DataError: a document is damaged, or the official scorer could not read it.
     """
     documents = gather(path, *LABEL_FILES, "*.json")
-    parsed = {game: _parse(document) for game, document in documents.items()}
-    labels = {game: content for game, content in parsed.items() if "annotations" in content}
+    parsed = [one for game, document in documents.items() for one in _parsed(game, document)]
+    labels = [one for one in parsed if "annotations" in one.content]
     return {
-        game: tuple(_each(content, "annotations", _spot, source=documents[game].source))
-        for game, content in (labels or parsed).items()
+        one.game: tuple(_each(one.content, "annotations", _spot, source=one.source))
+        for one in labels or parsed
     }
 
 
 def read_results(path: Path) -> dict[str, tuple[Prediction, ...]]:
-    """Predictions by game: of a folder or archive of results_spotting.json, or of one document.
+    """Predictions by game: of a folder or archive of results_spotting.json, or of one document; OSL JSON too.
 
     Raises:
         MissingError: there are no results.
         DataError: a document is damaged, or the official scorer could not read it.
     """
     return {
-        game: predictions_of(_parse(document), source=document.source)
+        one.game: predictions_of(one.content, source=one.source)
         for game, document in gather(path, RESULTS_FILE).items()
+        for one in _parsed(game, document, key="predictions")
     }
 
 
@@ -140,17 +142,37 @@ def _written(half: int, detection: Detection, *, fps: Fraction) -> dict[str, str
     return entry if detection.team is None else {**entry, "team": detection.team}
 
 
-def _parse(document: Document) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """The content of one game."""
+
+    game: str
+    content: Mapping[str, Any]
+    source: str
+
+
+def _parsed(game: str, document: Document, *, key: str = "annotations") -> list[_Parsed]:
+    """The games of a document: one in SoccerNet's form, any number in that of others."""
+    content = _load(document)
+    foreign = soccernet_documents(content, source=document.source)
+    if foreign is not None:
+        return [
+            _Parsed(name, {key: one["annotations"]}, f"{document.source}: {name}")
+            for name, one in foreign.items()
+        ]
+    if not isinstance(content, dict):
+        raise DataError(f"{document.source} holds a {type(content).__name__}, not an object with entries.")
+    return [_Parsed(game, content, document.source)]
+
+
+def _load(document: Document) -> Any:
     """As the official scorer parses: NaN and repeated keys pass."""
     try:
-        content = json.loads(document.content.decode("utf-8"))
+        return json.loads(document.content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise DataError(
             f"{document.source} is not JSON: {error}. Restore the file from its source."
         ) from error
-    if not isinstance(content, dict):
-        raise DataError(f"{document.source} holds a {type(content).__name__}, not an object with entries.")
-    return content
 
 
 def _each(document: Mapping[str, Any], key: str, read: Callable[[Any], Entry], *, source: str) -> list[Entry]:

@@ -1,185 +1,232 @@
-"""A submission: one zip as the challenge servers take it, checked as strictly as they are silent."""
+"""The zip that a challenge server takes: built, opened again, and refused with every fault named."""
 
 from __future__ import annotations
 
 import io
-import json
-import math
+import tempfile
 import zipfile
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import zlib
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
-from bas.clock import game_time
-from bas.errors import DataError
+from bas import files
+from bas.dataset import length_ms
+from bas.dataset.games import listing
+from bas.errors import DataError, MissingError, OutputError
+from bas.evaluate.documents import LIMIT_BYTES
+from bas.evaluate.precision import VECTOR_SECONDS
 from bas.evaluate.soccernet import RESULTS_FILE
-from bas.files import atomic_write, parse_json
+from bas.evaluate.submission_entries import Rules, document_faults
+from bas.types import Game
 
-_KEYS = {"gameTime", "label", "position", "half", "confidence"}
-_MOST_MS = 120 * 60 * 1000
-_STAMP = (1980, 1, 1, 0, 0, 0)
-_SHOWN = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a submission has to hold."""
-
-    halves: Mapping[str, Collection[int]]
-    """Halves of every game, by id."""
-    classes: Sequence[str]
-    teams: bool
-    """Whether every prediction names left or right."""
+_SHOWN = 20  # faults that a message names
+_DAY_ZERO = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: its bytes depend on the content alone
+_END_SLACK_MS = 40  # one frame of a 25 fps broadcast
 
 
-def write_submission(path: Path, documents: Mapping[str, Mapping[str, Any]], wanted: Wanted) -> None:
-    """Write the zip of results documents by game, open it again, and check it; a bad one is not left behind.
+def write_submission(
+    path: Path,
+    documents: Mapping[str, bytes],
+    games: Sequence[Game],
+    classes: Collection[str],
+    *,
+    teams: bool | None = None,
+) -> tuple[str, ...]:
+    """Pack results_spotting.json of every game, check the archive from the disk, and only then name it `path`.
 
-    Equal documents give equal bytes.
+    Args:
+        path: of the zip; an older one is replaced by a sound one alone.
+        documents: what to pack, by game.
+        games, classes, teams: as `check_submission`.
+
+    Returns:
+        Its notes.
 
     Raises:
-        DataError: with every fault.
+        DataError: the archive would be refused; no new file is left.
+        OutputError: it cannot be written.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".submission-") as folder:
+        draft = Path(folder) / path.name
+        files.atomic_write(draft, packed(documents))
+        notes = check_submission(draft, games, classes, teams=teams)
+        _require_same(draft, documents)
+        draft.replace(path)
+        files.sync_folder(path.parent)
+    return notes
+
+
+def packed(documents: Mapping[str, bytes]) -> bytes:
+    """A zip of `<game>/results_spotting.json`, games in order; the same documents give the same bytes."""
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
-        for game in sorted(documents):
-            info = zipfile.ZipInfo(f"{game}/{RESULTS_FILE}", _STAMP)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, json.dumps(documents[game], indent=1, ensure_ascii=False, allow_nan=False))
-    content = memory.getvalue()
-    require_sound(content, wanted, source=str(path))
-    atomic_write(path, content)
+        for game, content in sorted(documents.items()):
+            member = zipfile.ZipInfo(f"{game}/{RESULTS_FILE}", _DAY_ZERO)
+            member.external_attr = 0o644 << 16
+            archive.writestr(member, content, zipfile.ZIP_DEFLATED)
+    return memory.getvalue()
 
 
-def require_sound(content: bytes, wanted: Wanted, *, source: str) -> None:
-    """Refuse a zip that a server would refuse or misread.
+def check_submission(
+    archive: Path, games: Sequence[Game], classes: Collection[str], *, teams: bool | None = None
+) -> tuple[str, ...]:
+    """Look at a zip, anyone's, as a challenge server would, and more strictly.
+
+    Args:
+        archive: the zip.
+        games: exactly these have to be in it; those of their videos that are there tell how long they are.
+        classes: labels that may occur.
+        teams: whether every prediction has to name left or right; None lets all name one, or none.
+
+    Returns:
+        What is legal but odd.
 
     Raises:
-        DataError: with every fault.
+        MissingError: there is no such file.
+        DataError: with every fault of the archive, each named.
     """
-    found = faults(content, wanted)
-    if found:
-        more = [f"  ... and {len(found) - _SHOWN:,} more"] if len(found) > _SHOWN else []
-        lines = "\n".join([*(f"  {fault}" for fault in found[:_SHOWN]), *more])
-        raise DataError(f"{source} is no sound submission, {len(found):,} faults:\n{lines}")
-
-
-def faults(content: bytes, wanted: Wanted) -> list[str]:
-    """All that is wrong with a zip, in words; nothing for a sound one."""
+    if not archive.is_file():
+        raise MissingError(f"{archive} is not there, or no file. Give the zip that is to be checked.")
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            damaged = archive.testzip()
-            if damaged is not None:
-                return [f"{damaged} is damaged: its checksum is wrong"]
-            members = {info.filename: info for info in archive.infolist() if not info.is_dir()}
-            found = _path_faults(list(members), wanted)
-            for game in wanted.halves:
-                name = f"{game}/{RESULTS_FILE}"
-                if name in members:
-                    found += [
-                        f"{name}: {fault}" for fault in _document_faults(archive.read(name), game, wanted)
-                    ]
-            return found
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        return [f"it cannot be opened as a zip: {error}"]
+        with zipfile.ZipFile(archive) as opened:
+            faults, contents = _members(opened, [game.id for game in games])
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DataError(
+            f"{archive} is no zip archive: {error}. Pack it with zip, not with 7z, rar or tar."
+        ) from error
+    notes: list[str] = []
+    named: Counter[bool] = Counter()
+    for game in games:
+        if game.id not in contents:
+            continue
+        looked = document_faults(contents[game.id], _rules(game, classes, teams))
+        faults += [f"{game.id}/{RESULTS_FILE}: {text}" for text in looked.faults]
+        notes += [f"{game.id}: {text}" for text in looked.notes]
+        named += Counter({True: looked.with_team, False: looked.without_team})
+    faults += _mixed_teams(named, teams)
+    if faults:
+        raise DataError(_message(archive, faults))
+    if named[False]:
+        notes.append("no prediction names a team: the servers of 2023 and 2024 take that, that of 2025 stops")
+    return tuple(notes)
 
 
-def names_teams(content: bytes) -> bool:
-    """Whether any entry of a zip names a team, so that all have to."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return any(b'"team"' in archive.read(name) for name in archive.namelist())
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError):
-        return False  # `faults` says what is wrong with it
+def _require_same(draft: Path, documents: Mapping[str, bytes]) -> None:
+    with zipfile.ZipFile(draft) as archive:
+        if any(archive.read(f"{game}/{RESULTS_FILE}") != content for game, content in documents.items()):
+            raise OutputError(
+                f"{draft} came back from the disk with other predictions than were written. Check the disk, and "
+                "run the same command again."
+            )
 
 
-def _path_faults(names: Sequence[str], wanted: Wanted) -> list[str]:
-    expected = {f"{game}/{RESULTS_FILE}" for game in wanted.halves}
-    found = []
-    wrapped = {
-        name.removesuffix(one).rstrip("/")
-        for name in names
-        for one in expected
-        if name != one and name.endswith(f"/{one}")
-    }
-    if wrapped:
-        found.append(
-            f"a folder, {min(wrapped)}, stands around the matches: they have to stand at the zip's root"
+def _members(archive: zipfile.ZipFile, games: Sequence[str]) -> tuple[list[str], dict[str, bytes]]:
+    """Faults of the paths in an archive, and what can be read of the games' documents."""
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    names = [_normal(info.filename) for info in infos]
+    wanted = {f"{game}/{RESULTS_FILE}": game for game in games}
+    faults = [*_unsafe(info.orig_filename for info in infos), *_repeated(names)]
+    placed, contents = dict(zip(names, infos, strict=True)), {}
+    for name, game in wanted.items():
+        if name in placed:
+            try:
+                contents[game] = _content(archive, placed[name])
+            except DataError as error:
+                faults.append(str(error))
+    faults += _misplaced([name for name in placed if name not in wanted], wanted, found=placed)
+    return faults, contents
+
+
+def _normal(name: str) -> str:
+    return name.replace("\\", "/").removeprefix("./")
+
+
+def _unsafe(names: Iterator[str]) -> Iterator[str]:
+    for name in names:
+        if "\\" in name:
+            yield f"the path {name!r} has backslashes, which are no folders to a server; pack with forward slashes"
+        elif name.startswith("/") or ".." in PurePosixPath(name).parts:
+            yield f"the path {name!r} leads out of the archive"
+
+
+def _repeated(names: Sequence[str]) -> Iterator[str]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield f"{name} stands {count} times in the archive: keep one"
+
+
+def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    if member.file_size > LIMIT_BYTES:
+        raise DataError(
+            f"{member.filename} has {member.file_size:,} bytes, more than any real one ({LIMIT_BYTES:,})"
         )
-    if len(set(names)) < len(names):
-        found.append("a file is in it twice")
-    found += [f"{name} is missing" for name in sorted(expected - set(names))]
-    if not wrapped:
-        found += [f"{name} does not belong in it" for name in sorted(set(names) - expected)]
-    return found
-
-
-def _document_faults(content: bytes, game: str, wanted: Wanted) -> list[str]:
     try:
-        document = parse_json(content, source="it")
-    except DataError as error:
-        return [str(error)]
-    if not isinstance(document, dict) or not isinstance(document.get("predictions"), list):
-        return ["it has no list 'predictions'"]
-    found = []
-    if document.get("UrlLocal") != game:
-        found.append(f"UrlLocal is {document.get('UrlLocal')!r}, not the match's own path")
-    cells: set[tuple[Any, ...]] = set()
-    for number, entry in enumerate(document["predictions"]):
-        told = _entry_faults(entry, wanted.halves[game], wanted)
-        found += [f"predictions[{number}]: {fault}" for fault in told]
-        if not told:
-            cell = (entry["half"], entry["position"], entry["label"], entry.get("team"))
-            if cell in cells:
-                found.append(
-                    f"predictions[{number}]: {entry['label']} at {entry['position']} ms stands there twice"
-                )
-            cells.add(cell)
-    return found
+        return archive.read(member)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise DataError(f"{member.filename} is damaged in the archive: {error}") from error
+    except (RuntimeError, NotImplementedError) as error:  # encrypted, or an exotic compression
+        raise DataError(f"{member.filename} cannot be read by a server: {error}") from error
 
 
-def _entry_faults(entry: Any, halves: Collection[int], wanted: Wanted) -> list[str]:
-    if not isinstance(entry, dict):
-        return [f"it is a {type(entry).__name__}, not an object"]
-    missing = _KEYS - entry.keys()
+def _misplaced(others: Sequence[str], wanted: Mapping[str, str], *, found: Collection[str]) -> list[str]:
+    """Faults of the files that are not where one is wanted, and of the games that have none."""
+    faults, moved, strangers = [], set(), []
+    for name in others:
+        inside = next((path for path in wanted if name.endswith(f"/{path}")), None)
+        above = next((path for path in wanted if path.endswith(f"/{name}")), None)
+        renamed = next((p for p, game in wanted.items() if str(PurePosixPath(name).parent) == game), None)
+        if inside is not None:
+            wrapper = name.removesuffix(inside)
+            faults.append(f"{name} stands inside {wrapper}, not at the root: pack from inside that folder")
+            moved.add(inside)
+        elif above is not None:
+            faults.append(f"{name} lacks the folders above it: its path has to be {above}")
+            moved.add(above)
+        elif renamed is not None and renamed not in found:
+            faults.append(f"{name} has to be named {RESULTS_FILE}")
+            moved.add(renamed)
+        elif PurePosixPath(name).name == RESULTS_FILE:
+            strangers.append(str(PurePosixPath(name).parent))
+        else:
+            faults.append(f"{name} is no file that a server reads: leave it out")
+    if strangers:
+        faults.append(
+            f"there are games that the split has not ({len(strangers)}): {listing(strangers, shown=3)}"
+        )
+    missing = [game for path, game in wanted.items() if path not in found and path not in moved]
     if missing:
-        return [f"it lacks {', '.join(sorted(missing))}"]
-    found = []
-    half, position = _integer(entry["half"]), _integer(entry["position"])
-    if half not in halves:
-        found.append(f"half {entry['half']!r} is none of this match, which has {_listed(halves)}")
-    if position is None or not 0 <= position < _MOST_MS:
-        found.append(f"position {entry['position']!r} is no time of a half in milliseconds")
-    elif half in halves and half is not None and entry["gameTime"] != game_time(half, position):
-        found.append(
-            f"gameTime {entry['gameTime']!r} is not that of {position} ms, {game_time(half, position)!r}"
+        faults.append(
+            f"{len(missing)} of {len(wanted)} games are missing: {listing(missing, shown=3)}; a game without "
+            "predictions has a file with an empty list"
         )
-    if entry["label"] not in wanted.classes:
-        found.append(f"label {entry['label']!r} is none of the {len(wanted.classes)} classes")
-    confidence = _number(entry["confidence"])
-    if confidence is None or not 0 <= confidence <= 1:
-        found.append(f"confidence {entry['confidence']!r} is not in [0, 1]")
-    if wanted.teams and entry.get("team") not in ("left", "right"):
-        found.append(f"team {entry.get('team')!r} is neither left nor right")
-    return found
+    return faults
 
 
-def _integer(value: Any) -> int | None:
-    try:
-        return int(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
-    except ValueError:
-        return None
+def _rules(game: Game, classes: Collection[str], teams: bool | None) -> Rules:
+    """What may stand in the document of one game: positions up to the end of its videos, or of 120 minutes."""
+    ends = {
+        video.half: length_ms(video.path) + _END_SLACK_MS
+        if video.path.is_file()
+        else 1000 * VECTOR_SECONDS - 1
+        for video in game.videos
+    }
+    return Rules(game.id, tuple(classes), ends, teams)
 
 
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value) if isinstance(value, int | float | str) else math.nan
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+def _mixed_teams(named: Mapping[bool, int], teams: bool | None) -> list[str]:
+    if teams is None and named[True] and named[False]:
+        total = named[True] + named[False]
+        return [f"{named[False]:,} of {total:,} predictions name no team, the others do: all or none have to"]
+    return []
 
 
-def _listed(halves: Collection[int]) -> str:
-    return " and ".join(map(str, sorted(halves)))
+def _message(archive: Path, faults: Sequence[str]) -> str:
+    kinds = "1 kind" if len(faults) == 1 else f"{len(faults):,} kinds"
+    lines = [f"{archive.name} would be refused or misread ({kinds} of fault):"]
+    lines += [f"  {fault}" for fault in faults[:_SHOWN]]
+    if len(faults) > _SHOWN:
+        lines.append(f"  and {len(faults) - _SHOWN:,} more")
+    lines.append("Mend them where the predictions were written, and pack again: bas submit does both.")
+    return "\n".join(lines)

@@ -9,6 +9,8 @@ from bas import console
 from bas.clock import game_time, position_of
 from bas.dataset import Dataset, open_dataset
 from bas.errors import DataError, MissingError
+from bas.evaluate.exports import write_osl
+from bas.evaluate.osl import PredictedGame
 from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import slide
 from bas.evaluate.run import evaluate_model, labels_of_games, write_game
@@ -70,19 +72,6 @@ def evaluate_run(
     )
 
 
-def require_classes(model: Stacker, dataset: Dataset, *, run: Path) -> None:
-    """Refuse matches whose labels are of other classes than the model tells.
-
-    Raises:
-        DataError: with both vocabularies.
-    """
-    if set(actions_of(model.classes)) != set(dataset.classes):
-        raise DataError(
-            f"The model in {run} tells {', '.join(actions_of(model.classes))}; the labels of {dataset.root} are "
-            f"{', '.join(dataset.classes)}. Give a model of these classes, or the matches it was made for."
-        )
-
-
 def predict(
     video: str | Path, model: Stacker, *, features: str | Path = "features", decoder: Decoder = "auto"
 ) -> list[Detection]:
@@ -103,7 +92,7 @@ def predict(
 
 
 def predict_video(video: Path, folder: Path, *, out: Path | None, device: str, decoder: Decoder) -> None:
-    """Spot the actions of one video with the model in `folder`; print a table, write events and dense scores.
+    """Spot the actions of one video with the model in `folder`; print a table, write all files.
 
     Args:
         out: takes the files, and the rows of the video; a folder beside the video by default.
@@ -113,7 +102,8 @@ def predict_video(video: Path, folder: Path, *, out: Path | None, device: str, d
     model = load_stacker(folder, device=device)
     game, scores = _score_video(video, model, features=out / "features", decoder=decoder)
     halves = write_game(out, game, {1: scores}, actions=actions_of(model.classes), peaks=model.settings.peaks)
-    _show(halves[1], model, video=video, out=out)
+    write_osl(out, [PredictedGame(game, halves, scores.fps)], classes=actions_of(model.classes))
+    _show(halves[1], model, out=out)
 
 
 def load_stacker(folder: Path, *, device: str) -> Stacker:
@@ -130,6 +120,19 @@ def load_stacker(folder: Path, *, device: str) -> Stacker:
             f"from it (--set fit.start_from={folder}), or use it from Python: bas.load_model."
         )
     return model
+
+
+def require_classes(model: Stacker, dataset: Dataset, *, run: Path) -> None:
+    """Refuse matches that are labeled in other classes than the model tells.
+
+    Raises:
+        DataError: with both vocabularies.
+    """
+    if set(actions_of(model.classes)) != set(dataset.classes):
+        raise DataError(
+            f"The model in {run} tells {', '.join(actions_of(model.classes))}; the labels of {dataset.root} are "
+            f"{', '.join(dataset.classes)}. Give a model of these classes, or the matches it was made for."
+        )
 
 
 def _require_file(video: Path) -> None:
@@ -154,7 +157,7 @@ def model_rows(
     return cached_rows(games, settings, features=features, device=str(model.device), decoder=decoder)
 
 
-def _show(events: Sequence[Detection], model: Stacker, *, video: Path, out: Path) -> None:
+def _show(events: Sequence[Detection], model: Stacker, *, out: Path) -> None:
     """The surest events in the order of time."""
     surest = sorted(events, key=lambda event: -event.score)[:_SHOWN]
     table = console.table(
@@ -165,4 +168,4 @@ def _show(events: Sequence[Detection], model: Stacker, *, video: Path, out: Path
         time = f"{game_time(1, position_ms).removeprefix('1 - ')}.{position_ms % 1000 // 100}"
         table.add_row(time, event.label, event.team or "", f"{event.score:.2f}")
     console.show(table)
-    console.say(f"All of them in {out}: results_spotting.json, events.csv, {video.stem}.srt, events.osl.json")
+    console.say(f"All of them in {out}: results_spotting.json, events.csv, osl.json, subtitles (.srt)")

@@ -11,7 +11,7 @@ from bas.dataset.layouts import Layout, VideoSize
 from bas.dataset.manifest import read_manifest, write_manifest
 from bas.dataset.problems import Problem, ProblemKind
 from bas.dataset.splits import SPLIT_NAMES, split_lists
-from bas.dataset.times import VideoTimes, length_ms, probe
+from bas.dataset.times import VideoTimes, declared_fps, length_ms, probe
 
 __all__ = [
     "BALL_CLASSES",
@@ -28,6 +28,7 @@ __all__ = [
     "VideoSize",
     "VideoTimes",
     "conclude",
+    "declared_fps",
     "examine",
     "game_id",
     "labels_of",

@@ -8,7 +8,9 @@ from typing import assert_never
 
 from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES
 from bas.dataset.games import require_videos
+from bas.dataset.interchange import soccernet_documents
 from bas.dataset.layouts import Found, Layout, VideoSize, look
+from bas.dataset.listed import listed_classes
 from bas.dataset.manifest import require_sizes
 from bas.dataset.splits import select
 from bas.errors import DataError, MissingError
@@ -56,7 +58,7 @@ def open_dataset(root: Path, *, video: VideoSize = "720p") -> Dataset:
         DataError: layouts are mixed, or the matches lie in the wrong folder.
     """
     found = look(root, video=video)
-    return Dataset(root, found.layout, found.games, _vocabulary(found))
+    return Dataset(root, found.layout, found.games, _vocabulary(root, found))
 
 
 def _require_whole(games: tuple[Game, ...]) -> None:
@@ -72,7 +74,7 @@ def _require_whole(games: tuple[Game, ...]) -> None:
         raise MissingError(count + "\n".join(messages))
 
 
-def _vocabulary(found: Found) -> tuple[str, ...]:
+def _vocabulary(root: Path, found: Found) -> tuple[str, ...]:
     match found.layout:
         case Layout.BALL_HALVES:
             return BALL_CLASSES_2023
@@ -80,6 +82,8 @@ def _vocabulary(found: Found) -> tuple[str, ...]:
             return BALL_CLASSES
         case Layout.SOCCERNET_V2:
             return SOCCERNET_V2_CLASSES
+        case Layout.OSL | Layout.E2E_SPOT:
+            return listed_classes(root) or _vocabulary_of_labels(found.games)
         case Layout.FOLDER | Layout.FILE:
             return _vocabulary_of_labels(found.games)
         case _:
@@ -89,8 +93,8 @@ def _vocabulary(found: Found) -> tuple[str, ...]:
 def _vocabulary_of_labels(games: tuple[Game, ...]) -> tuple[str, ...]:
     """SoccerNet-v2's where its labels are in the majority; a wrong label is reported when it is read."""
     ball = v2 = 0
-    for game in games:
-        labels = _labels_in(game.labels) if game.labels else []
+    for path in {game.labels for game in games if game.labels}:
+        labels = _labels_in(path)
         ball += sum(label in BALL_CLASSES for label in labels)
         v2 += sum(label in SOCCERNET_V2_CLASSES for label in labels)
     return SOCCERNET_V2_CLASSES if v2 > ball else BALL_CLASSES
@@ -98,6 +102,8 @@ def _vocabulary_of_labels(games: tuple[Game, ...]) -> tuple[str, ...]:
 
 def _labels_in(path: Path) -> list[str]:
     try:
-        return [str(annotation["label"]) for annotation in read_json(path)["annotations"]]
+        content = read_json(path)
+        documents = soccernet_documents(content, source=str(path)) or {"": content}
+        return [str(entry["label"]) for one in documents.values() for entry in one["annotations"]]
     except (DataError, LookupError, TypeError):
         return []

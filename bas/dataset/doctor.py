@@ -141,7 +141,11 @@ class _Look:
         halves = {video.half for video in self._game.videos}
         try:
             labels = read_labels(
-                self._game.labels, classes=self._dataset.classes, halves=halves, video_ms=video_ms
+                self._game.labels,
+                classes=self._dataset.classes,
+                halves=halves,
+                video_ms=video_ms,
+                game=self._game.id,
             )
         except BasError as error:
             self._wrong(error)

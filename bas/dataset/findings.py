@@ -69,6 +69,8 @@ def _summary(findings: Findings) -> str:
 def _expected(findings: Findings) -> str:
     game, layout = findings.dataset.games[0], findings.dataset.layout
     labels = labels_name(layout)
+    if layout in (Layout.OSL, Layout.E2E_SPOT):
+        return f"the videos that are listed in {labels}, at the paths that these name"
     if layout in (Layout.FOLDER, Layout.FILE):
         return f"videos of any name, each with its labels in {labels}"
     return f"in the folder of each game {', '.join(video.path.name for video in game.videos)} and {labels}"
@@ -93,7 +95,9 @@ def _games(games: Iterable[GameFacts]) -> Table:
 def _splits(findings: Findings) -> Table:
     here = {game.id for game in findings.games}
     own = (findings.dataset.root / SPLITS_FILE).is_file()
-    rows = console.table(f"Splits of {SPLITS_FILE if own else 'SoccerNet'}", "split", "games", "here")
+    by_list = findings.dataset.layout in (Layout.OSL, Layout.E2E_SPOT)
+    whose = SPLITS_FILE if own else "the listings" if by_list else "SoccerNet"
+    rows = console.table(f"Splits of {whose}", "split", "games", "here")
     for name, listed in findings.splits.items():
         rows.add_row(name, f"{len(listed):,}", f"{len(here.intersection(listed)):,}")
     return rows

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from bas.clock import game_time, parse_game_time
 from bas.dataset.games import listing
+from bas.dataset.interchange import soccernet_documents
 from bas.dataset.times import length_ms
 from bas.errors import DataError, MissingError
 from bas.files import read_json
@@ -69,13 +70,18 @@ def labels_of(game: Game, classes: Sequence[str]) -> Labels:
         )
     ends = {video.half: length_ms(video.path) for video in game.videos if video.path.is_file()}
     halves = {video.half for video in game.videos}
-    return read_labels(game.labels, classes=classes, halves=halves, video_ms=ends)
+    return read_labels(game.labels, classes=classes, halves=halves, video_ms=ends, game=game.id)
 
 
 def read_labels(
-    path: Path, *, classes: Sequence[str], halves: Collection[int], video_ms: Mapping[int, int] | None = None
+    path: Path,
+    *,
+    classes: Sequence[str],
+    halves: Collection[int],
+    video_ms: Mapping[int, int] | None = None,
+    game: str | None = None,
 ) -> Labels:
-    """Read `Labels-ball.json`, `Labels-v2.json` or a file of the same form.
+    """Read `Labels-ball.json`, `Labels-v2.json` or a file of the same form; OSL JSON and E2E-Spot JSON too.
 
     Positions are integers or strings of digits; the game time has to agree with them and names the half.
     `team` and `visibility` may be left out. Exact duplicates are kept once, with a warning.
@@ -85,12 +91,13 @@ def read_labels(
         classes: every label that may occur.
         halves: every half that may occur.
         video_ms: length of each half's video, where known, in milliseconds; one frame more is tolerated.
+        game: which one to read of a file that holds several.
 
     Raises:
         MissingError: there is no such file.
         DataError: with every mistake in the file, the first ten in words.
     """
-    content = read_json(path)
+    content = _of_game(path, read_json(path), game)
     annotations = content.get("annotations") if isinstance(content, dict) else None
     if not isinstance(annotations, list):
         raise DataError(f"{path} has no list of annotations. Restore the file from its source.")
@@ -130,6 +137,29 @@ def require_left_right(labels: Labels, *, source: str) -> None:
     )
 
 
+def did_you_mean(value: Any, known: Sequence[str]) -> str:
+    """The nearest known name in brackets, or all of them; empty for what is not text."""
+    if not isinstance(value, str):
+        return ""
+    by_case = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(value.strip().casefold(), by_case, 1)
+    return f" (did you mean {by_case[near[0]]}?)" if near else f" (there are {', '.join(known)})"
+
+
+def _of_game(path: Path, content: Any, game: str | None) -> Any:
+    """What a file says of one game; the only one that it holds may have any name."""
+    documents = soccernet_documents(content, source=str(path))
+    if documents is None:
+        return content
+    if game in documents:
+        return documents[game]
+    if len(documents) != 1:
+        raise DataError(
+            f"{path} holds {listing(list(documents), shown=3)}, but not {game}. Add its events there."
+        )
+    return next(iter(documents.values()))
+
+
 class _Mistake(Exception):
     """What is wrong with one annotation."""
 
@@ -155,7 +185,7 @@ class _Reader:
     def _label(self, value: Any) -> str:
         if value in self.classes:
             return str(value)
-        raise _Mistake(f"unknown label {_quote(value)}{_did_you_mean(value, self.classes)}")
+        raise _Mistake(f"unknown label {_quote(value)}{did_you_mean(value, self.classes)}")
 
     def _half(self, value: Any, position_ms: int) -> int:
         try:
@@ -192,26 +222,18 @@ def _team(value: Any) -> str | None:
         return None
     if isinstance(value, str) and value in _TEAMS:
         return value
-    raise _Mistake(f"unknown team {_quote(value)}{_did_you_mean(value, (*_TEAMS, _NO_TEAM))}")
+    raise _Mistake(f"unknown team {_quote(value)}{did_you_mean(value, (*_TEAMS, _NO_TEAM))}")
 
 
 def _visible(value: Any) -> bool:
     if isinstance(value, str) and value in _VISIBILITY:
         return _VISIBILITY[value]
-    raise _Mistake(f"unknown visibility {_quote(value)}{_did_you_mean(value, tuple(_VISIBILITY))}")
+    raise _Mistake(f"unknown visibility {_quote(value)}{did_you_mean(value, tuple(_VISIBILITY))}")
 
 
 def _quote(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def _did_you_mean(value: Any, known: Sequence[str]) -> str:
-    if not isinstance(value, str):
-        return ""
-    by_case = {name.casefold(): name for name in known}
-    near = difflib.get_close_matches(value.strip().casefold(), by_case, 1)
-    return f" (did you mean {by_case[near[0]]}?)" if near else f" (there are {', '.join(known)})"
 
 
 def _mixed_teams(spots: Iterable[Spot]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Literal, assert_never
 
 from bas.dataset.containers import VIDEO_SUFFIXES
 from bas.dataset.games import game_id, listing
+from bas.dataset.interchange import Listing
+from bas.dataset.listed import games_of, listings_in
 from bas.errors import DataError, MissingError
 from bas.files import read_json
 from bas.types import Game, Video
@@ -28,6 +30,9 @@ _V2_LEAGUES = (
     "italy_serie-a",
     "spain_laliga",
 )
+LEAGUES = (_BALL_LEAGUE, *_V2_LEAGUES)
+"""First folders of SoccerNet's games."""
+
 _BALL_LABELS, _V2_LABELS = "Labels-ball.json", "Labels-v2.json"
 _HALF = re.compile(r"[12]_(224p|720p|hq)\.\w+", re.IGNORECASE)
 _WHOLE = re.compile(r"(224p|720p)\.\w+", re.IGNORECASE)
@@ -35,7 +40,7 @@ _ARCHIVES = (".zip", ".7z")
 _DEEPEST = 6  # folders below the root: the four of a game, and two more to see how it was misplaced
 _WANTED = (
     "Wanted is SoccerNet's <league>/<season>/<game>/ with 720p.mp4, or with 1_720p.mkv and 2_720p.mkv, "
-    "and its labels; or a folder of videos of any name; or one video file."
+    "and its labels; or videos with OSL JSON or E2E-Spot JSON above them; or a folder of videos of any name; or one video."
 )
 
 
@@ -45,6 +50,8 @@ class Layout(Enum):
     BALL_HALVES = "SN-BAS 2023, two videos a game"
     BALL_WHOLE = "SN-BAS 2024 and 2025, one video a game"
     SOCCERNET_V2 = "SoccerNet-v2, two videos a game"
+    OSL = "videos listed in OSL JSON"
+    E2E_SPOT = "videos listed in E2E-Spot JSON"
     FOLDER = "a folder of videos"
     FILE = "one video"
 
@@ -72,6 +79,10 @@ def look(root: Path, *, video: VideoSize) -> Found:
             f"{root} is not there. Give the folder of the matches: --data FOLDER, `bas doctor FOLDER`, or BAS_DATA."
         )
     folders = list(_folders(root))
+    if not any((folder.path / name).is_file() for folder in folders for name in (_BALL_LABELS, _V2_LABELS)):
+        listings = listings_in(root)
+        if listings:
+            return _listed(root, listings)
     if not folders:
         raise MissingError(_nothing_found(root))
     _require_in_place(root, folders)
@@ -92,6 +103,8 @@ def labels_name(layout: Layout) -> str:
             return _BALL_LABELS
         case Layout.SOCCERNET_V2:
             return _V2_LABELS
+        case Layout.OSL | Layout.E2E_SPOT:
+            return "train.json, valid.json, test.json ... at the top"
         case Layout.FOLDER | Layout.FILE:
             return "<stem>.json"
         case _:
@@ -111,6 +124,19 @@ class _Folder:
     videos: tuple[Path, ...]
     layouts: frozenset[Layout]
     """Every layout that the names in it speak of; several if it mixes them."""
+
+
+def _listed(root: Path, listings: Mapping[Path, Listing]) -> Found:
+    forms = {one.form for one in listings.values()}
+    if len(forms) > 1:
+        raise DataError(
+            f"{root} lists videos in {' and '.join(sorted(forms))}: {listing(sorted(p.name for p in listings))}. "
+            "Keep one form there."
+        )
+    games = games_of(root, listings)
+    _require_unique(root, games)
+    layout = Layout.OSL if forms == {"OSL JSON"} else Layout.E2E_SPOT
+    return Found(layout, tuple(sorted(games, key=lambda game: game.id)))
 
 
 def _folders(root: Path) -> Iterator[_Folder]:
@@ -188,7 +214,7 @@ def _require_in_place(root: Path, folders: Sequence[_Folder]) -> None:
     misplaced = []
     for folder in folders:
         parts = folder.path.relative_to(root).parts
-        league = next((i for i, part in enumerate(parts) if part in (_BALL_LEAGUE, *_V2_LEAGUES)), 0)
+        league = next((i for i, part in enumerate(parts) if part in LEAGUES), 0)
         if league > 0:
             misplaced.append(root.joinpath(*parts[:league]))
     tops = sorted({str(top) for top in misplaced})
@@ -209,7 +235,8 @@ def _nothing_found(root: Path) -> str:
     if archives:
         return (
             f"{root} holds {listing(archives)}, not unpacked. Unpack them all into {root} itself, for example "
-            f"`unzip {archives[0]} -d {root}` (or `7z x` for the password-protected ones of 2025)."
+            f"`unzip {archives[0]} -d {root}` (or `7z x` for the password-protected ones of 2025; or let "
+            "`bas download` do both)."
         )
     names = sorted(path.name + "/" * path.is_dir() for path in root.iterdir())
     found = f", only {listing(names)}" if names else ": it is empty"

@@ -35,6 +35,12 @@ def write_manifest(root: Path, paths: Iterable[Path]) -> None:
     )
 
 
+def add_to_manifest(root: Path, entries: Mapping[str, Entry]) -> None:
+    """Record more files of a data folder, hashed already."""
+    merged = read_manifest(root) | dict(entries)
+    write_json(root / MANIFEST_NAME, {name: asdict(entry) for name, entry in sorted(merged.items())})
+
+
 def read_manifest(root: Path) -> dict[str, Entry]:
     """The entries of a data folder's manifest by relative path; none where there is no manifest.
 

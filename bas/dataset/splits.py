@@ -10,6 +10,7 @@ from typing import Any
 from bas.config import read_yaml
 from bas.dataset.games import game_id, listing
 from bas.dataset.layouts import Layout, archives_in
+from bas.dataset.listed import listed_splits
 from bas.errors import DataError, MissingError
 from bas.types import Game
 
@@ -21,14 +22,14 @@ _ALIASES = {"val": "valid"}
 
 
 def split_lists(root: Path, layout: Layout) -> dict[str, tuple[str, ...]]:
-    """Game ids of every split: of `splits.yaml` in the data folder, else SoccerNet's; none of a user's videos.
+    """Game ids of every split: of `splits.yaml` in the data folder, else SoccerNet's, or those of the listings.
 
     Raises:
         DataError: `splits.yaml` is not a mapping of split names to game ids, or a game is in two splits.
         SettingsError: it is not YAML.
     """
     file = root / SPLITS_FILE
-    lists = _read_lists(file) if file.is_file() else _official_lists(layout)
+    lists = _read_lists(file) if file.is_file() else _given_lists(root, layout)
     _require_apart(file, lists)
     return lists
 
@@ -54,7 +55,7 @@ def select(name: str, games: Sequence[Game], *, root: Path, layout: Layout) -> t
     return tuple(by_id[game] for game in wanted)
 
 
-def _official_lists(layout: Layout) -> dict[str, tuple[str, ...]]:
+def _given_lists(root: Path, layout: Layout) -> dict[str, tuple[str, ...]]:
     match layout:
         case Layout.BALL_HALVES | Layout.BALL_WHOLE:
             task = "spotting-ball"
@@ -62,6 +63,8 @@ def _official_lists(layout: Layout) -> dict[str, tuple[str, ...]]:
             task = "spotting"
         case Layout.FOLDER | Layout.FILE:
             return {}
+        case Layout.OSL | Layout.E2E_SPOT:
+            return listed_splits(root)
     # The dataset argument stays at its default: with task "spotting-ball" it fails (SoccerNet 0.2.0).
     from SoccerNet.utils import getListGames
 

@@ -120,6 +120,18 @@ def length_ms(path: Path) -> int:
     return probe(path).length_ms
 
 
+def declared_fps(path: Path) -> Fraction | None:
+    """Pictures a second as the container declares them; None where it does not, or there is no file.
+
+    Raises:
+        DataError: it is not a video.
+    """
+    if not path.is_file():
+        return None
+    with open_video(path) as stream:
+        return declared(stream).fps
+
+
 def _length_ms(start_pts: int, last_pts: int, zero_pts: int, unit: Fraction, interval: Fraction) -> int:
     late = (start_pts - zero_pts) * unit > LATE
     return milliseconds((last_pts - (zero_pts if late else start_pts)) * unit + interval)

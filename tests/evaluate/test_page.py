@@ -9,21 +9,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import media
 import numpy as np
 import pytest
 from PIL import Image
 
-from bas.errors import DataError, MissingError
 from bas.evaluate.analysis import analyze
-from bas.evaluate.clips import cut, cut_clips
-from bas.evaluate.details import details_document
 from bas.evaluate.page import Page, write_page
 from bas.evaluate.score import score_documents
 from bas.evaluate.soccernet import Prediction
 from bas.evaluate.strips import strip
-from bas.files import write_json
 from bas.types import Game, Scores, Spot, Video
 
 _CLASSES = ("PASS", "SHOT")
@@ -85,27 +80,3 @@ def test_a_strip_shows_five_pictures_also_at_the_ends(game: Game) -> None:
         assert address is not None
         picture = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
         assert picture.width == 5 * 224
-
-
-def _numbers(content: bytes) -> list[int | None]:
-    with av.open(io.BytesIO(content), "r") as container:
-        pictures = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
-    return [media.number_of(np.asarray(picture, np.uint8)) for picture in pictures]
-
-
-def test_a_clip_holds_the_pictures_around_its_moment(game: Game) -> None:
-    assert _numbers(cut(game.videos[0].path, position_ms=4000)) == list(range(50, 151))
-    assert _numbers(cut(game.videos[0].path, position_ms=0)) == list(range(51))
-    with pytest.raises(DataError, match="has no picture at 1 - 05:00"):
-        cut(game.videos[0].path, position_ms=300_000)
-
-
-def test_clips_are_cut_of_claims_or_of_mistakes(game: Game, tmp_path: Path) -> None:
-    report = tmp_path / "report.json"
-    write_json(report, details_document(_page(game).analysis))
-    claims = [path.name for path in cut_clips(report, [game], tmp_path / "all")]
-    assert any(name.endswith("PASS 0.90 found.mp4") for name in claims)
-    wrong = [path.name for path in cut_clips(report, [game], tmp_path / "worst", mistakes=1)]
-    assert all("found" not in name for name in wrong)
-    with pytest.raises(MissingError, match="has no video here"):
-        cut_clips(report, [], tmp_path / "none")

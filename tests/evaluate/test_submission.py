@@ -1,137 +1,316 @@
-"""Submissions: a sound zip is written once and alike; a fault of any kind keeps it from being written."""
+"""A zip for the challenge: sound ones pass to the last digit, every planted fault is refused by its name."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import random
 import zipfile
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matches import GAME, OTHER_GAME, annotation, write_labels
+from media import write_video
+from SoccerNet.Evaluation.ActionSpotting import evaluate as official
 
-from bas.errors import DataError
-from bas.evaluate.exports import csv_text, osl_document, srt_text
+from bas.dataset import BALL_CLASSES, open_dataset
+from bas.errors import BasError, DataError, MissingError
 from bas.evaluate.score import score
-from bas.evaluate.soccernet import results_document
-from bas.evaluate.submission import Wanted, faults, require_sound, write_submission
-from bas.types import Detection, Video
+from bas.evaluate.submission import check_submission, packed, write_submission
+from bas.types import Game, Video
 
-_GAMES = ("england_efl/2019-2020/a - b", "england_efl/2019-2020/c - d")
-_WANTED = Wanted({game: [1] for game in _GAMES}, ("PASS", "SHOT"), teams=True)
-_FPS = Fraction(25)
-
-
-def _documents() -> dict[str, dict[str, Any]]:
-    events = [Detection(100, "PASS", 0.9, "left"), Detection(2000, "SHOT", 0.25, "right")]
-    return {game: results_document(game, {1: events}, classes=_WANTED.classes, fps=_FPS) for game in _GAMES}
+RESULTS = "results_spotting.json"
+Documents = dict[str, dict[str, Any]]
+Spoil = Callable[[Documents], None]
 
 
-def _zip(
-    documents: dict[str, Any], *, names: Callable[[str], str] = str, extra: tuple[str, ...] = ()
-) -> bytes:
-    memory = io.BytesIO()
-    with zipfile.ZipFile(memory, "w") as archive:
-        for game, document in documents.items():
-            archive.writestr(names(f"{game}/results_spotting.json"), json.dumps(document))
-        for name in extra:
-            archive.writestr(name, "x")
-    return memory.getvalue()
+@pytest.fixture(scope="module")
+def games(tmp_path_factory: pytest.TempPathFactory) -> tuple[Game, ...]:
+    """Two games of one video; of the first the video is there, and 4 s long."""
+    video = write_video(tmp_path_factory.mktemp("video") / "720p.mp4", 100)
+    absent = video.with_name("absent.mp4")
+    return Game(GAME, (Video(video, 1),), None), Game(OTHER_GAME, (Video(absent, 1),), None)
 
 
-def _with_entry(**changes: Any) -> bytes:
-    documents = _documents()
-    documents[_GAMES[0]]["predictions"][1] |= changes
-    return _zip(documents)
+def prediction(position: Any = 1004, **changes: Any) -> dict[str, Any]:
+    entry = annotation(position, team="left") | {"half": "1", "confidence": "0.5"} | changes
+    return {key: value for key, value in entry.items() if key != "visibility"}
 
 
-def _without_key() -> bytes:
-    documents = _documents()
-    del documents[_GAMES[0]]["predictions"][0]["half"]
-    return _zip(documents)
-
-
-def _twice() -> bytes:
-    documents = _documents()
-    documents[_GAMES[0]]["predictions"] *= 2
-    return _zip(documents)
-
-
-def _damaged() -> bytes:
-    content = bytearray(_zip(_documents()))
-    content[120] ^= 0xFF
-    return bytes(content)
-
-
-_FAULTS: dict[str, tuple[Callable[[], bytes], str]] = {
-    "a folder around it": (lambda: _zip(_documents(), names="out/{}".format), "out, stands around the matches"),
-    "a missing match": (lambda: _zip(dict(list(_documents().items())[:1])), "c - d/results_spotting.json is missing"),
-    "a file too many": (lambda: _zip(_documents(), extra=("notes.txt",)), "notes.txt does not belong"),
-    "a half that is not there": (lambda: _with_entry(half="2"), "half '2' is none of this match"),
-    "an unknown label": (lambda: _with_entry(label="Shot"), "label 'Shot' is none of the 2 classes"),
-    "a confidence above 1": (lambda: _with_entry(confidence="7.5"), r"confidence '7.5' is not in \[0, 1\]"),
-    "a confidence that is no number": (lambda: _with_entry(confidence="NaN"), "confidence 'NaN' is not in"),
-    "a position of no half": (lambda: _with_entry(position="-40"), "position '-40' is no time"),
-    "a time of another position": (lambda: _with_entry(gameTime="1 - 05:00"), "gameTime '1 - 05:00' is not that of"),
-    "a team that is no side": (lambda: _with_entry(team="home"), "team 'home' is neither left nor right"),
-    "a key that lacks": (_without_key, "it lacks half"),
-    "an entry twice": (_twice, "stands there twice"),
-    "another match's name": (lambda: _zip({**_documents(), _GAMES[0]: _documents()[_GAMES[1]]}), "UrlLocal is"),
-    "no list": (lambda: _zip({**_documents(), _GAMES[0]: {"UrlLocal": _GAMES[0]}}), "no list 'predictions'"),
-    "a damaged file": (_damaged, "damaged|not strict JSON|cannot be opened"),
-    "no zip": (lambda: b"PK nothing", "cannot be opened as a zip"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", _FAULTS)
-def test_every_fault_is_named(name: str) -> None:
-    make, words = _FAULTS[name]
-    with pytest.raises(DataError, match=words):
-        require_sound(make(), _WANTED, source="it.zip")
-
-
-def test_a_sound_submission_is_written_to_the_same_bytes_and_read_by_the_scorer(tmp_path: Path) -> None:
-    one, other = tmp_path / "one.zip", tmp_path / "other.zip"
-    write_submission(one, _documents(), _WANTED)
-    write_submission(other, dict(reversed(_documents().items())), _WANTED)
-    assert one.read_bytes() == other.read_bytes()
-    assert not faults(one.read_bytes(), _WANTED)
-    for game in _GAMES:
-        folder = tmp_path / "labels" / game
-        folder.mkdir(parents=True)
-        annotations = [{"gameTime": "1 - 00:04", "position": "4000", "label": "PASS", "team": "left"}]
-        (folder / "Labels-ball.json").write_text(json.dumps({"annotations": annotations}))
-    assert score(tmp_path / "labels", one, classes=_WANTED.classes).rows[0].ap == 1.0
-
-
-def test_a_bad_submission_is_not_written(tmp_path: Path) -> None:
-    documents = _documents()
-    documents[_GAMES[0]]["predictions"][0]["label"] = "pass"
-    path = tmp_path / "bad.zip"
-    path.write_bytes(b"the last one")
-    with pytest.raises(DataError, match="1 faults"):
-        write_submission(path, documents, _WANTED)
-    assert path.read_bytes() == b"the last one"
-
-
-def test_events_in_other_forms() -> None:
-    events = {
-        1: [Detection(100, "PASS", 0.9, "left"), Detection(110, "SHOT", 0.05), Detection(120, "SHOT", 0.5)]
+def sound() -> Documents:
+    entries = [prediction(), prediction(1004, label="SHOT"), prediction(2004, team="right"), prediction(3964)]
+    return {
+        game: {"UrlLocal": game, "predictions": [dict(entry) for entry in entries]}
+        for game in (GAME, OTHER_GAME)
     }
-    lines = csv_text(events, fps=_FPS).splitlines()
-    assert lines[0] == "half,position_ms,time,frame,label,team,confidence"
-    assert lines[1] == "1,4004,00:04,100,PASS,left,0.9000"
-    assert len(lines) == 4
-    subtitles = srt_text(events[1], fps=_FPS)
-    assert subtitles.splitlines()[:3] == ["1", "00:00:04,004 --> 00:00:04,804", "PASS (left) 0.90"]
-    assert "SHOT 0.05" not in subtitles
-    video = Video(Path("720p.mp4"), 1)
-    document = osl_document("a - b", [video], events, classes=_WANTED.classes, fps=_FPS)
-    (item,) = document["data"]
-    assert item["inputs"] == [{"type": "video", "path": "720p.mp4", "fps": 25.0}]
-    first = item["events"][0]
-    assert (first["position_ms"], first["frame"], first["team"]) == (4004, 100, "left")
-    assert first["confidence"] == first["confidence_score"] == 0.9
-    assert set(document["labels"]) == {first["head"]}
+
+
+def encoded(documents: Documents) -> dict[str, bytes]:
+    return {game: json.dumps(document).encode() for game, document in documents.items()}
+
+
+def archive(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return path
+
+
+def members(documents: Documents) -> dict[str, bytes]:
+    return {f"{game}/{RESULTS}": content for game, content in encoded(documents).items()}
+
+
+def refusal(path: Path, games: tuple[Game, ...], *, teams: bool | None = None) -> str:
+    with pytest.raises(DataError) as caught:
+        check_submission(path, games, BALL_CLASSES, teams=teams)
+    return str(caught.value)
+
+
+def test_a_sound_zip_passes_without_a_word(tmp_path: Path, games: tuple[Game, ...]) -> None:
+    path = archive(tmp_path / "a.zip", members(sound()))
+    assert check_submission(path, games, BALL_CLASSES, teams=True) == ()
+
+
+def _first(change: dict[str, Any]) -> Spoil:
+    return lambda documents: documents[GAME]["predictions"][0].update(change)
+
+
+def _without(key: str) -> Spoil:
+    return lambda documents: documents[GAME]["predictions"][0].pop(key)
+
+
+FAULTS_INSIDE: dict[str, tuple[Spoil, str]] = {
+    "another game's file": (lambda d: d[GAME].update(UrlLocal=OTHER_GAME), "UrlLocal is"),
+    "no list": (lambda d: d[GAME].pop("predictions"), "there is no list of predictions"),
+    "second half of one video": (_first({"half": "2"}), "half '2', but the game has half 1 alone"),
+    "no half": (_without("half"), "half None"),
+    "no position": (_without("position"), "position None is not whole milliseconds"),
+    "negative position": (_first({"position": "-40"}), "position '-40' is not whole milliseconds"),
+    "position in fractions": (_first({"position": "1004.5"}), "position '1004.5' is not whole milliseconds"),
+    "beyond the end": (
+        _first({"position": "4444", "gameTime": "1 - 00:04"}),
+        "position 4,444 ms lies beyond the end of the video, 4,040 ms",
+    ),
+    "lower-case label": (_first({"label": "pass"}), "unknown label 'pass' (did you mean PASS?)"),
+    "no label": (_without("label"), "unknown label None"),
+    "logit": (_first({"confidence": "2.5"}), "confidence '2.5' is no number in [0, 1]"),
+    "not a number": (_first({"confidence": "nan"}), "confidence 'nan' is no number in [0, 1]"),
+    "no confidence": (_without("confidence"), "confidence None is no number in [0, 1]"),
+    "home and away": (_first({"team": "home"}), "team 'home'; wanted is left or right"),
+    "a team missing": (_without("team"), "1 of 8 predictions name no team"),
+    "another time": (
+        _first({"gameTime": "1 - 00:03"}),
+        "gameTime '1 - 00:03' and half 1, 1,004 ms (1 - 00:01)",
+    ),
+    "twice on a frame": (
+        lambda d: d[GAME]["predictions"].append(prediction(1010, confidence="0.1")),
+        "predictions[0] and [4] are of one class on one frame",
+    ),
+    "no object": (
+        lambda d: d[GAME]["predictions"].append("PASS"),
+        "predictions[4]: is 'PASS', not an object",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS_INSIDE)
+def test_a_fault_inside_a_document_is_refused_by_its_name(
+    tmp_path: Path, games: tuple[Game, ...], fault: str
+) -> None:
+    spoil, words = FAULTS_INSIDE[fault]
+    documents = sound()
+    spoil(documents)
+    message = refusal(archive(tmp_path / "bad.zip", members(documents)), games)
+    assert words in message
+    assert "(1 kind of fault)" in message
+    with pytest.raises(DataError):
+        write_submission(tmp_path / "out" / "bad.zip", encoded(documents), games, BALL_CLASSES)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def _renamed(change: Callable[[str], str]) -> Callable[[Path], Path]:
+    return lambda path: archive(path, {change(name): text for name, text in members(sound()).items()})
+
+
+def _with(extra: dict[str, bytes]) -> Callable[[Path], Path]:
+    return lambda path: archive(path, members(sound()) | extra)
+
+
+def _damaged(path: Path) -> Path:
+    content = bytearray(archive(path, members(sound())).read_bytes())
+    content[content.index(b"UrlLocal") + 20] ^= 1
+    path.write_bytes(content)
+    return path
+
+
+def _encrypted(path: Path) -> Path:
+    import pyzipper
+
+    with pyzipper.AESZipFile(path, "w", encryption=pyzipper.WZ_AES) as file:
+        file.setpassword(b"secret")
+        for name, content in members(sound()).items():
+            file.writestr(name, content)
+    return path
+
+
+def _backslashes(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in members(sound()).items():
+            info = zipfile.ZipInfo(name)
+            info.filename = name.replace("/", "\\")
+            file.writestr(info, content)
+    return path
+
+
+def _repeated(path: Path) -> Path:
+    archive(path, members(sound()))
+    with zipfile.ZipFile(path, "a") as file, pytest.warns(UserWarning, match="Duplicate name"):
+        file.writestr(f"{GAME}/{RESULTS}", encoded(sound())[GAME])
+    return path
+
+
+def _text(content: bytes) -> Callable[[Path], Path]:
+    return lambda path: archive(path, members(sound()) | {f"{GAME}/{RESULTS}": content})
+
+
+def _not_a_zip(path: Path) -> Path:
+    path.write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(100))
+    return path
+
+
+FAULTS_OF_ARCHIVES: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "a folder around": (
+        _renamed(lambda name: f"predictions/{name}"),
+        "stands inside predictions/, not at the root",
+    ),
+    "folders missing": (_renamed(lambda name: name.split("/", 2)[2]), "lacks the folders above it"),
+    "another file name": (_renamed(lambda name: name.replace("spotting", "")), f"has to be named {RESULTS}"),
+    "backslashes": (_backslashes, "has backslashes"),
+    "out of the archive": (_with({"../../x": b""}), "leads out of the archive"),
+    "a game missing": (
+        lambda path: archive(path, {f"{GAME}/{RESULTS}": encoded(sound())[GAME]}),
+        f"1 of 2 games are missing: {OTHER_GAME}",
+    ),
+    "a game too many": (
+        _with({f"league/season/game/{RESULTS}": b"{}"}),
+        "games that the split has not (1)",
+    ),
+    "stray files": (_with({"__MACOSX/x": b""}), "is no file that a server reads"),
+    "twice the same path": (_repeated, "stands 2 times in the archive"),
+    "damage": (_damaged, "is damaged in the archive: Bad CRC-32"),
+    "encryption": (_encrypted, "cannot be read by a server"),
+    "cut JSON": (_text(b'{"predictions": ['), "is not strict JSON"),
+    "NaN": (_text(b'{"predictions": [NaN]}'), "NaN is not JSON"),
+    "a key twice": (_text(b'{"predictions": [], "predictions": []}'), "the key 'predictions' stands twice"),
+    "another kind of archive": (_not_a_zip, "is no zip archive"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS_OF_ARCHIVES)
+def test_a_fault_of_the_archive_is_refused_by_its_name(
+    tmp_path: Path, games: tuple[Game, ...], fault: str
+) -> None:
+    spoil, words = FAULTS_OF_ARCHIVES[fault]
+    assert words in refusal(spoil(tmp_path / "bad.zip"), games)
+
+
+def test_many_faults_of_a_kind_are_named_once_and_counted(tmp_path: Path, games: tuple[Game, ...]) -> None:
+    documents = sound()
+    for entry in documents[GAME]["predictions"]:
+        entry.update(half="2", label="PASSS")
+    message = refusal(archive(tmp_path / "bad.zip", members(documents)), games)
+    assert "(2 kinds of fault)" in message
+    assert message.count("(and 3 more of this kind)") == 2
+
+
+def test_teams_are_wanted_where_the_model_tells_them(tmp_path: Path, games: tuple[Game, ...]) -> None:
+    documents = sound()
+    for document in documents.values():
+        for entry in document["predictions"]:
+            del entry["team"]
+    path = archive(tmp_path / "a.zip", members(documents))
+    assert "that of 2025 stops" in check_submission(path, games, BALL_CLASSES)[0]
+    assert "no team; wanted is left or right" in refusal(path, games, teams=True)
+
+
+def test_an_empty_list_is_legal_and_told(tmp_path: Path, games: tuple[Game, ...]) -> None:
+    documents = sound()
+    documents[OTHER_GAME]["predictions"] = []
+    notes = check_submission(archive(tmp_path / "a.zip", members(documents)), games, BALL_CLASSES)
+    assert notes == (f"{OTHER_GAME}: an empty list of predictions: every AP of it is 0",)
+
+
+def test_a_bad_zip_leaves_the_old_one_as_it_was(tmp_path: Path, games: tuple[Game, ...]) -> None:
+    path = tmp_path / "out.zip"
+    write_submission(path, encoded(sound()), games, BALL_CLASSES)
+    before = path.read_bytes()
+    with pytest.raises(DataError, match="1 of 2 games are missing"):
+        write_submission(path, {GAME: encoded(sound())[GAME]}, games, BALL_CLASSES)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["out.zip"]
+
+
+def test_the_bytes_depend_on_the_predictions_alone() -> None:
+    documents = encoded(sound())
+    assert packed(documents) == packed(dict(reversed(documents.items())))
+
+
+def test_a_zip_that_is_not_there_is_missing(tmp_path: Path, games: tuple[Game, ...]) -> None:
+    with pytest.raises(MissingError, match="not there"):
+        check_submission(tmp_path / "gone.zip", games, BALL_CLASSES)
+
+
+def test_the_official_scorer_reads_our_zip_to_the_last_digit(
+    match_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    labels, results = match_folders
+    chosen = open_dataset(labels).split("test", need_videos=False)
+    documents = {}
+    for game in chosen:
+        document = json.loads((results / game.id / RESULTS).read_text())
+        # A game of the golden documents holds what our writer never writes: keep what it would.
+        kept = {}
+        for entry in document["predictions"]:
+            kept[int(entry["position"]) // 40, entry["label"], entry.get("team")] = entry
+        documents[game.id] = json.dumps(document | {"predictions": list(kept.values())}).encode()
+    path = tmp_path / "results.zip"
+    write_submission(path, documents, chosen, BALL_CLASSES)
+    expected = official(
+        str(labels),
+        str(path),
+        split="test",
+        framerate=25,
+        metric="at1",
+        label_files="Labels-ball.json",
+        dataset="Ball",
+        EVENT_DICTIONARY={label: index for index, label in enumerate(BALL_CLASSES)},
+    )
+    assert score(labels, path).mean_ap == expected["a_mAP"]
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_a_mutated_zip_is_refused_or_sound_but_never_a_crash(
+    games: tuple[Game, ...], tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    chance = random.Random(seed)
+    content = bytearray(packed(encoded(sound())))
+    for _ in range(chance.randrange(1, 6)):
+        content[chance.randrange(len(content))] = chance.randrange(256)
+    path = tmp_path_factory.getbasetemp() / "mutated.zip"
+    path.write_bytes(io.BytesIO(content[: chance.randrange(1, len(content) + 1)]).getvalue())
+    with contextlib.suppress(BasError):
+        check_submission(path, games, BALL_CLASSES)
+
+
+def test_labels_in_halves_give_both_halves(tmp_path: Path) -> None:
+    write_labels(tmp_path / GAME / "Labels-ball.json", [annotation(half=2)])
+    chosen = open_dataset(tmp_path).split("all", need_videos=False)
+    document = {"predictions": [prediction(half="2", gameTime="2 - 00:01", team="left")]}
+    path = archive(tmp_path / "a.zip", {f"{GAME}/{RESULTS}": json.dumps(document).encode()})
+    assert check_submission(path, chosen, ("PASS", "DRIVE")) == ()

@@ -13,6 +13,7 @@ from bas.cli import app
 
 _OPTIONS = {
     "synth": "--layout --matches --minutes --profile --seed --size",
+    "download": "--data --split",
     "doctor": "--video",
     "extract": "--data --decoder --device --encoder --flip --out --plan --preset --set --shard --split",
     "fit-head": "--all-data --data --decoder --device --features --fold --out --preset --set",
@@ -23,8 +24,9 @@ _OPTIONS = {
     "compare": "--data --decoder --device --features --json --markdown --split --tolerance",
     "eval": "--data --decoder --device --features --json --out --predictions --run --split --tolerance",
     "predict": "--decoder --device --model --out",
-    "clips": "--data --mistakes --out --split",
     "submit": "--check --data --decoder --device --features --out --split",
+    "clips": "--confidence --data --decoder --device --features --mistakes --model --out --split",
+    "render": "--confidence --data --decoder --device --features --model --out --split",
     "demo": "--device --out",
 }
 
@@ -85,6 +87,9 @@ def test_help_loads_nothing_heavy() -> None:
         (["eval", "--predictions", "some", "--run", "other"], 2, "leave out --run"),
         (["predict", "gone.mp4", "--model", "nowhere"], 66, "gone.mp4 is not there"),
         (["predict", ".", "--model", "nowhere"], 66, ". is a folder. Give one video file"),
+        (["download", "2025", "--split", "trian"], 66, "There is no split 'trian'"),
+        (["clips", "nowhere"], 66, "nowhere holds no model.safetensors"),
+        (["submit", "some", "--check", "other.zip"], 2, "leave out the run"),
         (["doctor", "gone.h5"], 66, "gone.h5 is not there"),
         (["synth", "a/b", "--seed", "-1"], 78, "seed of 0 or more"),
     ],

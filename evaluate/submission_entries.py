@@ -1,0 +1,183 @@
+"""What is wrong inside one results_spotting.json: each kind of fault once, with its first entry and its count."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bas.clock import game_time, parse_game_time
+from bas.dataset.labels import did_you_mean
+from bas.errors import DataError
+from bas.evaluate.precision import official_frames
+from bas.evaluate.timelines import TEAMS
+from bas.files import parse_json
+
+_FRAMERATE = 25  # of every ball action challenge
+_DIGITS = re.compile(r"[0-9]{1,8}")
+_GAME_TIME_SLACK_MS = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the document of one game may hold."""
+
+    game: str
+    classes: tuple[str, ...]
+    ends_ms: Mapping[int, int]
+    """Last position of each half that the game has."""
+    teams: bool | None
+    """Whether every prediction has to name left or right; None where it may."""
+
+
+@dataclass(slots=True)
+class Looked:
+    """What was found in one document."""
+
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    with_team: int = 0
+    without_team: int = 0
+
+
+class _Fault(Exception):
+    """What is wrong with one prediction, and the kind of it."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+def document_faults(content: bytes, rules: Rules) -> Looked:
+    """Every kind of fault in the document of one game, named; nothing is raised."""
+    looked = Looked()
+    try:
+        document = parse_json(content, source="the document")
+    except DataError as error:
+        looked.faults.append(str(error))
+        return looked
+    predictions = document.get("predictions") if isinstance(document, dict) else None
+    if not isinstance(predictions, list):
+        looked.faults.append("there is no list of predictions")
+        return looked
+    looked.faults += _misfiled(document.get("UrlLocal"), rules.game)
+    if not predictions:
+        looked.notes.append("an empty list of predictions: every AP of it is 0")
+    _look(predictions, rules, looked)
+    return looked
+
+
+def _look(predictions: list[Any], rules: Rules, looked: Looked) -> None:
+    first: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    sound = []
+    for i, entry in enumerate(predictions):
+        wrong = list(_wrong(entry, rules))
+        for fault in wrong:
+            first.setdefault(fault.kind, f"predictions[{i}]: {fault}")
+            counts[fault.kind] = counts.get(fault.kind, 0) + 1
+        if not wrong:
+            sound.append((i, entry))
+    looked.with_team = sum(entry.get("team") is not None for _, entry in sound)
+    looked.without_team = len(sound) - looked.with_team
+    for kind, text in first.items():
+        more = f" (and {counts[kind] - 1:,} more of this kind)" if counts[kind] > 1 else ""
+        looked.faults.append(text + more)
+    looked.faults += _twice(sound)
+
+
+def _wrong(entry: Any, rules: Rules) -> Iterator[_Fault]:
+    """All that is wrong with one prediction."""
+    if not isinstance(entry, dict):
+        yield _Fault("entry", f"is {_quote(entry)}, not an object")
+        return
+    position_ms, half = _position(entry.get("position")), _whole(entry.get("half"))
+    if position_ms is None:
+        yield _Fault(
+            "position", f'position {_quote(entry.get("position"))} is not whole milliseconds, as "12364"'
+        )
+    if half is None or half not in rules.ends_ms:
+        wanted = " or ".join(str(number) for number in rules.ends_ms)
+        yield _Fault("half", f"half {_quote(entry.get('half'))}, but the game has half {wanted} alone")
+    elif position_ms is not None:
+        yield from _wrong_time(entry, half, position_ms)
+        if position_ms > (end := rules.ends_ms[half]):
+            yield _Fault("range", f"position {position_ms:,} ms lies beyond the end of the video, {end:,} ms")
+    label = entry.get("label")
+    if label not in rules.classes:
+        yield _Fault("label", f"unknown label {_quote(label)}{did_you_mean(label, rules.classes)}")
+    if not _is_confidence(entry.get("confidence")):
+        yield _Fault("confidence", f"confidence {_quote(entry.get('confidence'))} is no number in [0, 1]")
+    team = entry.get("team")
+    if team not in TEAMS and (team is not None or rules.teams):
+        found = "no team" if team is None else f"team {_quote(team)}"
+        yield _Fault("team", f"{found}; wanted is left or right, the side of the picture")
+
+
+def _wrong_time(entry: Mapping[str, Any], half: int, position_ms: int) -> Iterator[_Fault]:
+    text = entry.get("gameTime")
+    if text is None:  # no scorer reads it
+        return
+    try:
+        named, time_ms = parse_game_time(text if isinstance(text, str) else "")
+    except ValueError:
+        yield _Fault("gameTime", f"gameTime {_quote(text)} is not of the form '1 - MM:SS'")
+        return
+    if named != half or abs(time_ms - position_ms) > _GAME_TIME_SLACK_MS:
+        own = game_time(half, position_ms)
+        yield _Fault("gameTime", f"gameTime {text!r} and half {half}, {position_ms:,} ms ({own}) differ")
+
+
+def _twice(sound: list[tuple[int, dict[str, Any]]]) -> list[str]:
+    """A fault where the scorer would replace a prediction by a later one."""
+    positions = np.array([float(entry["position"]) for _, entry in sound], dtype=np.float64)
+    frames = official_frames(positions, framerate=_FRAMERATE).tolist()
+    seen: dict[tuple[Any, ...], int] = {}
+    pairs = []
+    for (i, entry), frame in zip(sound, frames, strict=True):
+        cell = (_whole(entry["half"]), frame, entry["label"], entry.get("team"))
+        if cell in seen:
+            pairs.append((seen[cell], i))
+        seen[cell] = i
+    if not pairs:
+        return []
+    one, other = pairs[0]
+    more = f" (and {len(pairs) - 1:,} more pairs)" if len(pairs) > 1 else ""
+    text = f"predictions[{one}] and [{other}] are of one class on one frame, where the scorer keeps the later"
+    return [f"{text}: keep the surer{more}"]
+
+
+def _misfiled(url: Any, game: str) -> list[str]:
+    if url is None or (isinstance(url, str) and url.rstrip("/") == game):
+        return []
+    return [f"UrlLocal is {_quote(url)}, but the file lies in the folder of another game"]
+
+
+def _position(value: Any) -> int | None:
+    number = _whole(value)
+    return number if number is not None and number >= 0 else None
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else None
+
+
+def _is_confidence(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return False
+    try:
+        number = float(value)
+    except ValueError:
+        return False
+    return math.isfinite(number) and 0 <= number <= 1
+
+
+def _quote(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,218 @@
+"""Clips and rendered videos: exactly the pictures that were asked for, at their times."""
+
+from __future__ import annotations
+
+import tracemalloc
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import media
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bas.dataset import BALL_CLASSES, VideoTimes, probe
+from bas.errors import DataError
+from bas.evaluate.clips import clip_name, cut_clips
+from bas.evaluate.drawing import text_picture
+from bas.evaluate.mistakes import Moment, mistakes, worst_of
+from bas.evaluate.pictures import even, read_pictures
+from bas.evaluate.render import Story, render
+from bas.evaluate.soccernet import Prediction
+from bas.types import Scores, Spot
+
+FPS = Fraction(25)
+
+
+def moment(position_ms: int) -> Moment:
+    return Moment(position_ms, "PASS", "left", 0.93)
+
+
+def times_of(path: Path) -> list[Fraction]:
+    found = probe(path)
+    return [int(pts) * found.time_base for pts in found.pts]
+
+
+@pytest.mark.parametrize("form", ["mkv", "mp4", "ts"])
+@pytest.mark.parametrize("keyframes", [12, 250])
+def test_a_clip_holds_exactly_its_pictures(tmp_path: Path, form: str, keyframes: int) -> None:
+    suffix = {"mkv": ".mkv", "mp4": ".mp4", "ts": ".ts"}[form]
+    video = media.write_video(tmp_path / f"video{suffix}", 300, keyframe_every=keyframes, audio=True)
+    times = probe(video)
+    (path,) = cut_clips(times, [moment(5004)], tmp_path / "out", origin_pts=times.start_pts)
+    assert path.name == "000m05.004s PASS left 93%.mp4"
+    numbers = list(media.numbers_by_pts(path).values())
+    assert numbers == list(range(51, 201))  # from 2.004 s on, up to 8.004 s
+    assert np.allclose([float(t) for t in times_of(path)], np.arange(150) / 25 + 0.036, atol=0.0011)
+    with av.open(str(path)) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+
+
+def test_clips_at_both_ends_are_shorter(tmp_path: Path) -> None:
+    times = probe(media.write_video(tmp_path / "video.mp4", 200))
+    first, last = cut_clips(times, [moment(0), moment(7960)], tmp_path, origin_pts=times.start_pts)
+    assert list(media.numbers_by_pts(first).values()) == list(range(75))
+    assert list(media.numbers_by_pts(last).values()) == list(range(124, 200))
+
+
+def test_a_varying_rate_keeps_its_times(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    at = np.cumsum(rng.integers(20, 90, 100)).tolist()
+    video = media.write_video(tmp_path / "phone.mkv", times_ms=[0, *at])
+    times = probe(video)
+    (path,) = cut_clips(times, [moment(2000)], tmp_path, origin_pts=times.start_pts)
+    kept = [t for t in [0, *at] if t < 5000]
+    assert [round(1000 * t) for t in times_of(path)] == kept
+
+
+def test_what_is_not_there_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    times = probe(media.write_video(tmp_path / "video.mp4", 50))
+    with pytest.raises(DataError, match="has no picture for"):
+        cut_clips(times, [moment(60_000)], tmp_path / "out", origin_pts=times.start_pts)
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_sort_by_time_and_suit_every_file_system() -> None:
+    assert clip_name(Moment(6_102_040, "Yellow->red card", None, 0.5, "miss")) == (
+        "101m42.040s miss Yellow-red card 50%"
+    )
+    names = [clip_name(moment(ms)) for ms in (4, 59_999, 60_004, 6_000_000)]
+    assert names == sorted(names)
+
+
+def story(num_frames: int, classes: tuple[str, ...] = BALL_CLASSES) -> Story:
+    values = np.random.default_rng(1).random((num_frames, len(classes))).astype(np.float32)
+    claims = [
+        Prediction(1004, 1, "PASS", 0.9, "left"),
+        Prediction(1004, 1, "GOAL", 0.8, None),
+        Prediction(2004, 1, "OUT", 0.1, None),
+    ]
+    return Story(Scores(values, classes, FPS), claims, (Spot(1040, "PASS", "left"), Spot(2000, "SHOT")))
+
+
+def luma_of(path: Path, number: int) -> np.ndarray:
+    with av.open(str(path)) as container:
+        frame = next(f for i, f in enumerate(container.decode(video=0)) if i == number)
+        return frame.to_ndarray(format="gray")
+
+
+@pytest.mark.parametrize("size", [(398, 224), (1280, 720)])
+def test_every_picture_is_rendered_at_its_time_with_the_panel_under_it(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    video = media.write_video(tmp_path / "video.mkv", 12, size=size, audio=True)
+    times = probe(video)
+    render(times, story(40), tmp_path / "out.mp4", origin_pts=times.start_pts)
+    assert times_of(tmp_path / "out.mp4") == times_of(video)
+    found = probe(tmp_path / "out.mp4")
+    scale = found.width // size[0]
+    assert scale == (2 if size[1] == 224 else 1)
+    assert found.height > scale * size[1]
+    for number in (0, 5, 11):
+        luma = luma_of(tmp_path / "out.mp4", number)[: scale * size[1]]
+        assert media.number_of(luma) == number
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert not container.streams.audio
+
+
+def test_events_appear_when_they_happen_and_go(tmp_path: Path) -> None:
+    video = media.write_video(tmp_path / "video.mkv", 16, fps=5, size=(640, 400))
+    times = probe(video)
+    plain = Story(story(75).scores, (), None)
+    render(times, plain, tmp_path / "plain.mp4", origin_pts=times.start_pts)
+    render(times, story(75), tmp_path / "told.mp4", origin_pts=times.start_pts)
+
+    def differs(number: int, columns: slice) -> bool:
+        one, other = (
+            luma_of(tmp_path / f"{name}.mp4", number)[12:40, columns].astype(int)
+            for name in ("plain", "told")
+        )
+        return bool(np.abs(one - other).mean() > 20)
+
+    left, right = slice(12, 100), slice(540, 628)
+    assert [differs(number, left) for number in (4, 6, 12, 13)] == [False, True, True, False]
+    assert [differs(number, right) for number in (4, 6, 12, 14)] == [False, True, True, True]
+
+
+def test_memory_does_not_grow_with_the_video(tmp_path: Path) -> None:
+    peaks = []
+    for pictures in (8, 40):
+        times = probe(media.write_video(tmp_path / f"{pictures}.mkv", pictures, size=(320, 200)))
+        tracemalloc.start()
+        render(times, story(pictures), tmp_path / "out.mp4", origin_pts=times.start_pts)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+def test_teams_share_a_row_of_the_panel(tmp_path: Path) -> None:
+    times = probe(media.write_video(tmp_path / "video.mkv", 10))
+    classes = tuple(f"{label}-{team}" for label in ("PASS", "DRIVE") for team in ("left", "right"))
+    render(times, story(10, classes), tmp_path / "out.mp4", origin_pts=times.start_pts)
+    assert len(probe(tmp_path / "out.mp4").pts) == 10
+
+
+def test_odd_sizes_become_even(tmp_path: Path) -> None:
+    frame = av.VideoFrame(127, 95, "yuv444p")
+    frame.pts = 7
+    shown = even(frame)
+    assert (shown.width, shown.height, shown.format.name, shown.pts) == (126, 94, "yuv420p", 7)
+
+
+def test_a_read_from_anywhere_gives_what_a_read_from_the_start_gives(tmp_path: Path) -> None:
+    video = media.write_video(
+        tmp_path / "v.mkv", 60, keyframe_every=25, options={"x264-params": "open-gop=1"}
+    )
+    times = probe(video)
+    whole = _pixels(times, 0)
+    for start in (1, 24, 26, 50):
+        assert _pixels(times, int(times.pts[start])) == whole[start:]
+
+
+def _pixels(times: VideoTimes, start_pts: int) -> list[bytes]:
+    stop = int(times.pts[-1]) + 1
+    return [
+        frame.to_ndarray().tobytes() for frame in read_pictures(times, start_pts=start_pts, stop_pts=stop)
+    ]
+
+
+def test_text_is_black_on_white_and_not_empty() -> None:
+    picture = text_picture("PASS 93 %", size=13, ink=(0, 0, 0), paper=(255, 255, 255))
+    assert picture.min() < 60
+    assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
+
+
+def test_mistakes_are_what_the_official_matching_leaves() -> None:
+    scores = Scores(np.full((200, 1), 0.25, np.float32), ("PASS",), FPS)
+    spots = [Spot(1000, "PASS"), Spot(4000, "PASS")]
+    claims = [Prediction(ms, 1, "PASS", c, None) for ms, c in ((1200, 0.9), (1300, 0.7), (6000, 0.4))]
+    found = mistakes(spots, claims, scores)
+    assert [(m.kind, m.position_ms) for m in found] == [
+        ("miss", 4000),
+        ("false alarm", 1300),
+        ("false alarm", 6000),
+    ]
+    assert found[0].confidence == 0.25
+
+
+_moments = st.builds(
+    Moment,
+    st.integers(0, 10_000),
+    st.just("PASS"),
+    st.none(),
+    st.floats(0, 1),
+    st.sampled_from(["miss", "false alarm"]),
+)
+
+
+@given(st.lists(_moments, max_size=20), st.integers(1, 25))
+def test_the_worst_are_shared_between_misses_and_false_alarms(moments: list[Moment], number: int) -> None:
+    worst = worst_of(moments, number)
+    assert len(worst) == min(number, len(moments))
+    for kind in ("miss", "false alarm"):
+        of_kind = [m.severity for m in moments if m.kind == kind]
+        taken = [m.severity for m in worst if m.kind == kind]
+        assert taken == sorted(of_kind, reverse=True)[: len(taken)]
+        assert len(taken) >= min(number // 2, len(of_kind))

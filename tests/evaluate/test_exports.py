@@ -1,0 +1,135 @@
+"""CSV, subtitles and OSL JSON: what they say is what was detected."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from media import write_video
+
+from bas.dataset import BALL_CLASSES, labels_of, open_dataset
+from bas.evaluate.exports import write_exports, write_osl
+from bas.evaluate.osl import PredictedGame
+from bas.evaluate.soccernet import read_results
+from bas.evaluate.subtitles import subtitles
+from bas.types import Detection, Game, Video
+
+FPS = Fraction(25)
+EVENTS = [
+    Detection(31, "PASS", 0.934, "left"),
+    Detection(31, "HIGH PASS", 0.51, "right"),
+    Detection(75, "OUT", 0.2),
+]
+
+
+def game(folder: Path, *, fps: int = 25) -> Game:
+    return Game("cup/final", (Video(write_video(folder / "cup" / "final.mp4", 100, fps=fps), 1),), None)
+
+
+def test_csv_holds_every_event(tmp_path: Path) -> None:
+    write_exports(tmp_path, PredictedGame(game(tmp_path), {1: EVENTS}, FPS))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "events.csv").read_text())))
+    assert rows[0] == {
+        "half": "1",
+        "position_ms": "1244",
+        "time": "00:01",
+        "frame": "31",
+        "label": "PASS",
+        "team": "left",
+        "confidence": "0.9340",
+    }
+    assert [(row["label"], row["team"]) for row in rows] == [
+        ("PASS", "left"),
+        ("HIGH PASS", "right"),
+        ("OUT", ""),
+    ]
+
+
+def test_subtitles_stand_under_the_name_of_the_video_and_leave_out_what_is_unsure(tmp_path: Path) -> None:
+    write_exports(tmp_path, PredictedGame(game(tmp_path), {1: EVENTS}, FPS))
+    assert (tmp_path / "final.srt").read_text() == (
+        "1\n00:00:01,244 --> 00:00:02,744\nHIGH PASS right  51 %\nPASS left  93 %\n"
+    )
+
+
+_CUE = re.compile(r"(\d+)\n(\S+) --> (\S+)\n((?:.+\n)+)")
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.sampled_from(BALL_CLASSES), st.floats(0, 1)), max_size=30))
+def test_cues_do_not_overlap_and_show_each_sure_event_for_a_second_and_a_half(
+    claims: list[tuple[int, str, float]],
+) -> None:
+    events = [Detection(*claim) for claim in claims]
+    text = subtitles(events, fps=FPS)
+    cues = _CUE.findall(text)
+    assert "\n".join(f"{n}\n{a} --> {b}\n{lines}" for n, a, b, lines in cues) == text
+    times = [(_ms(start), _ms(stop)) for _, start, stop, _ in cues]
+    assert all(start < stop for start, stop in times)
+    assert all(one[1] <= other[0] for one, other in pairwise(times))
+    shown = sum((b - a) * len(lines.splitlines()) for (a, b), (*_, lines) in zip(times, cues, strict=True))
+    assert shown == 1500 * sum(event.score >= 0.5 for event in events)
+
+
+def _ms(text: str) -> int:
+    hours, minutes, seconds = text.replace(",", ".").split(":")
+    return round(1000 * (3600 * int(hours) + 60 * int(minutes) + float(seconds)))
+
+
+def test_osl_holds_both_confidences_the_frame_of_the_video_and_its_path(tmp_path: Path) -> None:
+    predicted = PredictedGame(game(tmp_path, fps=50), {1: EVENTS}, FPS)
+    write_osl(tmp_path / "out" / "deep", [predicted], classes=BALL_CLASSES, split="test")
+    document = json.loads((tmp_path / "out" / "deep" / "osl.json").read_text())
+    assert document["task"] == "localization"
+    assert document["metadata"]["type"] == "predictions"
+    assert document["labels"]["ball_action"]["labels"] == list(BALL_CLASSES)
+    (item,) = document["data"]
+    assert item["id"] == "cup/final"
+    assert item["inputs"] == [{"type": "video", "path": "../../cup/final.mp4", "fps": 50.0}]
+    assert item["events"][0] == {
+        "head": "ball_action",
+        "label": "PASS",
+        "gameTime": "1 - 00:01",
+        "position_ms": 1244,
+        "frame": 62,
+        "confidence": 0.934,
+        "confidence_score": 0.934,
+        "team": "left",
+    }
+    assert "team" not in item["events"][2]
+
+
+def test_what_is_written_as_osl_is_read_as_labels_and_as_predictions(tmp_path: Path) -> None:
+    write_osl(tmp_path, [PredictedGame(game(tmp_path), {1: EVENTS}, FPS)], classes=BALL_CLASSES, split="test")
+    dataset = open_dataset(tmp_path)
+    (found,) = dataset.split("test")
+    spots = labels_of(found, dataset.classes).spots
+    assert [(spot.position_ms, spot.label, spot.team) for spot in spots] == [
+        (1244, "PASS", "left"),
+        (1244, "HIGH PASS", "right"),
+        (3004, "OUT", None),
+    ]
+    predictions = read_results(tmp_path / "osl.json")["cup/final"]
+    assert [prediction.confidence for prediction in predictions] == [0.934, 0.51, 0.2]
+
+
+def test_halves_are_items_of_their_own(tmp_path: Path) -> None:
+    videos = tuple(Video(write_video(tmp_path / "game" / f"{half}_224p.mkv", 50), half) for half in (1, 2))
+    events = {1: EVENTS[:1], 2: EVENTS[1:2]}
+    predicted = PredictedGame(Game("game", videos, None), events, FPS)
+    write_exports(tmp_path, predicted)
+    write_osl(tmp_path, [predicted], classes=BALL_CLASSES)
+    assert "PASS left" in (tmp_path / "1_224p.srt").read_text()
+    assert "HIGH PASS right" in (tmp_path / "2_224p.srt").read_text()
+    data = json.loads((tmp_path / "osl.json").read_text())["data"]
+    assert [item["id"] for item in data] == ["game/1_224p", "game/2_224p"]
+    assert [row["half"] for row in csv.DictReader(io.StringIO((tmp_path / "events.csv").read_text()))] == [
+        "1",
+        "2",
+    ]

@@ -1,0 +1,129 @@
+"""`bas submit`, `clips` and `render` on a fitted run, as a user types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from media import drop_packets
+from typer.testing import CliRunner
+
+from bas.cli import app
+from bas.config import load
+from bas.dataset import open_dataset, probe
+from bas.errors import DataError, MissingError
+from bas.heads.lessons import Place
+from bas.heads.run import fit
+from bas.heads.submit import check_zip, submit_run
+
+_SETS = ("fit.epochs=1", "fit.samples=64", "fit.batch=32", "extract.grid=[2,3]", "extract.segment_seconds=4")
+
+
+@pytest.fixture(scope="module")
+def run(matches: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A run in a folder where the commands' defaults find everything."""
+    folder = tmp_path_factory.mktemp("home")
+    before = Path.cwd()
+    os.chdir(folder)
+    (folder / "data").symlink_to(matches)
+    settings = load("heads", head="netvlad", preset="tiny", sets=_SETS)
+    yield fit(settings, Place(Path("data"), Path("features"), Path("runs"), "cpu", "auto"))
+    os.chdir(before)
+
+
+def bas(*arguments: str) -> str:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.output
+
+
+def submit(run: Path, **changes: str) -> Path:
+    places = {"data": Path("data"), "features": Path("features"), "device": "cpu"}
+    return submit_run(run, **{**places, "split": "test", **changes})  # type: ignore[arg-type]
+
+
+def test_a_submission_is_predicted_packed_checked_and_scored(run: Path) -> None:
+    told = bas("submit", str(run), "--split", "test")
+    assert "1 matches of test" in told
+    assert "mAP@1" in told
+    (game,) = open_dataset(Path("data"), video="224p").split("test")
+    with zipfile.ZipFile(run / "submission-test.zip") as archive:
+        assert archive.namelist() == [f"{game.id}/results_spotting.json"]
+    assert "predicts" not in bas("submit", str(run), "--split", "test")
+    assert "nothing wrong" in bas("submit", "--check", str(run / "submission-test.zip"), "--split", "test")
+    with pytest.raises(DataError, match="1 of 1 games are missing"):
+        check_zip(run / "submission-test.zip", data=Path("data"), split="valid")
+
+
+def test_spoiled_predictions_give_no_zip(run: Path) -> None:
+    submit(run)
+    (game,) = open_dataset(Path("data"), video="224p").split("test")
+    results = run / "predictions" / "test" / game.id / "results_spotting.json"
+    whole = results.read_text()
+    document = json.loads(whole)
+    document["predictions"][0]["half"] = "2"
+    results.write_text(json.dumps(document))
+    with pytest.raises(DataError, match="half '2', but the game has half 1 alone"):
+        submit_run(
+            run,
+            data=Path("data"),
+            features=Path("features"),
+            split="test",
+            device="cpu",
+            out=Path("bad.zip"),
+        )
+    assert not Path("bad.zip").exists()
+    results.write_text(whole)
+
+
+def test_eval_and_predict_leave_files_for_other_programs(run: Path) -> None:
+    bas("eval", "--run", str(run))
+    (game,) = open_dataset(Path("data"), video="224p").split("test")
+    folder = run / "predictions" / "test"
+    assert {path.name for path in (folder / game.id).iterdir()} >= {"events.csv", "224p.srt", "scores.h5"}
+    bas("predict", str(game.videos[0].path), "--model", str(run), "--out", "spots")
+    scored, alone = (json.loads((f / "osl.json").read_text())["data"][0] for f in (folder, Path("spots")))
+    assert scored["events"] == alone["events"]
+    assert (folder / scored["inputs"][0]["path"]).resolve() == game.videos[0].path.resolve()
+
+
+def test_clips_of_detections_and_of_mistakes(run: Path) -> None:
+    submit(run)
+    (results,) = (run / "predictions" / "test").rglob("results_spotting.json")
+    confidences = sorted(float(p["confidence"]) for p in json.loads(results.read_text())["predictions"])
+    told = bas("clips", str(run), "--confidence", str(confidences[-3]), "--out", "clips")
+    clips = list(Path("clips").rglob("*.mp4"))
+    assert "3 clips in clips" in told
+    assert len(clips) == 3
+    assert all(1 <= len(probe(path).pts) <= 151 for path in clips)
+    bas("clips", str(run), "--mistakes", "4")
+    names = [path.name for path in (run / "mistakes").rglob("*.mp4")]
+    assert len(names) == 4
+    assert all(" miss " in name or " false alarm " in name for name in names)
+
+
+def test_a_video_is_rendered_with_the_labels_beside_it(run: Path) -> None:
+    (game,) = open_dataset(Path("data"), video="224p").split("test")
+    video = drop_packets(game.videos[0].path, Path("match") / "224p.mp4", keep=lambda number: number < 50)
+    assert game.labels is not None
+    (video.parent / "Labels-ball.json").write_bytes(game.labels.read_bytes())
+    bas("render", str(video), "--model", str(run))
+    rendered = probe(video.with_suffix(".spots") / "rendered" / "224p.mp4")
+    assert len(rendered.pts) == len(probe(video).pts)
+
+
+def test_a_video_needs_a_model_and_mistakes_need_labels(run: Path) -> None:
+    (game,) = open_dataset(Path("data"), video="224p").split("test")
+    video = Path("bare.mp4")
+    video.write_bytes(game.videos[0].path.read_bytes())
+    for arguments, words in (
+        (("clips", str(video)), "name the model that is to read it with --model"),
+        (("clips", str(video), "--model", str(run), "--mistakes", "3"), "has no labels"),
+    ):
+        result = CliRunner().invoke(app, arguments)
+        assert isinstance(result.exception, MissingError)
+        assert words in str(result.exception)

@@ -1,0 +1,116 @@
+"""A stand-in for Hugging Face on this machine: one repository, with ranges, and faults on demand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+REPOSITORY = "SoccerNet/SN-BAS-2025"
+_COMMIT = "c" * 40
+
+
+class Hub:
+    """What the server holds and does, and what it was asked for."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self.files = dict(files)
+        self.address = ""
+        self.status = 200
+        """Of every answer; another than 200 refuses."""
+        self.cut_after: int | None = None
+        """Bytes after which the next answers break off."""
+        self.hang = False
+        """Where an answer would break off, hold on for ever instead."""
+        self.falsify = False
+        """Send other bytes of the same length."""
+        self.ranges: list[int] = []
+        """First byte of every file that was asked for."""
+
+
+@contextmanager
+def serve(files: Mapping[str, bytes]) -> Iterator[Hub]:
+    """A hub at work."""
+    hub = Hub(files)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self) -> None:
+            self._answer(body=False)
+
+        def do_GET(self) -> None:
+            self._answer(body=True)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+        def _answer(self, *, body: bool) -> None:
+            if hub.status != 200:
+                self._send(hub.status, b'{"error": "no"}', {}, body=body)
+            elif self.path.startswith(f"/api/datasets/{REPOSITORY}"):
+                self._send(200, _listing(hub, self.path), {"Content-Type": "application/json"}, body=body)
+            else:
+                name = self.path.split("?")[0].rpartition("/")[2]
+                if name in hub.files:
+                    self._send_file(hub.files[name], body=body)
+                else:
+                    self._send(404, b"{}", {"X-Error-Code": "EntryNotFound"}, body=body)
+
+        def _send_file(self, content: bytes, *, body: bool) -> None:
+            first = int(m[1]) if (m := re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))) else 0
+            headers = {
+                "ETag": f'"{hashlib.sha256(content).hexdigest()}"',
+                "X-Repo-Commit": _COMMIT,
+                "Accept-Ranges": "bytes",
+            }
+            if body:
+                hub.ranges.append(first)
+            if first:
+                headers["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
+            sent = bytes(len(content)) if hub.falsify else content
+            self._send(206 if first else 200, sent[first:], headers, body=body)
+
+        def _send(self, status: int, content: bytes, headers: Mapping[str, str], *, body: bool) -> None:
+            self.send_response(status)
+            for key, value in {**headers, "Content-Length": str(len(content))}.items():
+                self.send_header(key, value)
+            self.end_headers()
+            if not body:
+                return
+            if hub.cut_after is not None and len(content) > hub.cut_after:
+                self.wfile.write(content[: hub.cut_after])
+                self.wfile.flush()
+                while hub.hang:
+                    time.sleep(0.05)
+                self.connection.close()
+                self.close_connection = True
+                return
+            self.wfile.write(content)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    hub.address = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _listing(hub: Hub, path: str) -> bytes:
+    if "/tree/" in path:
+        entries = [
+            {"type": "file", "path": name, "size": len(content), "oid": "0" * 40}
+            for name, content in hub.files.items()
+        ]
+        return json.dumps(entries).encode()
+    siblings = [{"rfilename": name} for name in hub.files]
+    return json.dumps({"id": REPOSITORY, "sha": _COMMIT, "siblings": siblings, "tags": []}).encode()
