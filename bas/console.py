@@ -73,6 +73,9 @@ def progress(what: str, total: int, *, unit: str) -> Iterator[Advance]:
     def rate() -> float:
         return done / max(time.monotonic() - started, 1e-9)
 
+    def speed() -> str:
+        return f"{rate():.0f} {unit}/s" if rate() >= 10 else f"{rate():.2g} {unit}/s"
+
     if _log.is_terminal:
         columns = (
             TextColumn("{task.description}"),
@@ -88,7 +91,7 @@ def progress(what: str, total: int, *, unit: str) -> Iterator[Advance]:
             def advance(steps: int = 1, *, note: str = "") -> None:
                 nonlocal done
                 done += steps
-                bar.update(task, completed=done, rate=f"{rate():.0f} {unit}/s", note=escape(note))
+                bar.update(task, completed=done, rate=speed(), note=escape(note))
 
             yield advance
         return
@@ -101,6 +104,6 @@ def progress(what: str, total: int, *, unit: str) -> Iterator[Advance]:
         if time.monotonic() - spoken >= _LINE_SECONDS:
             spoken = time.monotonic()
             left = (total - done) / rate()
-            say(f"{what}: {done}/{total} {unit}, {rate():.0f} {unit}/s, {left:.0f} s left {note}".rstrip())
+            say(f"{what}: {done}/{total} {unit}, {speed()}, {left:.0f} s left {note}".rstrip())
 
     yield advance_plainly

@@ -25,7 +25,7 @@ from bas.errors import (
     RunFailedError,
     SettingsError,
 )
-from bas.extract.cache import FeatureCache, open_cache
+from bas.extract.cache import FeatureCache, open_cache, verify
 from bas.extract.decode import Decoder
 from bas.extract.encoder import Encoder, FrozenEncoder
 from bas.extract.fingerprint import Fingerprint, cache_path, fingerprint_of
@@ -125,7 +125,8 @@ def cached_rows(
 ) -> dict[Path, FeatureCache]:
     """The rows of every video of `games`, by its path; those that lack are extracted first.
 
-    What is there is held against its video by size alone: `extract` and `bas doctor` read all.
+    Every row that is there is held against its hash, and damaged ones are made anew; the video is held
+    against the cache by its size alone, while `extract` and `bas doctor` read all of it.
 
     Raises:
         MissingError, DataError: some videos cannot be read, or not as the settings want them.
@@ -153,13 +154,16 @@ def cached_rows(
 def caches(
     games: Sequence[Game], settings: ExtractSettings, *, features: Path, training: Sequence[Game] = ()
 ) -> dict[Path, FeatureCache]:
-    """The rows that are there already, by the path of their video; those of a replaced video are not."""
+    """The rows that are there and sound, by the path of their video; those of a replaced video are not."""
     encoder = build_encoder(settings, features=features, training=training)
     fingerprint = fingerprint_of(settings, weights=weights_digest(encoder))
     found = {}
     for game, video in _videos(games):
         try:
-            opened = open_cache(cache_path(features, fingerprint, game, video), fingerprint=fingerprint)
+            path = cache_path(features, fingerprint, game, video)
+            opened = open_cache(path, fingerprint=fingerprint)
+            if verify(path):
+                continue
         except (MissingError, DataError):  # `extract` says what is wrong, and mends it
             continue
         if video.path.exists() and video.path.stat().st_size == opened.video.bytes:

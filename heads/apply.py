@@ -15,6 +15,7 @@ from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import slide
 from bas.evaluate.run import evaluate_model, labels_of_games, write_game
 from bas.evaluate.score import Evaluation
+from bas.evaluate.tolerance import parse_tolerance, tolerance_name
 from bas.extract.cache import FeatureCache
 from bas.extract.decode import Decoder
 from bas.extract.run import cached_rows
@@ -44,11 +45,13 @@ def evaluate_run(
     Args:
         run: folder of a finished run, or of a model.
         out: takes `<game>/results_spotting.json` and the dense scores; `predictions/<split>` in the run by default.
-        json: takes the report; `report.json` beside the predictions by default.
+        json: takes the report; by default `report.json` beside the predictions, with another tolerance
+            `report-2.json` and so on.
 
     Raises:
         MissingError, DataError: the model, a match, its labels or a video is not there, or wrong.
     """
+    seconds = parse_tolerance(tolerance)
     model = load_stacker(run, device=device)
     dataset = open_dataset(data, video=model.settings.extract.video)
     games = dataset.split(split)
@@ -57,6 +60,7 @@ def evaluate_run(
     console.say(f"{run} on {len(games)} {split} matches of {data}; rows in {features}, on {device}.")
     caches = model_rows(model, games, features=features, decoder=decoder)
     out = out or run / "predictions" / split
+    name = "report" if seconds == (1.0,) else f"report-{tolerance_name(seconds).replace(',', '-')}"
     return evaluate_model(
         model,
         with_rows(games, caches),
@@ -65,8 +69,8 @@ def evaluate_run(
         out=out,
         tolerance=tolerance,
         split=split,
-        json=json or out / "report.json",
-        html=out / "report.html",
+        json=json or out / f"{name}.json",
+        html=out / f"{name}.html",
         title=f"{run.name} on {split}",
         training=history_of(run),
     )

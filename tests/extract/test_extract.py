@@ -136,6 +136,17 @@ def test_rows_that_lack_are_extracted_before_they_are_opened(
     assert list(rows) == [game.videos[0].path for game in games]
 
 
+def test_damaged_rows_are_made_anew_before_they_are_opened(settings: ExtractSettings, tmp_path: Path) -> None:
+    games, folder = [make_game(tmp_path)], tmp_path / "features"
+    (cache,) = cached_rows(games, settings, features=folder, device="cpu").values()
+    rows = np.array(cache.features)
+    with cache.path.open("r+b") as stream:
+        stream.seek(cache.header.offset + 500)
+        stream.write(b"12345678")
+    (mended,) = cached_rows(games, settings, features=folder, device="cpu").values()
+    assert np.array_equal(mended.features, rows)
+
+
 def test_a_damaged_segment_alone_is_computed_again(settings: ExtractSettings, tmp_path: Path) -> None:
     game = make_game(tmp_path, pictures=120)
     run([game], settings, tmp_path)
