@@ -185,7 +185,10 @@ def _names(labels: Any) -> tuple[str, ...]:
 
 def _id_of(path: str, *, source: str) -> str:
     """A game is named by its path without the suffix, and without SoccerNet's own names of whole games."""
-    named = PurePosixPath(path).with_suffix("")
+    whole = PurePosixPath(path)
+    if not whole.name:
+        raise DataError(f"{source} lists a video whose path is {path!r}. Write the path of the video there.")
+    named = whole.with_suffix("")
     if named.name in _WHOLE_GAME and len(named.parts) > 1:
         named = named.parent
     return game_id(str(named), source=source)

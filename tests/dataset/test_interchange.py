@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from matches import GAME, annotation, touch, write_labels
 from media import write_video
@@ -186,6 +186,9 @@ _json = st.recursive(
 
 
 @given(_json)
+@example({"path": ""})
+@example({"path": "."})
+@example({"path": "/"})
 def test_whatever_the_json_is_it_is_read_or_refused(content: Any) -> None:
     for form in (content, {"data": [content]}, {"videos": [content]}, [{"video": "a", "events": [content]}]):
         try:
