@@ -57,6 +57,10 @@ Tolerance = Annotated[
         help="Whole window in seconds: 1 is half a second to either side; or tight (1-5), loose (5-60)."
     ),
 ]
+Flip = Annotated[
+    bool,
+    typer.Option("--flip", help="Average the scores of the mirrored view too; its rows are extracted first."),
+]
 
 _DATA, _FEATURES, _RUNS = Path("data"), Path("features"), Path("runs")
 
@@ -224,6 +228,7 @@ def evaluate(
     ] = None,
     device: Device = "auto",
     decoder: Decoder = "auto",
+    flip: Flip = False,
 ) -> None:
     """Score a run, or anybody's predictions, exactly as the challenge does."""
     if predictions is not None:
@@ -246,7 +251,37 @@ def evaluate(
         json=json,
         device=_device(device),
         decoder=decoder,
+        flip=flip,
     )
+
+
+@app.command()
+def tune(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    data: Data = _DATA,
+    features: Features = _FEATURES,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Search post-processing on the validation matches, and store it with a run's model."""
+    from bas.heads.tuning import tune_run
+
+    tune_run(run, data=data, features=features, device=_device(device), decoder=decoder)
+
+
+@app.command()
+def merge(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run that results.")],
+    data: Data = _DATA,
+    features: Features = _FEATURES,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Average the scores of several runs, their weights tuned on the validation matches."""
+    from bas.heads.merge import merge as run
+
+    run(runs, out=out, data=data, features=features, device=_device(device), decoder=decoder)
 
 
 @app.command()
@@ -288,11 +323,12 @@ def predict(
     ] = None,
     device: Device = "auto",
     decoder: Decoder = "auto",
+    flip: Flip = False,
 ) -> None:
     """Spot the actions of one video: a table, SoccerNet JSON and CSV."""
     from bas.heads.apply import predict_video
 
-    predict_video(video, model, out=out, device=_device(device), decoder=decoder)
+    predict_video(video, model, out=out, device=_device(device), decoder=decoder, flip=flip)
 
 
 @app.command()

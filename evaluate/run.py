@@ -11,8 +11,9 @@ from bas.dataset import open_dataset
 from bas.errors import MissingError
 from bas.evaluate import report
 from bas.evaluate.dense import SCORES_FILE, write_scores
+from bas.evaluate.merge import Ensemble
 from bas.evaluate.peaks import actions_of, detections
-from bas.evaluate.predict import slide
+from bas.evaluate.predict import Rows, slide
 from bas.evaluate.score import Evaluation, score, score_documents
 from bas.evaluate.soccernet import (
     RESULTS_FILE,
@@ -23,7 +24,6 @@ from bas.evaluate.soccernet import (
     write_results,
 )
 from bas.evaluate.tolerance import Tolerance
-from bas.extract.cache import FeatureCache
 from bas.model import SpottingModel
 from bas.types import Detection, Game, Scores, Spot
 
@@ -54,9 +54,9 @@ def evaluate_predictions(
 
 
 def evaluate_model(
-    model: SpottingModel,
+    model: SpottingModel | Ensemble,
     games: Sequence[Game],
-    caches: Mapping[Path, FeatureCache],
+    caches: Mapping[Path, Rows],
     *,
     peaks: PeaksSettings,
     out: Path,
@@ -67,7 +67,7 @@ def evaluate_model(
     """Write the predictions of a model for some games, then score those files and print the tables.
 
     Args:
-        model: scores rows.
+        model: scores rows; or several.
         games: what to score; all must have labels.
         caches: rows by path of the video.
         peaks: how events come out of scores.
@@ -88,9 +88,9 @@ def evaluate_model(
 
 
 def write_predictions(
-    model: SpottingModel,
+    model: SpottingModel | Ensemble,
     games: Sequence[Game],
-    caches: Mapping[Path, FeatureCache],
+    caches: Mapping[Path, Rows],
     *,
     peaks: PeaksSettings,
     out: Path,

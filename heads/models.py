@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,28 @@ from torch import nn
 
 import bas
 from bas.config import parse
+from bas.config.settings import PeaksSettings
 from bas.errors import DataError, MissingError
+from bas.evaluate.search import Tuning
 from bas.extract.encoder import Encoder
 from bas.files import atomic_write, read_json, write_json
 from bas.heads.build import build_head
+from bas.heads.card import card
 from bas.heads.stacker import RowModel, Stacker
 from bas.heads.targets import task_of
 
-_FORMAT = 1
+FORMAT = 1
+MODEL_FILES = "model.safetensors", "config.json", "README.md"
+"""All that a model needs."""
 
 
 def write_model(
-    folder: Path, model: Stacker | RowModel, *, metrics: Mapping[str, Any], data: Mapping[str, Any]
+    folder: Path,
+    model: Stacker | RowModel,
+    *,
+    metrics: Mapping[str, Any],
+    data: Mapping[str, Any],
+    tuning: Tuning | None = None,
 ) -> None:
     """Write a model folder.
 
@@ -35,10 +44,11 @@ def write_model(
         model: encoder and head, or a head alone.
         metrics: how well it did on the validation matches, for the card.
         data: what it was trained on, for the card.
+        tuning: post-processing found on the validation matches, to be used instead of that of the settings.
     """
     atomic_write(folder / "model.safetensors", save_tensors(_tensors(model)))
     config = {
-        "format": _FORMAT,
+        "format": FORMAT,
         "bas": bas.__version__,
         "reads": "luma" if isinstance(model, Stacker) else "rows",
         "row_shape": list(model.head.row_shape),
@@ -47,8 +57,53 @@ def write_model(
         "metrics": dict(metrics),
         "data": dict(data),
     }
-    write_json(folder / "config.json", config)
-    atomic_write(folder / "README.md", _card(config).encode())
+    write_config(folder, config if tuning is None else tuned(config, tuning))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What config.json says, of a model or of several merged.
+
+    Raises:
+        MissingError: the folder holds no model.
+        DataError: it is of another format.
+    """
+    source = folder / "config.json"
+    if not source.is_file():
+        raise MissingError(f"{folder} holds no config.json: it is no model, or its run is not finished.")
+    match read_json(source):
+        case {"format": found, "settings": dict(), "classes": [*_]} as config if found == FORMAT:
+            return dict(config)
+        case _:
+            raise DataError(
+                f"{source} is not that of a model of format {FORMAT}: update bas, or copy it again."
+            )
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write config.json and the card; one that was there is replaced whole."""
+    write_json(folder / "config.json", dict(config))
+    atomic_write(folder / "README.md", card(config).encode())
+
+
+def tuned(config: Mapping[str, Any], tuning: Tuning) -> dict[str, Any]:
+    """A model's config.json with post-processing that was found, what was there before, and the gain."""
+    return {
+        **config,
+        "settings": {**config["settings"], "peaks": tuning.after.model_dump(mode="json")},
+        "tuning": {
+            "games": list(tuning.games),
+            "mAP@1 before": tuning.mean_before,
+            "mAP@1 tuned": tuning.mean_tuned,
+            "mAP@1": tuning.mean_after,
+            "before": tuning.before.model_dump(mode="json"),
+        },
+    }
+
+
+def untuned_peaks(config: Mapping[str, Any]) -> PeaksSettings | None:
+    """The post-processing before any was found; None where none was."""
+    tuning = config.get("tuning")
+    return None if tuning is None else PeaksSettings.model_validate(tuning["before"])
 
 
 def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker | RowModel:
@@ -68,31 +123,25 @@ def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker | RowModel
             f"{folder} holds no model.safetensors: it is no model, or its run is not finished. Give the folder "
             "of a finished run."
         )
-    model = _empty_model(folder)
+    config = read_config(folder)
+    model = _empty_model(config, source=str(folder / "config.json"))
     try:
         model.load_state_dict(load_tensors((folder / "model.safetensors").read_bytes()))
     except (SafetensorError, RuntimeError) as error:
         raise DataError(f"{folder}/model.safetensors does not fit its config.json: {error}.") from error
     model.folder = folder
+    model.untuned = untuned_peaks(config)
     return model.to(device).eval()
 
 
-def _empty_model(folder: Path) -> Stacker | RowModel:
+def _empty_model(config: Mapping[str, Any], *, source: str) -> Stacker | RowModel:
     """What config.json describes, with drawn weights."""
-    source = folder / "config.json"
-    match read_json(source):
-        case {
-            "format": found,
-            "settings": dict(values),
-            "classes": [*names],
-            "reads": "luma" | "rows" as reads,
-            "row_shape": [int(channels), int(height), int(width)],
-        } if found == _FORMAT:
-            settings, classes = parse(values, source=str(source)), tuple(map(str, names))
+    match config:
+        case {"reads": "luma" | "rows" as reads, "row_shape": [int(channels), int(height), int(width)]}:
+            settings = parse(config["settings"], source=source)
+            classes = tuple(map(str, config["classes"]))
         case _:
-            raise DataError(
-                f"{source} is not that of a model of format {_FORMAT}: update bas, or copy it again."
-            )
+            raise DataError(f"{source} is not that of one model: update bas, or copy it again.")
     actions = len(classes) if settings.fit.teams == "none" else len(classes) // 2
     head = build_head(
         settings.head,
@@ -107,38 +156,3 @@ def _empty_model(folder: Path) -> Stacker | RowModel:
 
 def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:
     return {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-
-
-def _card(config: Mapping[str, Any]) -> str:
-    extract, peaks = config["settings"]["extract"], config["settings"]["peaks"]
-    channels, height, width = config["row_shape"]
-    if config["reads"] == "luma":
-        use = "Predict on any video: `bas predict match.mp4 --model THIS_FOLDER`."
-        encoder = (
-            f"{extract['encoder']}, pictures of {extract['width']} x {extract['height']}, a row every "
-            f"{extract['hop']} ticks at {extract['clock']} a second, grid {height}x{width}"
-        )
-    else:
-        use = "It reads vectors of another network: `bas.load_model(THIS_FOLDER)`, then (batch, rows, channels)."
-        encoder = f"none; {channels} values a row, a row every {extract['hop']} ticks at {extract['clock']} a second"
-    return "\n".join(
-        [
-            "# A ball action spotting model",
-            "",
-            f"Made with bas {config['bas']}. {use}",
-            "",
-            f"- **Encoder**: {encoder}",
-            f"- **Head**: {config['settings']['head']['kind']}",
-            f"- **Classes**: {', '.join(config['classes'])}",
-            (
-                f"- **Post-processing**: Gaussian of {peaks['sigma']} ticks, peaks from {peaks['height']}, "
-                f"at least {peaks['distance']} ticks apart"
-            ),
-            *(f"- **{key}**: {value}" for key, value in {**config["data"], **config["metrics"]}.items()),
-            "",
-            "```json",
-            json.dumps(config["settings"], indent=1),
-            "```",
-            "",
-        ]
-    )

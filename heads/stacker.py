@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bas.config import Pipeline
+from bas.config.settings import PeaksSettings
 from bas.extract.encoder import Encoder
 from bas.extract.stacks import Canvas
 from bas.heads.head import Head, Rows, WindowHead
@@ -41,6 +42,8 @@ class SpottingModule(nn.Module):
 
     folder: Path | None = None
     """Where the model was loaded from."""
+    untuned: PeaksSettings | None = None
+    """The post-processing that was there before one was found on the validation matches; None: none was."""
 
     def __init__(self, head: Head, *, settings: Pipeline, classes: tuple[str, ...]) -> None:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -241,15 +242,46 @@ class FitSettings(Settings):
     """Alpha of the Beta distribution of mixup's share; 0 mixes nothing."""
 
 
-class PeaksSettings(Settings):
-    """From dense scores to events."""
+class EventSettings(Settings):
+    """How the events of a class come out of its dense scores."""
 
+    method: Literal["peaks", "hard", "linear", "quadratic"] = "peaks"
+    """peaks: local maxima; else every tick, in order of score: what is nearer than `distance` is dropped (hard), or
+    its score multiplied by the share of `distance` that lies between (linear), or by its square (quadratic)."""
     sigma: float = Field(3.0, ge=0)
     """Ticks of the Gaussian that smooths the scores."""
     height: float = Field(0.02, ge=0, le=1)
     """Smallest smoothed score of an event."""
     distance: int = Field(8, ge=1)
-    """Ticks between two events of a class, at least."""
+    """Ticks between two events of a class, at least; with linear and quadratic, how far one lowers others."""
+
+
+Knot = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
+
+
+class PeaksSettings(EventSettings):
+    """From dense scores to events."""
+
+    classes: dict[str, EventSettings] = {}
+    """Actions that differ from the others, by name; what one of them leaves out keeps its default."""
+    confidences: dict[str, tuple[Knot, ...]] = {}
+    """Of an action: smoothed scores and the confidences that are written for them, from 0, 0 to 1, 1, both rising;
+    between them they are interpolated."""
+
+    @field_validator("confidences")
+    @classmethod
+    def _rising(cls, value: dict[str, tuple[Knot, ...]]) -> dict[str, tuple[Knot, ...]]:
+        for action, knots in value.items():
+            rising = all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(knots))
+            if not rising or len(knots) < 2 or knots[0] != (0, 0) or knots[-1] != (1, 1):
+                raise ValueError(
+                    f"the knots of {action} do not rise from 0, 0 to 1, 1: ranking would be lost"
+                )
+        return value
+
+    def of(self, action: str) -> EventSettings:
+        """What holds for one action."""
+        return self.classes.get(action, self)
 
 
 class Pipeline(Settings):

@@ -17,9 +17,11 @@ _OPTIONS = {
     "extract": "--data --decoder --device --flip --out --plan --preset --set --shard --split",
     "fit-head": "--all-data --data --decoder --device --features --fold --out --preset --set",
     "import-weights": "--class --out --pool --raw --window-seconds",
+    "tune": "--data --decoder --device --features",
+    "merge": "--data --decoder --device --features --out",
     "compare": "--data --decoder --device --features --json --markdown --split --tolerance",
-    "eval": "--data --decoder --device --features --json --out --predictions --run --split --tolerance",
-    "predict": "--decoder --device --model --out",
+    "eval": "--data --decoder --device --features --flip --json --out --predictions --run --split --tolerance",
+    "predict": "--decoder --device --flip --model --out",
     "demo": "--device --out",
 }
 
