@@ -84,17 +84,20 @@ def tune(
     """
     peaks = peaks.model_copy(update={"confidences": {}})
     watched = {action: watch(labels, dense, action) for action in classes}
-    chosen = _choose(watched, peaks, fps=_rate(dense))
-    official = {action: _official(watched[action], peaks.of(action)) for action in classes}
+    current = {action: _plain(peaks.of(action)) for action in classes}
+    chosen = _choose(watched, current, fps=_rate(dense))
+    official = {action: _official(watched[action], current[action]) for action in classes}
     tuned = {action: _official(watched[action], chosen[action]) for action in classes}
     if sum(tuned.values()) <= sum(official.values()) + _EQUAL:
-        chosen, tuned = {action: peaks.of(action) for action in classes}, official
+        chosen, tuned = current, official
     knots = {action: knots_of(score_action(watched[action], chosen[action]).scores) for action in classes}
     spread = {action: _official(watched[action], chosen[action], knots[action]) for action in classes}
     taken = [action for action in classes if spread[action] > tuned[action] + _EQUAL]
     return Tuning(
         before=peaks,
-        after=_joined(chosen, {action: knots[action] for action in taken}),
+        after=(peaks if chosen == current else _joined(chosen)).model_copy(
+            update={"confidences": {action: knots[action] for action in taken}}
+        ),
         games=tuple(labels),
         rows=tuple(
             ActionGain(
@@ -141,25 +144,24 @@ def described(settings: EventSettings) -> str:
 
 
 def _choose(
-    watched: Mapping[str, Watched], peaks: PeaksSettings, *, fps: Fraction
+    watched: Mapping[str, Watched], current: Mapping[str, EventSettings], *, fps: Fraction
 ) -> dict[str, EventSettings]:
     """The settings of every action: the best over all of them, or its own where it gains by them."""
-    grid = _grid(peaks, fps)
+    grid = _grid(fps, height=min(settings.height for settings in current.values()))
     gains = np.zeros((1 + len(grid), len(watched)))  # the first: as before
     with console.progress("tuning", len(watched), unit="classes") as advance:
         for column, (action, seen) in enumerate(watched.items()):
             if seen.num_spots:
-                tried = [score_action(seen, settings).exact for settings in (peaks.of(action), *grid)]
+                tried = [score_action(seen, settings).exact for settings in (current[action], *grid)]
                 gains[:, column] = np.array(tried) - tried[0]
             advance(note=action)
     found = {}
     for action, row in zip(watched, _best_rows(gains).tolist(), strict=True):
-        settings = grid[row - 1] if row else _plain(peaks.of(action))
-        found[action] = _lowered(watched[action], settings)
+        found[action] = _lowered(watched[action], grid[row - 1] if row else current[action])
     return found
 
 
-def _grid(peaks: PeaksSettings, fps: Fraction) -> list[EventSettings]:
+def _grid(fps: Fraction, *, height: float) -> list[EventSettings]:
     """All that is tried, the plainest first."""
     tried = [("peaks", distance_s) for distance_s in _DISTANCES_S]
     tried += list(product(_SUPPRESSIONS, _DISTANCES_S[1:]))
@@ -168,7 +170,7 @@ def _grid(peaks: PeaksSettings, fps: Fraction) -> list[EventSettings]:
             {
                 "method": method,
                 "sigma": round(float(sigma_s * fps), 3),
-                "height": peaks.height,
+                "height": height,
                 "distance": max(1, round(distance_s * fps)),
             }
         )
@@ -199,12 +201,12 @@ def _official(seen: Watched, settings: EventSettings, knots: Sequence[Knot] = ()
     return score_action(seen, settings, knots).official
 
 
-def _joined(chosen: Mapping[str, EventSettings], knots: Mapping[str, tuple[Knot, ...]]) -> PeaksSettings:
+def _joined(chosen: Mapping[str, EventSettings]) -> PeaksSettings:
     """What most actions share stands for all, the others by name."""
     settings = list(chosen.values())
     common = max(settings, key=settings.count)
     own = {action: one for action, one in chosen.items() if one != common}
-    return PeaksSettings(**common.model_dump(), classes=own, confidences=dict(knots))
+    return PeaksSettings(**common.model_dump(), classes=own)
 
 
 def _plain(settings: EventSettings) -> EventSettings:

@@ -65,6 +65,7 @@ def _suppressed(
     from scipy.ndimage import maximum_filter1d
 
     reach = len(factors)
+    offsets = np.delete(np.arange(-reach, reach + 1), reach)
     ticks = np.flatnonzero((column >= height) & (column > 0))
     scores = column[ticks]
     taken = [Claims(ticks[:0], scores[:0])]
@@ -76,9 +77,8 @@ def _suppressed(
         first = np.diff(places[highest], prepend=-reach - 1) > reach
         chosen = highest[first]
         taken.append(Claims(ticks[chosen], scores[chosen]))
-        for distance, factor in enumerate(factors, start=1):
-            line[places[chosen] - distance] *= factor
-            line[places[chosen] + distance] *= factor
+        neighbors = places[chosen][:, None] + offsets
+        np.multiply.at(line, neighbors.ravel(), np.tile(factors[np.abs(offsets) - 1], len(chosen)))
         line[places[chosen]] = 0
         scores = line[places]
         left = (scores >= height) & (scores > 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
@@ -106,7 +106,7 @@ def _detected(half: WatchedHalf, settings: EventSettings, knots: Sequence[Knot])
     return timeline(nothing, written, num_classes=1).detections[0]
 
 
-@cache
+@lru_cache(maxsize=16)  # videos of one length and clock
 def _official_clock(num_ticks: int, fps: Fraction) -> Int64[np.ndarray, "ticks"]:
     """Frame at which the official scorer reads what is written for each tick."""
     positions_ms = np.array([position_of(tick, fps) for tick in range(num_ticks)], dtype=np.float64)

@@ -157,10 +157,12 @@ def _weigh(
     with console.progress("weights", _PICKS, unit="picks") as advance:
         for _ in range(_PICKS):
             tried = [picks + pick for pick in np.eye(len(members))]
-            scores = [_exact(_mean(members, one / one.sum()), labels, actions, peaks) for one in tried]
-            picks = tried[int(np.argmax(scores))]
-            if max(scores) > best_score + _EQUAL:
-                best_score, best = max(scores), (picks / picks.sum()).tolist()
+            shares = [(one / one.sum()).tolist() for one in tried]
+            scores = [_exact(_mean(members, one), labels, actions, peaks) for one in shares]
+            chosen = int(np.argmax(scores))
+            picks = tried[chosen]
+            if scores[chosen] > best_score + _EQUAL:
+                best_score, best = scores[chosen], shares[chosen]
             advance()
     return best
 

@@ -1,0 +1,163 @@
+"""The search: never worse where it looked, what it says is what is scored, equals stay as they are."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bas.clock import position_of
+from bas.config.settings import EventSettings, PeaksSettings
+from bas.evaluate.calibration import knots_of
+from bas.evaluate.peaks import confidences, detections
+from bas.evaluate.score import Evaluation, score_detections
+from bas.evaluate.search import Tuning, tune
+from bas.types import Scores, Spot
+
+_CLASSES = "PASS", "DRIVE"
+_FRAMES = 1500
+
+Matches = tuple[dict[str, tuple[Spot, ...]], dict[str, dict[int, Scores]]]
+
+
+@pytest.mark.parametrize(
+    ("fps", "columns"),
+    [
+        (Fraction(25), _CLASSES),
+        (Fraction(50), ("PASS-left", "PASS-right", "DRIVE-left", "DRIVE-right")),
+        (Fraction(30000, 1001), _CLASSES),
+    ],
+)
+def test_what_the_search_says_is_what_the_official_scorer_says(
+    fps: Fraction, columns: tuple[str, ...]
+) -> None:
+    labels, dense = _matches(0, fps=fps, columns=columns)
+    found = _tune(labels, dense)
+    assert found.mean_before == _score(labels, dense, found.before).mean_ap
+    assert found.mean_after == _score(labels, dense, found.after).mean_ap
+    raw = found.after.model_copy(update={"confidences": {}})
+    assert found.mean_tuned == _score(labels, dense, raw).mean_ap
+    assert [row.calibrated for row in found.rows] == [
+        row.ap for row in _score(labels, dense, found.after).rows
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_official_score_never_falls_where_it_was_tuned(seed: int) -> None:
+    found = _tune(*_matches(seed))
+    assert found.mean_before <= found.mean_tuned <= found.mean_after
+    assert all(row.tuned <= row.calibrated for row in found.rows)
+
+
+def test_the_same_matches_give_the_same_settings() -> None:
+    assert _tune(*_matches(3)) == _tune(*_matches(3))
+
+
+def test_perfect_scores_leave_the_settings_as_they_were() -> None:
+    labels, dense = _matches(0, noise=0, width=2)
+    found = _tune(labels, dense)
+    assert found.after == found.before == PeaksSettings()
+    assert found.mean_after == 1.0
+
+
+def test_settings_of_a_class_by_hand_are_where_the_search_begins() -> None:
+    peaks = PeaksSettings(classes={"DRIVE": EventSettings(sigma=1)})
+    labels, dense = _matches(0, noise=0, width=2)
+    assert tune(labels, dense, classes=_CLASSES, peaks=peaks).after == peaks
+
+
+def test_crowded_scores_are_spread() -> None:
+    """All within two of the 200 thresholds: apart only once they are spread."""
+    labels, dense = _matches(1)
+    crowded = {
+        game: {half: Scores(scores.values * np.float32(0.01), scores.classes, scores.fps)}
+        for game, halves in dense.items()
+        for half, scores in halves.items()
+    }
+    found = tune(labels, crowded, classes=_CLASSES, peaks=PeaksSettings(height=0.0002))
+    assert found.mean_after > found.mean_tuned + 0.05
+    exact = _score(labels, crowded, found.after).mean_ap_exact
+    assert found.mean_after == pytest.approx(exact, abs=0.02)
+
+
+@settings(max_examples=50)
+@given(
+    scores=st.lists(st.floats(0, 1, width=32), min_size=0, max_size=200),
+    new=st.lists(st.floats(0, 1, width=32), max_size=50, unique=True),
+)
+def test_spreading_keeps_the_ranking_and_stays_in_0_and_1(scores: list[float], new: list[float]) -> None:
+    knots = knots_of(np.array(scores))
+    PeaksSettings(confidences={"PASS": knots} if knots else {})  # which refuses what does not rise
+    spread = confidences(np.array(sorted(new)), knots)
+    assert np.all(np.diff(spread) >= 0)
+    assert np.all((spread >= 0) & (spread <= 1))
+
+
+def test_knots_that_do_not_rise_are_refused() -> None:
+    for knots in (((0, 0), (0.5, 0.7), (0.6, 0.7), (1, 1)), ((0.1, 0), (1, 1)), ((0, 0),)):
+        with pytest.raises(ValueError, match="do not rise from 0, 0 to 1, 1"):
+            PeaksSettings(confidences={"PASS": knots})
+
+
+def test_events_carry_the_settings_and_confidences_of_their_class() -> None:
+    values = np.zeros((100, 2), dtype=np.float32)
+    values[[20, 30], :] = [[0.4], [0.2]]
+    peaks = PeaksSettings(
+        sigma=0,
+        distance=12,
+        classes={"DRIVE": EventSettings(method="linear", sigma=0, distance=20)},
+        confidences={"DRIVE": ((0, 0), (0.4, 0.9), (1, 1))},
+    )
+    found = detections(Scores(values, _CLASSES, Fraction(25)), peaks)
+    assert [(d.frame, d.label) for d in found] == [(20, "PASS"), (20, "DRIVE"), (30, "DRIVE")]
+    np.testing.assert_allclose([d.score for d in found], [0.4, 0.9, 0.225], atol=1e-6)
+
+
+def _tune(labels: dict[str, tuple[Spot, ...]], dense: dict[str, dict[int, Scores]]) -> Tuning:
+    return tune(labels, dense, classes=_CLASSES, peaks=PeaksSettings())
+
+
+def _score(
+    labels: dict[str, tuple[Spot, ...]], dense: dict[str, dict[int, Scores]], peaks: PeaksSettings
+) -> Evaluation:
+    found = {
+        game: {half: detections(scores, peaks) for half, scores in halves.items()}
+        for game, halves in dense.items()
+    }
+    fps = next(iter(next(iter(dense.values())).values())).fps
+    return score_detections(labels, found, classes=_CLASSES, fps=fps)
+
+
+def _matches(
+    seed: int,
+    *,
+    fps: Fraction = Fraction(25),
+    columns: tuple[str, ...] = _CLASSES,
+    noise: float = 0.5,
+    width: float = 6,
+) -> Matches:
+    """Two games with bumps of different height near their spots, and others where there is none."""
+    random = np.random.default_rng(seed)
+    starts = np.arange(60, _FRAMES - 60, 120)
+    labels, dense = {}, {}
+    for game in ("A - B", "C - D"):
+        values, spots = np.zeros((_FRAMES, len(columns))), []
+        for column, name in enumerate(columns):
+            label, _, team = name.partition("-")
+            for frame in starts + random.integers(0, 40, len(starts)):
+                spots.append(Spot(position_of(int(frame), fps), label, team or None))
+                values[:, column] += _bump(frame, height=1 - noise * random.random(), width=width)
+            if noise:
+                for frame in random.integers(0, _FRAMES, 20):
+                    values[:, column] += _bump(frame, height=noise * random.random(), width=width)
+                values[:, column] *= 1 + 0.3 * random.standard_normal(_FRAMES)
+        labels[game] = tuple(spots)
+        dense[game] = {1: Scores(values.clip(0, 1).astype(np.float32), columns, fps)}
+    return labels, dense
+
+
+def _bump(frame: int, *, height: float, width: float) -> np.ndarray:
+    return np.asarray(height * np.exp(-0.5 * ((np.arange(_FRAMES) - frame) / width) ** 2))
