@@ -115,7 +115,7 @@ def tune(
 def show(tuning: Tuning) -> None:
     """Print what was found and what it gained, action by action."""
     table = console.table(
-        f"post-processing, {len(tuning.games)} validation games, mAP@1",
+        f"post-processing, validation games: {len(tuning.games)}, mAP@1",
         "class",
         "found",
         "ground truths",

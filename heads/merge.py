@@ -199,7 +199,7 @@ def _tell(
     actions: Sequence[str],
     peaks: PeaksSettings,
 ) -> None:
-    title = f"merged on {len(labels)} validation games, before post-processing is tuned"
+    title = f"merged, validation games: {len(labels)}, before post-processing is tuned"
     table = console.table(title, "run", "weight", "mAP@1 exact")
     for member, weight in zip(members, weights, strict=True):
         alone = _exact(_mean([member], [1.0]), labels, actions, peaks)

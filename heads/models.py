@@ -121,7 +121,7 @@ def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker | RowModel
     if not (folder / "model.safetensors").is_file():
         raise MissingError(
             f"{folder} holds no model.safetensors: it is no model, or its run is not finished. Give the folder "
-            "of a finished run."
+            "of a finished run; one that bas merge made has its models in members/."
         )
     config = read_config(folder)
     model = _empty_model(config, source=str(folder / "config.json"))
