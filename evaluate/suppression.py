@@ -74,8 +74,8 @@ def _suppressed(
         line = np.zeros(places[-1] + reach + 1)
         line[places] = scores
         highest = np.flatnonzero(scores == maximum_filter1d(line, 2 * reach + 1, mode="constant")[places])
-        first = np.diff(places[highest], prepend=-reach - 1) > reach
-        chosen = highest[first]
+        before = line[places[highest][:, None] - np.arange(1, reach + 1)]
+        chosen = highest[(before < scores[highest, None]).all(axis=1)]
         taken.append(Claims(ticks[chosen], scores[chosen]))
         neighbors = places[chosen][:, None] + offsets
         np.multiply.at(line, neighbors.ravel(), np.tile(factors[np.abs(offsets) - 1], len(chosen)))

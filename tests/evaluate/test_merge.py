@@ -7,11 +7,13 @@ from fractions import Fraction
 
 import numpy as np
 
+from bas.config.settings import PeaksSettings
 from bas.evaluate.merge import Ensemble, mean_scores, mirrored_back
 from bas.evaluate.predict import BothViews, slide
+from bas.evaluate.weights import Dense, weigh
 from bas.extract.cache import FeatureCache
 from bas.model import SpottingModel
-from bas.types import Scores
+from bas.types import Scores, Spot
 
 
 def _scores(column: list[float], fps: int = 25) -> Scores:
@@ -71,3 +73,25 @@ def test_members_of_other_hops_are_averaged_tick_by_tick(
     merged = slide(ensemble, (every, third))
     assert ensemble.classes == merged.classes == reader.classes
     np.testing.assert_allclose(merged.values, (one.values + other.values) / 2, atol=1e-6)
+
+
+def test_members_that_know_different_things_share_the_weight_and_noise_gets_none() -> None:
+    frames = np.arange(100, 2000, 200)
+    labels = {"A - B": tuple(Spot(40 * int(frame) + 4, "PASS") for frame in frames)}
+    early, late, noise = _knows(frames[:5]), _knows(frames[5:]), _knows(frames + 60)
+    weights = weigh([early, late, noise], labels, ("PASS",), PeaksSettings())
+    assert weights[2] == 0
+    assert min(weights[:2]) > 0
+
+
+def test_members_that_say_the_same_weigh_the_same() -> None:
+    frames = np.arange(100, 2000, 200)
+    labels = {"A - B": tuple(Spot(40 * int(frame) + 4, "PASS") for frame in frames)}
+    one = _knows(frames[:5])
+    assert weigh([one, one], labels, ("PASS",), PeaksSettings()) == [0.5, 0.5]
+
+
+def _knows(frames: np.ndarray) -> Dense:
+    values = np.zeros((2100, 1), dtype=np.float32)
+    values[frames] = 1
+    return {"A - B": {1: Scores(values, ("PASS",), Fraction(25))}}
