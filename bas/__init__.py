@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from bas.evaluate.score import score
     from bas.extract.cache import open_cache
     from bas.heads.apply import predict
-    from bas.heads.models import load_model
+    from bas.heads.merged import load_model
 
 __version__ = "0.1.0"
 __all__ = ["load_model", "open_cache", "predict", "score"]
 
 _HOMES = {
-    "load_model": "bas.heads.models",
+    "load_model": "bas.heads.merged",
     "open_cache": "bas.extract.cache",
     "predict": "bas.heads.apply",
     "score": "bas.evaluate.score",

@@ -57,6 +57,10 @@ Tolerance = Annotated[
         help="Whole window in seconds: 1 is half a second to either side; or tight (1-5), loose (5-60)."
     ),
 ]
+Flip = Annotated[
+    bool,
+    typer.Option("--flip", help="Average the scores of the mirrored view too; its rows are extracted first."),
+]
 
 Watched = Annotated[Path, typer.Argument(metavar="RUN|VIDEO", help="Folder of a run, or any video.")]
 Model = Annotated[Path | None, typer.Option(help="Folder of the run or model that reads VIDEO.")]
@@ -297,6 +301,7 @@ def evaluate(
     ] = None,
     device: Device = "auto",
     decoder: Decoder = "auto",
+    flip: Flip = False,
 ) -> None:
     """Score a run, or anybody's predictions, exactly as the challenge does."""
     if predictions is not None:
@@ -318,6 +323,7 @@ def evaluate(
         json=json,
         device=_device(device),
         decoder=decoder,
+        flip=flip,
     )
 
 
@@ -325,19 +331,32 @@ def evaluate(
 def tune(
     run: Annotated[
         Path | None,
-        typer.Option(help="Folder of a run or a model; else the newest finished run in $BAS_RUNS or runs."),
+        typer.Argument(help="Folder of a finished run; else the newest finished run in $BAS_RUNS or runs."),
     ] = None,
     data: Data = _DATA,
     features: Features = _FEATURES,
     device: Device = "auto",
     decoder: Decoder = "auto",
 ) -> None:
-    """Choose how a run's scores become events, on the validation matches, and keep it with the model."""
-    from bas.heads.tune import tune as tune_run
-    from bas.runs import newest_finished
+    """Search post-processing on the validation matches, and store it with a run's model."""
+    from bas.heads.tuning import tune_run
 
-    folder = run or newest_finished(Path(os.environ.get("BAS_RUNS", _RUNS)))
-    tune_run(folder, data=data, features=features, device=_device(device), decoder=decoder)
+    tune_run(run or _newest(), data=data, features=features, device=_device(device), decoder=decoder)
+
+
+@app.command()
+def merge(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run that results.")],
+    data: Data = _DATA,
+    features: Features = _FEATURES,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Average the scores of several runs, their weights tuned on the validation matches."""
+    from bas.heads.merge import merge as run
+
+    run(runs, out=out, data=data, features=features, device=_device(device), decoder=decoder)
 
 
 @app.command()
@@ -379,11 +398,12 @@ def predict(
     ] = None,
     device: Device = "auto",
     decoder: Decoder = "auto",
+    flip: Flip = False,
 ) -> None:
     """Spot the actions of one video: a table, SoccerNet JSON, OSL JSON, CSV and subtitles."""
     from bas.heads.apply import predict_video
 
-    predict_video(video, model, out=out, device=_device(device), decoder=decoder)
+    predict_video(video, model, out=out, device=_device(device), decoder=decoder, flip=flip)
 
 
 @app.command()

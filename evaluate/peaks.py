@@ -1,96 +1,61 @@
-"""From dense scores to events: smooth, then take the peaks.
+"""From dense scores to events: smooth, take what stands out, and say how sure it is.
 
-The method and its defaults follow lRomul/ball-action-spotting (2023, first place): a Gaussian
-filter, then local maxima of a least height and distance, with the smoothed score as confidence.
+The defaults follow lRomul/ball-action-spotting (2023, first place): a Gaussian filter, then local
+maxima of a least height and distance, with the smoothed score as confidence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float64
 
-from bas.config.settings import ClassPeaksSettings, PeaksSettings
-from bas.evaluate.suppression import suppress
+from bas.config import Knot, PeaksSettings
+from bas.evaluate.suppression import claims
 from bas.types import Detection, Scores
 
-Method = Literal["peaks", "hard NMS", "soft NMS"]
-
-_MOST = 5000  # maxima of a video that suppression looks at, several times what a class has of actions
-_TEAM_ENDS = "-left", "-right"
+TEAM_ENDS = "-left", "-right"
+"""Of the names of score columns that speak of one team."""
 
 
 def detections(scores: Scores, settings: PeaksSettings) -> list[Detection]:
     """Events of one video, in time; a column named `PASS-left` gives events of a team."""
     found = []
-    smoothed: dict[float, Float[np.ndarray, "frames classes"]] = {}
-    for k, name in enumerate(scores.classes):
+    for name, column in zip(scores.classes, scores.values.T, strict=True):
         label, team = split_team(name)
-        own = settings.of(label)
-        if own.sigma not in smoothed:
-            smoothed[own.sigma] = smooth(scores.values, sigma=own.sigma)
-        frames, heights = events_of(smoothed[own.sigma][:, k], own, method=settings.method)
-        confidences = calibrate(heights, own.calibration)
-        found += [
-            Detection(frame, label, min(max(confidence, 0.0), 1.0), team)
-            for frame, confidence in zip(frames.tolist(), confidences.tolist(), strict=True)
-        ]
+        of_class = settings.of(label)
+        events = claims(smooth(column, sigma=of_class.sigma), of_class)
+        sure = confidences(events.scores, settings.confidences.get(label, ()))
+        for frame, confidence in zip(events.ticks.tolist(), sure.tolist(), strict=True):
+            found.append(Detection(frame, label, confidence, team))
     return sorted(found, key=lambda detection: detection.frame)
 
 
-def events_of(
-    column: Float[np.ndarray, "frames"], settings: ClassPeaksSettings, *, method: Method
-) -> tuple[Int64[np.ndarray, "events"], Float64[np.ndarray, "events"]]:
-    """Frames and heights of the events of a smoothed column, in time."""
-    if method == "peaks":
-        frames = _peaks(column, height=settings.height, distance=settings.distance)
-        return frames, column[frames].astype(np.float64)
-    maxima = _peaks(column, height=settings.height, distance=1)
-    if len(maxima) > _MOST:
-        maxima = np.sort(maxima[np.argsort(-column[maxima], kind="stable")[:_MOST]])
-    return suppress(
-        maxima,
-        column[maxima].astype(np.float64),
-        window=settings.distance,
-        least=settings.height,
-        soft=method == "soft NMS",
-    )
-
-
-def calibrate(
-    heights: Float64[np.ndarray, "events"], points: Sequence[tuple[float, float]]
-) -> Float64[np.ndarray, "events"]:
-    """Confidences of heights, along a rising line; without points they are the heights."""
-    if not points:
-        return heights
-    x, y = zip(*points, strict=True)
-    confidences: Float64[np.ndarray, "events"] = np.interp(heights, x, y)
-    return confidences
-
-
-def smooth(
-    values: Float[np.ndarray, "frames classes"], *, sigma: float
-) -> Float[np.ndarray, "frames classes"]:
-    """Gaussian filter over time, reflected at both ends and cut at four sigma; float64.
+def smooth(column: Float[np.ndarray, "frames"], *, sigma: float) -> Float64[np.ndarray, "frames"]:
+    """Gaussian filter over time, reflected at both ends and cut at four sigma.
 
     Args:
-        values: scores.
+        column: scores of one class.
         sigma: frames; 0 smooths nothing.
     """
     from scipy.ndimage import gaussian_filter1d
 
-    columns = np.ascontiguousarray(values.T, dtype=np.float64)  # a filter along contiguous time is faster
-    filtered: Float[np.ndarray, "classes frames"] = (
-        gaussian_filter1d(columns, sigma, axis=1) if sigma else columns
-    )
-    return filtered.T
+    values = column.astype(np.float64)
+    filtered: Float64[np.ndarray, "frames"] = gaussian_filter1d(values, sigma) if sigma else values
+    return filtered
+
+
+def confidences(scores: Float64[np.ndarray, "n"], knots: Sequence[Knot]) -> Float64[np.ndarray, "n"]:
+    """What is written for smoothed scores: they themselves, or spread by the knots of their action; in [0, 1]."""
+    found, written = np.array(knots or ((0, 0), (1, 1)), dtype=np.float64).T
+    spread: Float64[np.ndarray, "n"] = np.interp(scores, found, written)
+    return spread
 
 
 def split_team(name: str) -> tuple[str, str | None]:
     """Action and team of a score column: `PASS-left` is a pass of the left team."""
-    for end in _TEAM_ENDS:
+    for end in TEAM_ENDS:
         if name.endswith(end):
             return name.removesuffix(end), end[1:]
     return name, None
@@ -99,14 +64,3 @@ def split_team(name: str) -> tuple[str, str | None]:
 def actions_of(classes: Sequence[str]) -> tuple[str, ...]:
     """The vocabulary of score columns, without teams and each action once."""
     return tuple(dict.fromkeys(split_team(name)[0] for name in classes))
-
-
-def _peaks(
-    column: Float[np.ndarray, "frames"], *, height: float, distance: int
-) -> Int64[np.ndarray, "events"]:
-    """Frames of the local maxima, the first and the last frame among them."""
-    from scipy.signal import find_peaks
-
-    padded = np.pad(column, 1, constant_values=-1.0)  # a maximum needs a lower neighbor on both sides
-    frames, _ = find_peaks(padded, height=height, distance=distance)
-    return np.asarray(frames, np.int64) - 1

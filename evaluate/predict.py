@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float
 
+from bas.evaluate.merge import Ensemble, mean_scores, mirrored_back
 from bas.extract.cache import FeatureCache
 from bas.model import SpottingModel
 from bas.types import Scores
 
 
-def slide(model: SpottingModel, cache: FeatureCache) -> Scores:
-    """Score the rows of a video and interpolate linearly to every tick of its clock."""
-    rows = model.score_rows(cache.features, rate=cache.row_rate)
-    values = every_frame(rows, cache.valid, hop=cache.hop, num_frames=cache.num_frames)
-    return Scores(values, model.classes, cache.rate)
+@dataclass(frozen=True, slots=True)
+class BothViews:
+    """The rows of one video, and of its mirrored pictures."""
+
+    seen: FeatureCache
+    mirrored: FeatureCache
+
+
+Rows = FeatureCache | BothViews | tuple[FeatureCache | BothViews, ...]
+"""What a model reads of one video; an ensemble, one for each of its members."""
+
+
+def slide(model: SpottingModel | Ensemble, rows: Rows) -> Scores:
+    """Score every tick of a video: rows are interpolated linearly, views and members averaged."""
+    if isinstance(model, Ensemble):
+        assert isinstance(rows, tuple), "an ensemble reads rows of its own for every member"
+        parts = [slide(member, own) for member, own in zip(model.members, rows, strict=True)]
+        return mean_scores(parts, model.weights)
+    assert not isinstance(rows, tuple), "one model reads one kind of rows"
+    if isinstance(rows, BothViews):
+        views = slide(model, rows.seen), mirrored_back(slide(model, rows.mirrored))
+        return mean_scores(views, (0.5, 0.5))
+    values = every_frame(
+        model.score_rows(rows.features, rate=rows.row_rate),
+        rows.valid,
+        hop=rows.hop,
+        num_frames=rows.num_frames,
+    )
+    return Scores(values, model.classes, rows.rate)
 
 
 def every_frame(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bas import console, files
-from bas.config.settings import PeaksSettings
+from bas.config import PeaksSettings
 from bas.dataset import open_dataset
 from bas.errors import MissingError
 from bas.evaluate import report
@@ -15,10 +15,11 @@ from bas.evaluate.analysis import Analysis, analyze
 from bas.evaluate.dense import SCORES_FILE, read_scores, write_scores
 from bas.evaluate.details import details_document, show_details
 from bas.evaluate.exports import write_exports, write_osl
+from bas.evaluate.merge import Ensemble
 from bas.evaluate.osl import PredictedGame
 from bas.evaluate.page import Page, write_page
 from bas.evaluate.peaks import actions_of, detections
-from bas.evaluate.predict import slide
+from bas.evaluate.predict import Rows, slide
 from bas.evaluate.score import Evaluation, read_documents, score_documents
 from bas.evaluate.soccernet import (
     RESULTS_FILE,
@@ -29,7 +30,6 @@ from bas.evaluate.soccernet import (
     write_results,
 )
 from bas.evaluate.tolerance import Tolerance, tolerance_name
-from bas.extract.cache import FeatureCache
 from bas.model import SpottingModel
 from bas.types import Detection, Game, Scores, Spot
 
@@ -65,9 +65,9 @@ def evaluate_predictions(
 
 
 def evaluate_model(
-    model: SpottingModel,
+    model: SpottingModel | Ensemble,
     games: Sequence[Game],
-    caches: Mapping[Path, FeatureCache],
+    caches: Mapping[Path, Rows],
     *,
     peaks: PeaksSettings,
     out: Path,
@@ -81,7 +81,7 @@ def evaluate_model(
     """Write the predictions of a model for some games, then score those files and print the tables.
 
     Args:
-        model: scores rows.
+        model: scores rows; or several.
         games: what to score; all must have labels.
         caches: rows by path of the video.
         peaks: how events come out of scores.
@@ -110,9 +110,9 @@ def evaluate_model(
 
 
 def write_predictions(
-    model: SpottingModel,
+    model: SpottingModel | Ensemble,
     games: Sequence[Game],
-    caches: Mapping[Path, FeatureCache],
+    caches: Mapping[Path, Rows],
     *,
     peaks: PeaksSettings,
     out: Path,

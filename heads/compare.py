@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -13,16 +14,16 @@ from bas.dataset import open_dataset
 from bas.errors import SettingsError
 from bas.evaluate.bootstrap import BLOCK_SECONDS, FEWEST_BLOCKS, Interval, interval, resampled_mean_ap
 from bas.evaluate.peaks import actions_of, detections
-from bas.evaluate.predict import slide
+from bas.evaluate.predict import Rows, slide
 from bas.evaluate.run import labels_of_games
 from bas.evaluate.score import score_documents
 from bas.evaluate.soccernet import Prediction, predictions_of, results_document
 from bas.evaluate.tolerance import tolerance_name, window_text
-from bas.extract.cache import FeatureCache
 from bas.extract.decode import Decoder
 from bas.files import atomic_write, write_json
-from bas.heads.apply import load_stacker, model_rows, require_classes
 from bas.heads.material import with_rows
+from bas.heads.merged import MergedModel, Spotter, load_spotter
+from bas.heads.spot import model_rows, require_classes
 from bas.heads.stacker import Stacker
 from bas.runs import history_of
 from bas.types import Game
@@ -59,6 +60,16 @@ class Comparison:
     contestants: tuple[Contestant, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Predicted:
+    """What one run says of the games."""
+
+    predictions: Mapping[str, tuple[Prediction, ...]]
+    """As their files would hold them."""
+    num_frames: Mapping[str, int]
+    frames_per_second: float
+
+
 def compare(
     runs: Sequence[Path],
     *,
@@ -90,38 +101,37 @@ def compare(
     """
     if len(set(runs)) < len(runs):
         raise SettingsError(f"A run is named twice: {', '.join(map(str, runs))}. Name each once.")
-    models = [load_stacker(run, device=device) for run in runs]
+    models = [load_spotter(run, device=device) for run in runs]
     actions = _common_actions(runs, models)
     dataset = open_dataset(data, video=_common_video(runs, models))
     require_classes(models[0], dataset, run=runs[0])
     games = dataset.split(split)
     labels = labels_of_games(games)
-    predictions, rates = [], []
+    found = []
     for model in models:
         caches = model_rows(model, games, features=features, decoder=decoder)
         games = with_rows(games, caches)
-        found, frames_per_second = _predict(model, games, caches, actions)
-        predictions.append(found)
-        rates.append(frames_per_second)
+        found.append(_predict(model, games, caches, actions))
     labels = {game.id: labels[game.id] for game in games}
-    scored = [score_documents(labels, found, classes=actions, tolerance=tolerance) for found in predictions]
+    predictions = [one.predictions for one in found]
+    scored = [score_documents(labels, one, classes=actions, tolerance=tolerance) for one in predictions]
     resampled = resampled_mean_ap(
         labels, predictions, classes=actions, tolerance=tolerance, resamples=_RESAMPLES
     )
     contestants = tuple(
         Contestant(
             run=run,
-            head=model.settings.head.kind,
+            head="+".join(member.settings.head.kind for member in _members(model)),
             mean_ap=scored[i].mean_ap,
             interval=interval(resampled[i]),
-            parameters=sum(parameter.numel() for parameter in model.head.parameters()),
+            parameters=sum(p.numel() for member in _members(model) for p in member.head.parameters()),
             training_seconds=_training_seconds(run),
-            frames_per_second=rates[i],
+            frames_per_second=found[i].frames_per_second,
             difference=interval(resampled[i] - resampled[0]) if i else None,
         )
         for i, (run, model) in enumerate(zip(runs, models, strict=True))
     )
-    _warn_of_short_matches(models[0], games, caches)
+    _warn_of_short_matches(found[0].num_frames, rate=models[0].settings.extract.clock_rate)
     comparison = Comparison(split, tuple(labels), scored[0].tolerances, device, contestants)
     _tell(comparison, framerate=scored[0].framerate)
     if json is not None:
@@ -133,7 +143,7 @@ def compare(
     return comparison
 
 
-def _common_actions(runs: Sequence[Path], models: Sequence[Stacker]) -> tuple[str, ...]:
+def _common_actions(runs: Sequence[Path], models: Sequence[Spotter]) -> tuple[str, ...]:
     first, *others = (actions_of(model.classes) for model in models)
     for run, actions in zip(runs[1:], others, strict=True):
         if actions != first:
@@ -144,7 +154,7 @@ def _common_actions(runs: Sequence[Path], models: Sequence[Stacker]) -> tuple[st
     return first
 
 
-def _common_video(runs: Sequence[Path], models: Sequence[Stacker]) -> Literal["720p", "224p"]:
+def _common_video(runs: Sequence[Path], models: Sequence[Spotter]) -> Literal["720p", "224p"]:
     first, *others = (model.settings.extract.video for model in models)
     for run, video in zip(runs[1:], others, strict=True):
         if video != first:
@@ -155,37 +165,31 @@ def _common_video(runs: Sequence[Path], models: Sequence[Stacker]) -> Literal["7
 
 
 def _predict(
-    model: Stacker, games: Sequence[Game], caches: Mapping[Path, FeatureCache], actions: Sequence[str]
-) -> tuple[dict[str, tuple[Prediction, ...]], float]:
-    """Predictions as their files would hold them, and frames scored a second."""
-    frames, seconds, found = 0, 0.0, {}
-    for game in games:  # what is read or set up once is not timed
-        for video in game.videos:
-            detections(slide(model, caches[video.path]), model.settings.peaks)
+    model: Spotter, games: Sequence[Game], caches: Mapping[Path, Rows], actions: Sequence[str]
+) -> _Predicted:
+    seconds, num_frames, predictions = 0.0, {}, {}
+    slide(model, caches[games[0].videos[0].path])  # what is set up once is not timed
     for game in games:
         started = time.perf_counter()
         scores = {video.half: slide(model, caches[video.path]) for video in game.videos}
         events = {half: detections(of_half, model.settings.peaks) for half, of_half in scores.items()}
         seconds += time.perf_counter() - started
-        frames += sum(len(of_half.values) for of_half in scores.values())
+        num_frames[game.id] = sum(len(of_half.values) for of_half in scores.values())
         document = results_document(game.id, events, classes=actions, fps=model.settings.extract.clock_rate)
-        found[game.id] = predictions_of(document, source=game.id)
-    return found, frames / seconds
+        predictions[game.id] = predictions_of(document, source=game.id)
+    return _Predicted(predictions, num_frames, sum(num_frames.values()) / seconds)
 
 
-def _warn_of_short_matches(
-    model: Stacker, games: Sequence[Game], caches: Mapping[Path, FeatureCache]
-) -> None:
+def _members(model: Spotter) -> tuple[Stacker, ...]:
+    return model.members if isinstance(model, MergedModel) else (model,)
+
+
+def _warn_of_short_matches(num_frames: Mapping[str, int], *, rate: Fraction) -> None:
     """Intervals of a match of one or two blocks hardly move, and say nothing."""
-    rate = model.settings.extract.clock_rate
-    short = [
-        game.id
-        for game in games
-        if sum(caches[v.path].num_frames for v in game.videos) < FEWEST_BLOCKS * BLOCK_SECONDS * rate
-    ]
+    short = [game for game, frames in num_frames.items() if frames < FEWEST_BLOCKS * BLOCK_SECONDS * rate]
     if short:
         console.warn(
-            f"{len(short)} of {len(games)} matches are shorter than {FEWEST_BLOCKS} minutes: blocks of "
+            f"{len(short)} of {len(num_frames)} matches are shorter than {FEWEST_BLOCKS} minutes: blocks of "
             f"{BLOCK_SECONDS} s are too few to resample, and the intervals too narrow. {short[0]} is one."
         )
 

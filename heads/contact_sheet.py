@@ -14,11 +14,11 @@ from bas import console
 from bas.config import Pipeline
 from bas.dataset import open_dataset
 from bas.files import atomic_write
-from bas.heads.apply import load_stacker
 from bas.heads.clip_plan import ClipShape, clip_shape
 from bas.heads.clips import Slots
 from bas.heads.film import film, supply_of
 from bas.heads.lessons import Place
+from bas.heads.merged import load_stacker
 from bas.heads.processes import Processes
 from bas.heads.supply import Sample
 from bas.heads.targets import target_classes

@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from bas import console
 from bas.config import FinetuneSettings, Pipeline
 from bas.errors import RunFailedError, StoppedError
+from bas.evaluate.search import Tuning
 from bas.extract.precision import best_precision
 from bas.heads.fit import best_epoch
 from bas.heads.joint import JointModel
@@ -122,6 +123,10 @@ class Finetune:
         stacker = self._optimizer.average.module
         assert isinstance(stacker, Stacker)
         return stacker
+
+    def tune(self) -> Tuning | None:
+        """The post-processing that suits the kept weights best; None without validation."""
+        return None if self._validation is None else self._validation.tune(self.averaged, self._processes)
 
     def _resume(self) -> None:
         newest = self._processes.from_first(self._run.newest)

@@ -15,9 +15,9 @@ from bas.config import Pipeline, to_yaml
 from bas.dataset import Dataset, open_dataset
 from bas.errors import BasError, SettingsError
 from bas.evaluate.run import labels_of_games
+from bas.evaluate.search import show
 from bas.extract.stacks import canvas_of
 from bas.files import sha256_of
-from bas.heads.apply import load_stacker
 from bas.heads.build import build_head
 from bas.heads.clip_plan import ClipShape, clip_shape, span
 from bas.heads.film import FilmedVideo, film, supply_of
@@ -26,6 +26,7 @@ from bas.heads.joint import JointModel
 from bas.heads.joint_validation import JointValidation
 from bas.heads.lessons import Place
 from bas.heads.memory import expected_bytes
+from bas.heads.merged import load_stacker
 from bas.heads.models import write_model
 from bas.heads.processes import Processes, joined
 from bas.heads.stacker import Stacker
@@ -82,7 +83,10 @@ def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
                 f"run in {folder}, on {place.device}, {processes.world} process{'es' * (processes.world > 1)}.",
             )
             best = training.train(stop)
+            tuning = training.tune()
             if processes.first:
+                if tuning is not None:
+                    show(tuning)
                 write_model(
                     folder,
                     training.averaged,
@@ -95,6 +99,7 @@ def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
                         "training matches": len({item.game.id for item in learned}),
                         "validation matches": len({item.game.id for item in judged}),
                     },
+                    tuning=tuning,
                 )
                 run.mark("done")
     _say(processes, f"{folder} is finished. Next: bas eval --run {folder}")

@@ -18,7 +18,7 @@ from bas.extract.split import training_games
 from bas.heads.film import sound_games
 from bas.heads.lessons import Place
 from bas.heads.material import with_rows
-from bas.heads.models import load_model
+from bas.heads.models import load_single
 from bas.heads.run import fit_games, labeled_games
 from bas.types import Game
 
@@ -96,7 +96,7 @@ def _score_held(
     )
     scored: list[Game] = []
     for run, held in zip(runs, folds, strict=True):
-        model = load_model(run, device=place.device)
+        model = load_single(run, device=place.device)
         whole = with_rows(held, caches)
         write_predictions(model, whole, caches, peaks=settings.peaks, out=out)
         scored += whole

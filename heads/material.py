@@ -89,7 +89,7 @@ class Material:
     """Probability of drawing each row; but for `class_probability`, every video has the same share."""
 
 
-def with_rows(games: Sequence[Game], caches: Mapping[Path, FeatureCache]) -> tuple[Game, ...]:
+def with_rows(games: Sequence[Game], caches: Mapping[Path, object]) -> tuple[Game, ...]:
     """The games of which every video has rows; damaged ones may have been left out (`on_bad_video`).
 
     Raises:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -17,17 +15,26 @@ from torch import nn
 import bas
 from bas.config import PeaksSettings, Pipeline, parse
 from bas.errors import DataError, MissingError
+from bas.evaluate.search import Tuning
 from bas.extract.encoder import Encoder
 from bas.files import atomic_write, read_json, write_json
 from bas.heads.build import build_head
+from bas.heads.card import card
 from bas.heads.stacker import RowModel, Stacker
 from bas.heads.targets import task_of
 
-_FORMAT = 1
+FORMAT = 1
+MODEL_FILES = "model.safetensors", "config.json", "README.md"
+"""All that a model needs."""
 
 
 def write_model(
-    folder: Path, model: Stacker | RowModel, *, metrics: Mapping[str, Any], data: Mapping[str, Any]
+    folder: Path,
+    model: Stacker | RowModel,
+    *,
+    metrics: Mapping[str, Any],
+    data: Mapping[str, Any],
+    tuning: Tuning | None = None,
 ) -> None:
     """Write a model folder.
 
@@ -36,10 +43,11 @@ def write_model(
         model: encoder and head, or a head alone.
         metrics: how well it did on the validation matches, for the card.
         data: what it was trained on, for the card.
+        tuning: post-processing found on the validation matches, to be used instead of that of the settings.
     """
     atomic_write(folder / "model.safetensors", save_tensors(_tensors(model)))
     config = {
-        "format": _FORMAT,
+        "format": FORMAT,
         "bas": bas.__version__,
         "reads": "luma" if isinstance(model, Stacker) else "rows",
         "row_shape": list(model.head.row_shape),
@@ -48,144 +56,107 @@ def write_model(
         "metrics": dict(metrics),
         "data": dict(data),
     }
-    write_json(folder / "config.json", config)
-    atomic_write(folder / "README.md", _card(config).encode())
+    write_config(folder, config if tuning is None else tuned(config, tuning))
 
 
-def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker | RowModel:
-    """The model in a run or model folder, ready to predict.
+def read_config(folder: Path) -> dict[str, Any]:
+    """What config.json says, of a model or of several merged.
 
-    Its `settings` say what it reads, its `classes` what it says; it is a `SpottingModel`, and a
-    module. A `Stacker` takes luma in [0, 1] as (batch, ticks, height, width), ticks being `ticks`; a
-    `RowModel`, which some imported weights are, takes vectors as (batch, rows, channels).
+    Raises:
+        MissingError: the folder holds no model.
+        DataError: it is of another format.
+    """
+    source = folder / "config.json"
+    if not source.is_file():
+        raise MissingError(f"{folder} holds no config.json: it is no model, or its run is not finished.")
+    match read_json(source):
+        case {"format": found, "settings": dict(), "classes": [*_]} as config if found == FORMAT:
+            return dict(config)
+        case _:
+            raise DataError(
+                f"{source} is not that of a model of format {FORMAT}: update bas, or copy it again."
+            )
+
+
+def settings_of(folder: str | Path) -> Pipeline:
+    """Settings of the model in a folder; its weights are not read. Raises as `read_config`."""
+    return parse(read_config(Path(folder))["settings"], source=f"{folder}/config.json")
+
+
+def classes_of(folder: str | Path) -> tuple[str, ...]:
+    """Names of the scores of the model in a folder; raises as `read_config`."""
+    return tuple(map(str, read_config(Path(folder))["classes"]))
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write config.json and the card; one that was there is replaced whole."""
+    write_json(folder / "config.json", dict(config))
+    atomic_write(folder / "README.md", card(config).encode())
+
+
+def tuned(config: Mapping[str, Any], tuning: Tuning) -> dict[str, Any]:
+    """A model's config.json with post-processing that was found, what was there before, and the gain."""
+    return {
+        **config,
+        "settings": {**config["settings"], "peaks": tuning.after.model_dump(mode="json")},
+        "tuning": {
+            "games": list(tuning.games),
+            "mAP@1 before": tuning.mean_before,
+            "mAP@1 tuned": tuning.mean_tuned,
+            "mAP@1": tuning.mean_after,
+            "before": tuning.before.model_dump(mode="json"),
+        },
+    }
+
+
+def untuned_peaks(config: Mapping[str, Any]) -> PeaksSettings | None:
+    """The post-processing before any was found; None where none was."""
+    tuning = config.get("tuning")
+    return None if tuning is None else PeaksSettings.model_validate(tuning["before"])
+
+
+def load_single(folder: Path, *, device: str) -> Stacker | RowModel:
+    """The one model in a folder, not merged of several.
 
     Raises:
         MissingError: the folder holds no model.
         DataError: its files are damaged or do not fit together.
     """
-    folder = Path(folder)
     if not (folder / "model.safetensors").is_file():
         raise MissingError(
             f"{folder} holds no model.safetensors: it is no model, or its run is not finished. Give the folder "
             "of a finished run."
         )
-    model = _empty_model(folder)
+    config = read_config(folder)
+    model = _empty_model(config, source=str(folder / "config.json"))
     try:
         model.load_state_dict(load_tensors((folder / "model.safetensors").read_bytes()))
     except (SafetensorError, RuntimeError) as error:
         raise DataError(f"{folder}/model.safetensors does not fit its config.json: {error}.") from error
     model.folder = folder
+    model.untuned = untuned_peaks(config)
     return model.to(device).eval()
 
 
-def keep_peaks(folder: Path, peaks: PeaksSettings, *, gained: float) -> None:
-    """Change the post-processing of a model, in its config.json and its card.
-
-    Args:
-        folder: of the model.
-        peaks: of every later use.
-        gained: mAP@1 on the validation matches, for the card.
-    """
-    settings = settings_of(folder).model_copy(update={"peaks": peaks})
-    config = read_json(folder / "config.json")
-    config["settings"] = settings.model_dump(mode="json")
-    config["metrics"]["gained by post-processing on validation"] = gained
-    write_json(folder / "config.json", config)
-    atomic_write(folder / "README.md", _card(config).encode())
-
-
-def settings_of(folder: str | Path) -> Pipeline:
-    """Settings of the model in a folder; its weights are not read.
-
-    Raises:
-        MissingError: the folder holds no model.
-        DataError: its config.json is of another format.
-    """
-    return _described(Path(folder) / "config.json").settings
-
-
-def classes_of(folder: str | Path) -> tuple[str, ...]:
-    """Names of the scores of the model in a folder; raises as `settings_of`."""
-    return _described(Path(folder) / "config.json").classes
-
-
-@dataclass(frozen=True, slots=True)
-class _Description:
-    """What config.json says."""
-
-    settings: Pipeline
-    classes: tuple[str, ...]
-    reads: Literal["luma", "rows"]
-    row_shape: tuple[int, int, int]
-
-
-def _described(source: Path) -> _Description:
-    match read_json(source):
-        case {
-            "format": found,
-            "settings": dict(values),
-            "classes": [*names],
-            "reads": "luma" | "rows" as reads,
-            "row_shape": [int(channels), int(height), int(width)],
-        } if found == _FORMAT:
-            settings = parse(values, source=str(source))
-            return _Description(settings, tuple(map(str, names)), reads, (channels, height, width))
-        case _:
-            raise DataError(
-                f"{source} is not that of a model of format {_FORMAT}: update bas, or copy it again."
-            )
-
-
-def _empty_model(folder: Path) -> Stacker | RowModel:
+def _empty_model(config: Mapping[str, Any], *, source: str) -> Stacker | RowModel:
     """What config.json describes, with drawn weights."""
-    told = _described(folder / "config.json")
-    settings, classes = told.settings, told.classes
+    match config:
+        case {"reads": "luma" | "rows" as reads, "row_shape": [int(channels), int(height), int(width)]}:
+            settings = parse(config["settings"], source=source)
+            classes = tuple(map(str, config["classes"]))
+        case _:
+            raise DataError(f"{source} is not that of one model: update bas, or copy it again.")
     actions = len(classes) if settings.fit.teams == "none" else len(classes) // 2
     head = build_head(
         settings.head,
-        told.row_shape,
+        (channels, height, width),
         task_of(settings, actions=actions),
         row_rate=settings.extract.row_rate,
     )
-    if told.reads == "rows":
+    if reads == "rows":
         return RowModel(head, settings=settings, classes=classes)
     return Stacker(Encoder(settings.extract.encoder), head, settings=settings, classes=classes)
 
 
 def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:
     return {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-
-
-def _card(config: Mapping[str, Any]) -> str:
-    extract, peaks = config["settings"]["extract"], config["settings"]["peaks"]
-    channels, height, width = config["row_shape"]
-    if config["reads"] == "luma":
-        use = "Predict on any video: `bas predict match.mp4 --model THIS_FOLDER`."
-        encoder = (
-            f"{extract['encoder']}, pictures of {extract['width']} x {extract['height']}, a row every "
-            f"{extract['hop']} ticks at {extract['clock']} a second, grid {height}x{width}"
-        )
-    else:
-        use = "It reads vectors of another network: `bas.load_model(THIS_FOLDER)`, then (batch, rows, channels)."
-        encoder = f"none; {channels} values a row, a row every {extract['hop']} ticks at {extract['clock']} a second"
-    return "\n".join(
-        [
-            "# A ball action spotting model",
-            "",
-            f"Made with bas {config['bas']}. {use}",
-            "",
-            f"- **Encoder**: {encoder}",
-            f"- **Head**: {config['settings']['head']['kind']}",
-            f"- **Classes**: {', '.join(config['classes'])}",
-            (
-                f"- **Post-processing**: Gaussian of {peaks['sigma']} ticks, {peaks['method']} from {peaks['height']}, "
-                f"{peaks['distance']} ticks; {len(peaks['per_class'])} classes otherwise"
-            ),
-            *(f"- **{key}**: {value}" for key, value in {**config["data"], **config["metrics"]}.items()),
-            "",
-            "```json",
-            json.dumps(config["settings"], indent=1),
-            "```",
-            "",
-        ]
-    )

@@ -11,12 +11,10 @@ from bas.dataset import open_dataset
 from bas.evaluate.run import write_predictions
 from bas.evaluate.soccernet import RESULTS_FILE
 from bas.extract.decode import Decoder
-from bas.heads.apply import load_stacker, model_rows, require_classes
 from bas.heads.material import with_rows
-from bas.heads.stacker import Stacker
+from bas.heads.merged import Spotter, load_spotter
+from bas.heads.spot import model_rows, predictions_folder, require_classes
 from bas.types import Game
-
-_MODEL_FILES = "model.safetensors", "config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class Predicted:
     """`<folder>/<game>/` holds what `bas eval` writes of a game."""
     games: tuple[Game, ...]
     """In the order of the split."""
-    model: Stacker
+    model: Spotter
 
 
 def predictions_of(
@@ -38,11 +36,11 @@ def predictions_of(
     Raises:
         MissingError, DataError: the model, a match or a video is not there, or wrong.
     """
-    model = load_stacker(run, device=device)
+    model = load_spotter(run, device=device)
     dataset = open_dataset(data, video=model.settings.extract.video)
     require_classes(model, dataset, run=run)
     games = dataset.split(split, need_videos=False)
-    folder = run / "predictions" / split
+    folder = predictions_folder(run, split)
     if up_to_date([folder / game.id / RESULTS_FILE for game in games], model=run):
         console.say(f"Predictions of {len(games)} {split} matches: {folder}.")
         return Predicted(folder, games, model)
@@ -58,5 +56,5 @@ def up_to_date(paths: Sequence[Path], *, model: Path) -> bool:
     """Whether all of these files are there and newer than the model in a folder."""
     if not all(path.is_file() for path in paths):
         return False
-    model_ns = max((model / name).stat().st_mtime_ns for name in _MODEL_FILES)
+    model_ns = (model / "config.json").stat().st_mtime_ns  # which is written last
     return all(path.stat().st_mtime_ns > model_ns for path in paths)

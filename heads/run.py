@@ -15,6 +15,7 @@ from bas.config import FitSettings, Pipeline, to_yaml
 from bas.dataset import Dataset, length_ms, open_dataset
 from bas.errors import MissingError, SettingsError
 from bas.evaluate.run import labels_of_games
+from bas.evaluate.search import show
 from bas.extract.encoder import Encoder
 from bas.extract.split import training_games
 from bas.extract.weights import build_encoder
@@ -100,12 +101,15 @@ def fit_games(
         if run.state == "done":
             console.say(f"{folder} is finished already. Next: bas eval --run {folder}")
             return folder
+        validation = (
+            Validation(judged.videos, labels_of_games(judged.games), dataset.classes, columns, settings)
+            if judged.games
+            else None
+        )
         best = fit_head(
             head,
             [_material(learned, settings.fit), *([_second_material(second, settings.fit)] if second else [])],
-            Validation(judged.videos, labels_of_games(judged.games), dataset.classes, columns, settings)
-            if judged.games
-            else None,
+            validation,
             settings=settings.fit,
             run=run,
             stop=stop,
@@ -114,11 +118,16 @@ def fit_games(
         )
         head.classifier.second = None
         encoder = build_encoder(settings.extract, features=place.features, training=measured)
+        tuning = None
+        if validation is not None:
+            tuning = validation.tune(head)
+            show(tuning)
         write_model(
             folder,
             Stacker(encoder, head, settings=settings, classes=columns),
             metrics={"validation mAP@1": best.history[-1]["mAP@1"], "epoch": best.number},
             data={"training matches": len(learned.games), "validation matches": len(judged.games)},
+            tuning=tuning,
         )
         run.mark("done")
     console.say(f"{folder} is finished. Next: bas eval --run {folder}")

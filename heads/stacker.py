@@ -13,7 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bas.config import Pipeline
+from bas.config import PeaksSettings, Pipeline
 from bas.extract.encoder import Encoder
 from bas.extract.stacks import Canvas
 from bas.heads.head import Head, Rows, WindowHead
@@ -41,6 +41,8 @@ class SpottingModule(nn.Module):
 
     folder: Path | None = None
     """Where the model was loaded from."""
+    untuned: PeaksSettings | None = None
+    """The post-processing that was there before one was found on the validation matches; None: none was."""
 
     def __init__(self, head: Head, *, settings: Pipeline, classes: tuple[str, ...]) -> None:
         """

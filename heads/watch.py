@@ -17,9 +17,9 @@ from bas.evaluate.run import labels_of_games
 from bas.evaluate.soccernet import RESULTS_FILE, Prediction, read_results
 from bas.extract.decode import Decoder
 from bas.extract.timeline import Timeline, open_timeline
-from bas.heads.apply import load_stacker, predict_video
+from bas.heads.apply import predict_video
+from bas.heads.merged import Spotter, load_spotter
 from bas.heads.predicted import predictions_of, up_to_date
-from bas.heads.stacker import Stacker
 from bas.types import Game, Scores, Spot, Video
 
 _BESIDE = "Labels-ball.json", "Labels-v2.json"
@@ -134,10 +134,10 @@ def _of_video(source: Source) -> Iterator[_Watched]:
     if game.labels is None:
         beside = next((p for name in _BESIDE if (p := source.path.with_name(name)).is_file()), None)
         game = replace(game, labels=beside)
-    yield from _of_game(game, folder, load_stacker(source.model, device=source.device))
+    yield from _of_game(game, folder, load_spotter(source.model, device=source.device))
 
 
-def _of_game(game: Game, folder: Path, model: Stacker) -> Iterator[_Watched]:
+def _of_game(game: Game, folder: Path, model: Spotter) -> Iterator[_Watched]:
     (predictions,) = read_results(folder / RESULTS_FILE).values()
     scores = read_scores(folder / SCORES_FILE)
     spots = labels_of_games([game])[game.id] if game.labels else None

@@ -239,42 +239,46 @@ class FitSettings(TrainSettings):
         return self
 
 
-class _Peaks(Settings):
+class EventSettings(Settings):
+    """How the events of a class come out of its dense scores."""
+
+    method: Literal["peaks", "hard", "linear", "quadratic"] = "peaks"
+    """peaks: local maxima; else every tick, in order of score: what is nearer than `distance` is dropped (hard), or
+    its score multiplied by the share of `distance` that lies between (linear), or by its square (quadratic)."""
     sigma: float = Field(3.0, ge=0)
     """Ticks of the Gaussian that smooths the scores."""
     height: float = Field(0.02, ge=0, le=1)
     """Smallest smoothed score of an event."""
     distance: int = Field(8, ge=1)
-    """Ticks between two events of a class, at least; within it soft NMS lowers the weaker ones."""
+    """Ticks between two events of a class, at least; with linear and quadratic, how far one lowers others."""
 
 
-class ClassPeaksSettings(_Peaks):
-    """What a class does otherwise."""
-
-    calibration: tuple[tuple[float, float], ...] = ()
-    """Points of a rising line from smoothed scores to confidences; none leaves them as they are."""
-
-    @field_validator("calibration")
-    @classmethod
-    def _rising(cls, value: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-        pairs = list(pairwise(value))
-        if any(a[0] >= b[0] or a[1] > b[1] for a, b in pairs) or any(not 0 <= y <= 1 for _, y in value):
-            raise ValueError("calibration is pairs of score and confidence in [0, 1], rising")
-        return value
+Knot = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
 
 
-class PeaksSettings(_Peaks):
+class PeaksSettings(EventSettings):
     """From dense scores to events."""
 
-    method: Literal["peaks", "hard NMS", "soft NMS"] = "peaks"
-    """peaks: local maxima at a distance; hard NMS: the highest first, dropping what is near; soft NMS: lowering it."""
-    per_class: dict[str, ClassPeaksSettings] = Field(default_factory=dict)
-    """Classes with values of their own (bas tune)."""
+    classes: dict[str, EventSettings] = Field(default_factory=dict)
+    """Actions that differ from the others, by name; what one of them leaves out keeps its default."""
+    confidences: dict[str, tuple[Knot, ...]] = Field(default_factory=dict)
+    """Of an action: smoothed scores and the confidences that are written for them, from 0, 0 to 1, 1, both rising;
+    between them they are interpolated."""
 
-    def of(self, label: str) -> ClassPeaksSettings:
-        """What holds for a class."""
-        shared = ClassPeaksSettings(sigma=self.sigma, height=self.height, distance=self.distance)
-        return self.per_class.get(label, shared)
+    @field_validator("confidences")
+    @classmethod
+    def _rising(cls, value: dict[str, tuple[Knot, ...]]) -> dict[str, tuple[Knot, ...]]:
+        for action, knots in value.items():
+            rising = all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(knots))
+            if not rising or len(knots) < 2 or knots[0] != (0, 0) or knots[-1] != (1, 1):
+                raise ValueError(
+                    f"the knots of {action} do not rise from 0, 0 to 1, 1: ranking would be lost"
+                )
+        return value
+
+    def of(self, action: str) -> EventSettings:
+        """What holds for one action."""
+        return self.classes.get(action, self)
 
 
 class Pipeline(Settings):

@@ -1,4 +1,4 @@
-"""Evaluation of 95-minute matches: everything of `bas eval`, the bootstrap, and the search of post-processing."""
+"""Evaluation of 95-minute matches: everything of `bas eval`, and the bootstrap alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from bas.evaluate.bootstrap import resampled_mean_ap
 from bas.evaluate.page import Page, write_page
 from bas.evaluate.peaks import detections
 from bas.evaluate.score import score_documents
-from bas.evaluate.search import search
 from bas.evaluate.soccernet import predictions_of, results_document
 from bas.types import Game, Scores, Spot
 
@@ -55,11 +54,6 @@ def main() -> None:
         )
         size = page.stat().st_size
     rows.add_row(f"the page, {size / 2**20:.1f} MiB, without pictures", f"{seconds:.1f}")
-    first = next(iter(labels))
-    one = ({first: labels[first]}, {first: scores[first]})
-    seconds, tuned = _timed(lambda: search(*one, start=PeaksSettings()))
-    assert tuned.calibrated >= tuned.before
-    rows.add_row("joint search of post-processing, one match", f"{seconds:.1f}")
     show(rows)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from bas.clock import game_time
-from bas.config.settings import PeaksSettings
+from bas.config import PeaksSettings
 from bas.console import show, table
 from bas.dataset.classes import BALL_CLASSES
 from bas.evaluate.analysis import analyze

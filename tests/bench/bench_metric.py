@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from SoccerNet.Evaluation.ActionSpotting import average_mAP
 
-from bas.config.settings import PeaksSettings
+from bas.config import PeaksSettings
 from bas.console import show, table
 from bas.dataset.classes import BALL_CLASSES
 from bas.evaluate.peaks import detections

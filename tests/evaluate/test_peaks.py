@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bas.config.settings import PeaksSettings
+from bas.config import PeaksSettings
 from bas.evaluate.peaks import actions_of, detections
 from bas.types import Detection, Scores
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bas.config.settings import PeaksSettings
+from bas.config import PeaksSettings
 from bas.dataset.classes import BALL_CLASSES
 from bas.errors import MissingError
 from bas.evaluate.dense import read_scores, write_scores

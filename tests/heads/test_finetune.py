@@ -189,6 +189,7 @@ def test_the_stages_of_the_winner_of_2023_follow_each_other(home: Path, tmp_path
     for stage in ("lromul_basic", "lromul_transfer", "lromul_long"):
         run = _tune(tmp_path / stage, *small, preset=stage, run=run)
     model = bas.load_model(run)
+    assert isinstance(model, Stacker)
     assert model.settings.head.kind == "blocks3d"
     assert len(model.head.offsets) == 11
     stages = [

@@ -180,8 +180,10 @@ def test_pooling_without_weights_is_told_by_the_user(tmp_path: Path, pool: Extre
     vectors = rows @ state["feature_extractor.weight"].T + state["feature_extractor.bias"]
     pooled = [half.amax(1) if "MAX" in pool else half.mean(1) for half in vectors.chunk(parts, dim=1)]
     expected = torch.cat(pooled, dim=1) @ state["fc.weight"].T + state["fc.bias"]
+    model = bas.load_model(tmp_path / "model")
+    assert isinstance(model, RowModel)
     with torch.no_grad():
-        torch.testing.assert_close(bas.load_model(tmp_path / "model")(rows), expected, rtol=1e-4, atol=1e-3)
+        torch.testing.assert_close(model(rows), expected, rtol=1e-4, atol=1e-3)
     with_clusters = save_netvlad(tmp_path / "clusters.pth.tar", state_of(golden("netvlad")))
     with pytest.raises(DataError, match="pools by NetVLAD, as its clusters tell: leave out --pool"):
         import_weights("netvlad", with_clusters, tmp_path / "other", pool=pool)

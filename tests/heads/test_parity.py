@@ -98,6 +98,7 @@ def test_the_pooling_is_that_of_netvlad(tmp_path: Path, name: str) -> None:
         config["input"],
         generator=torch.Generator().manual_seed(reference["input"]["seed"]),
     )
+    assert isinstance(model, RowModel)
     with torch.no_grad():
         assert_matches(model(rows).sigmoid(), reference["probabilities"])
 

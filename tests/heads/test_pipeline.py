@@ -108,10 +108,12 @@ def test_a_finished_run_holds_all_that_the_design_says(run: Path) -> None:
     assert json.loads((run / "config.json").read_text())["metrics"]["validation mAP@1"] == best
 
 
-def test_the_kept_model_scores_what_its_epoch_scored_in_training(run: Path) -> None:
-    kept = json.loads((run / "config.json").read_text())["metrics"]["validation mAP@1"]
-    evaluation = _evaluate(run, "valid")
-    assert evaluation.mean_ap == pytest.approx(kept, abs=1e-12)
+def test_the_kept_model_scores_what_its_epoch_scored_in_training_and_what_tuning_found(run: Path) -> None:
+    config = json.loads((run / "config.json").read_text())
+    kept, tuning = config["metrics"]["validation mAP@1"], config["tuning"]
+    assert tuning["mAP@1 before"] == pytest.approx(kept, abs=1e-12)
+    assert kept <= tuning["mAP@1 tuned"] <= tuning["mAP@1"]
+    assert _evaluate(run, "valid").mean_ap == pytest.approx(tuning["mAP@1"], abs=1e-12)
 
 
 def test_a_video_alone_is_predicted_like_its_match(run: Path) -> None:

@@ -63,9 +63,11 @@ def _games(place: Place, split: str) -> tuple[Game, ...]:
 def test_any_head_is_fitted_kept_and_scored(place: Place, head: str, sets: tuple[str, ...]) -> None:
     settings = _settings(head, *sets)
     run = fit(settings, place)
-    kept = json.loads((run / "config.json").read_text())["metrics"]["validation mAP@1"]
+    config = json.loads((run / "config.json").read_text())
+    kept, tuning = config["metrics"]["validation mAP@1"], config["tuning"]
     evaluation = evaluate_run(run, data=place.data, features=place.features, split="valid", device="cpu")
-    assert evaluation.mean_ap == pytest.approx(kept, abs=1e-12)
+    assert tuning["mAP@1 before"] == pytest.approx(kept, abs=1e-12)
+    assert evaluation.mean_ap == pytest.approx(tuning["mAP@1"], abs=1e-12)
     assert (evaluation.teams is None) == (settings.fit.teams == "none")
     assert len(bas.load_model(run).classes) == (12 if settings.fit.teams == "none" else 24)
 
@@ -118,10 +120,12 @@ def test_folds_leave_scores_of_models_that_never_saw_the_match(place: Place) -> 
             name for name, count in drawn.items() if count
         } <= occurring  # of the match that was not held out
         (record,) = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-        one = evaluate_run(
+        evaluate_run(
             run, data=place.data, features=place.features, split=_split_of(place, game), device="cpu"
         )
-        assert one.mean_ap == pytest.approx(record["mAP@1"], abs=1e-12)
+        tuning = json.loads((run / "config.json").read_text())["tuning"]
+        assert tuning["games"] == [game.id]
+        assert tuning["mAP@1 before"] == pytest.approx(record["mAP@1"], abs=1e-12)
         scores = read_scores(folder / game.id / SCORES_FILE)[1].values
         alone = read_scores(run / "predictions" / _split_of(place, game) / game.id / SCORES_FILE)[1].values
         assert np.array_equal(scores, alone)
