@@ -64,7 +64,12 @@ Flip = Annotated[
 
 Watched = Annotated[Path, typer.Argument(metavar="RUN|VIDEO", help="Folder of a run, or any video.")]
 Model = Annotated[Path | None, typer.Option(help="Folder of the run or model that reads VIDEO.")]
-Confidence = Annotated[float, typer.Option(min=0.0, max=1.0, help="Least of the detections that are shown.")]
+Confidence = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0, max=1.0, help="Least of the detections that are shown; else the model's own, by action."
+    ),
+]
 
 _DATA, _FEATURES, _RUNS = Path("data"), Path("features"), Path("runs")
 
@@ -449,7 +454,7 @@ def clips(
     mistakes: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="The N worst mistakes instead; needs labels.")
     ] = None,
-    confidence: Confidence = 0.5,
+    confidence: Confidence = None,
     data: Data = _DATA,
     features: Features = _FEATURES,
     out: Annotated[
@@ -470,7 +475,7 @@ def render(
     source: Watched,
     model: Model = None,
     split: Split = "test",
-    confidence: Confidence = 0.5,
+    confidence: Confidence = None,
     data: Data = _DATA,
     features: Features = _FEATURES,
     out: Annotated[

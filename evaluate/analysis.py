@@ -13,9 +13,10 @@ from jaxtyping import Float64, Int64
 from bas.evaluate.bootstrap import FEWEST_BLOCKS, Interval, interval, num_blocks, resampled_mean_ap
 from bas.evaluate.chance import chance
 from bas.evaluate.outcomes import Outcome, outcomes
-from bas.evaluate.precision import Timeline, average_precision, taken
+from bas.evaluate.precision import Timeline, average_precision
 from bas.evaluate.score import Evaluation
 from bas.evaluate.soccernet import Prediction
+from bas.evaluate.thresholds import passing
 from bas.evaluate.timelines import half_timelines
 from bas.evaluate.tolerance import reach_frames
 from bas.evaluate.windows import WindowNumbers, window_numbers
@@ -157,36 +158,27 @@ def analyze(
 def _detail(
     label: str, timelines: Sequence[Timeline], column: int, *, reach: int, threshold: float | None
 ) -> ClassDetail:
-    """Count at every distinct confidence; a threshold of None becomes that of highest F1.
-
-    Claims are matched once. Those that pass a threshold would be matched alike if they were alone: an
-    action takes the surest claim in reach, so none below the threshold was ever taken before one above.
-    """
-    pairs = [(one.spots[column], one.detections[column]) for one in timelines]
-    num_spots = sum(len(spots.frames) for spots, _ in pairs)
-    scores = np.concatenate([claims.values for _, claims in pairs])
-    hits = np.concatenate([taken(spots, claims, reach=reach) for spots, claims in pairs])
-    order = np.argsort(-scores, kind="stable")
-    levels = scores[order]
-    last = np.flatnonzero(np.append(levels[1:] < levels[:-1], True)[: len(levels)])  # equals pass together
-    right, claimed, levels = np.cumsum(hits[order])[last], last + 1, levels[last]
+    """One class; a threshold of None becomes that of highest F1, or 1 where there is none."""
+    counts = passing([(one.spots[column], one.detections[column]) for one in timelines], reach=reach)
     if threshold is None:
-        f1 = 2 * right / (claimed + num_spots)
-        threshold = float(levels[np.argmax(f1)]) if num_spots and len(f1) else 1.0
-    passing = int(np.count_nonzero(levels >= threshold))
-    num_right, num_claimed = (int(right[passing - 1]), int(claimed[passing - 1])) if passing else (0, 0)
-    precision, recall, f1_there = _shares(num_right, num_claimed, num_spots)
-    points = np.unique(np.linspace(0, len(last) - 1, min(len(last), _CURVE_POINTS)).astype(int))
+        threshold = 1.0 if counts.best is None else counts.best
+    passed = int(np.count_nonzero(counts.levels >= threshold))
+    num_right, num_claimed = (
+        (int(counts.right[passed - 1]), int(counts.claimed[passed - 1])) if passed else (0, 0)
+    )
+    precision, recall, f1 = _shares(num_right, num_claimed, counts.num_spots)
+    levels = len(counts.levels)
+    points = np.unique(np.linspace(0, levels - 1, min(levels, _CURVE_POINTS)).astype(int))
     return ClassDetail(
         label,
         threshold,
         precision,
         recall,
-        f1_there,
-        num_spots,
+        f1,
+        counts.num_spots,
         num_claimed,
-        right[points] / max(1, num_spots),
-        right[points] / claimed[points],
+        counts.right[points] / max(1, counts.num_spots),
+        counts.right[points] / counts.claimed[points],
     )
 
 

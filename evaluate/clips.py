@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bas import console
 from bas.dataset import VideoTimes
-from bas.evaluate.mistakes import Moment
 from bas.evaluate.pictures import encode, even, pts_at, read_pictures
 
 SIDE_MS = 3000
 """Before the moment and after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something worth looking at."""
+
+    position_ms: int
+    told: str
+    """What it is, in words: `PASS left 93%`."""
 
 
 def cut_clips(times: VideoTimes, moments: Sequence[Moment], out: Path, *, origin_pts: int) -> list[Path]:
@@ -42,9 +51,7 @@ def cut_clips(times: VideoTimes, moments: Sequence[Moment], out: Path, *, origin
 
 
 def clip_name(moment: Moment) -> str:
-    """`012m34.560s PASS left 93%`, in order of time; a mistake says so: `012m34.560s miss SHOT 4%`."""
+    """`012m34.560s PASS left 93%`, so that names sort by time; without what some file systems refuse."""
     seconds, rest = divmod(moment.position_ms, 1000)
-    kind = "" if moment.kind == "detection" else moment.kind
-    label = re.sub(r"[^\w -]+", "", moment.label)  # "Yellow->red card" is no file name everywhere
-    words = [kind, label, moment.team or "", f"{100 * moment.confidence:.0f}%"]
-    return f"{seconds // 60:03d}m{seconds % 60:02d}.{rest:03d}s " + " ".join(filter(None, words))
+    told = re.sub(r"[^\w %-]+", "", moment.told)  # "Yellow->red card" is no file name everywhere
+    return f"{seconds // 60:03d}m{seconds % 60:02d}.{rest:03d}s {told}"

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from bas.clock import game_time, position_of
+from bas.config import PeaksSettings
 from bas.evaluate.osl import PredictedGame, osl_document
 from bas.evaluate.subtitles import subtitles
 from bas.files import atomic_write, write_json
@@ -17,11 +18,19 @@ from bas.types import Detection
 EVENTS_FILE, OSL_FILE = "events.csv", "osl.json"
 
 
-def write_exports(folder: Path, predicted: PredictedGame) -> None:
-    """Write `events.csv` of one game, and `<video stem>.srt` of each of its videos."""
+def write_exports(folder: Path, predicted: PredictedGame, *, peaks: PeaksSettings) -> None:
+    """Write `events.csv` of one game, and `<video stem>.srt` of each of its videos: of what is sure enough.
+
+    Args:
+        folder: of the game.
+        predicted: every event.
+        peaks: say what is sure enough to be shown to people.
+    """
     atomic_write(folder / EVENTS_FILE, table(predicted.events, fps=predicted.fps).encode())
     for video in predicted.game.videos:
-        text = subtitles(predicted.events.get(video.half, ()), fps=predicted.fps)
+        events = predicted.events.get(video.half, ())
+        sure = [event for event in events if event.score >= peaks.threshold(event.label)]
+        text = subtitles(sure, fps=predicted.fps)
         atomic_write(folder / f"{video.path.stem}.srt", text.encode())
 
 

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from bas import files
-from bas.clock import frame_at, game_time
+from bas.clock import game_time
 from bas.evaluate import plots
 from bas.evaluate.analysis import BACKGROUND, Analysis
+from bas.evaluate.mistakes import false_alarms, misses
 from bas.evaluate.outcomes import Outcome
-from bas.evaluate.peaks import split_team
 from bas.evaluate.score import Evaluation
 from bas.evaluate.strips import strip
 from bas.evaluate.tolerance import tolerance_name, window_text
-from bas.types import Game, Scores, Spot
+from bas.types import Game, Scores
 
 _WORST = 10  # of either kind
 _LINE_MS = 5 * 60_000
@@ -203,27 +203,9 @@ def _told(one: Outcome) -> str:
 
 
 def _worst(page: Page) -> list[Outcome]:
-    """The surest false alarms, and the actions whose own class scored lowest around them."""
-    alarms = [one for one in page.analysis.outcomes if one.kind == "false alarm"]
-    misses = [one for one in page.analysis.outcomes if one.kind in ("missed", "confused")]
-    alarms.sort(key=lambda one: -one.claim.confidence if one.claim else 0.0)
-    misses.sort(key=lambda one: _seen(page, one))
-    return [*alarms[:_WORST], *misses[:_WORST]]
-
-
-def _seen(page: Page, one: Outcome) -> float:
-    """The highest score of an action's class around it."""
-    scores = page.scores.get(one.game, {}).get(one.half) if page.scores else None
-    if scores is None or one.spot is None:
-        return 0.0
-    return _highest(scores, one.spot, page.analysis.seconds)
-
-
-def _highest(scores: Scores, spot: Spot, seconds: float) -> float:
-    columns = [k for k, name in enumerate(scores.classes) if split_team(name)[0] == spot.label]
-    frame, reach = frame_at(spot.position_ms, scores.fps), int(seconds * scores.fps / 2)
-    around = scores.values[max(0, frame - reach) : frame + reach + 1, columns]
-    return float(around.max(initial=0.0))
+    """The surest false alarms, and the actions that the model saw least of."""
+    found = page.analysis.outcomes
+    return [*false_alarms(found)[:_WORST], *misses(found, page.scores or {})[:_WORST]]
 
 
 def _strip(page: Page, one: Outcome) -> dict[str, str | None]:

@@ -17,12 +17,11 @@ from bas.clock import frame_at, milliseconds
 from bas.dataset import VideoTimes
 from bas.evaluate import drawing
 from bas.evaluate.drawing import BLACK, DARK, GREEN, ORANGE, RED, WHITE, YELLOW, Color
-from bas.evaluate.mistakes import REACH_MS
+from bas.evaluate.outcomes import Kind, Outcome
 from bas.evaluate.panel import Panel, marks_of
 from bas.evaluate.peaks import actions_of
 from bas.evaluate.pictures import encode, even, read_pictures
 from bas.evaluate.soccernet import Prediction
-from bas.evaluate.subtitles import SURE
 from bas.types import Scores, Spot
 
 if TYPE_CHECKING:
@@ -38,12 +37,13 @@ class Story:
     """What is told of one video."""
 
     scores: Scores
-    detections: Sequence[Prediction]
-    spots: Sequence[Spot] | None
-    """None where nobody labeled it."""
+    outcomes: Sequence[Outcome]
+    """Its actions and claims."""
+    labeled: bool
+    """Whether somebody labeled it; else a claim without an action means nothing."""
 
 
-def render(times: VideoTimes, story: Story, path: Path, *, origin_pts: int, least: float = SURE) -> None:
+def render(times: VideoTimes, story: Story, path: Path, *, origin_pts: int) -> None:
     """Burn scores, detections and labels into a copy of a video, without sound, at the same times.
 
     Args:
@@ -51,13 +51,12 @@ def render(times: VideoTimes, story: Story, path: Path, *, origin_pts: int, leas
         story: what to draw.
         path: of the MP4 file.
         origin_pts: time of position 0.
-        least: confidence below which a detection is not drawn; its curve is.
 
     Raises:
         DataError: the video cannot be read.
         OutputError: the disk is full.
     """
-    painter = _Painter(times, story, least=least)
+    painter = _Painter(times, story)
     with console.progress(f"rendering {times.path.name}", len(times.pts), unit="pictures") as advance:
 
         def painted() -> Generator[VideoFrame, None, None]:
@@ -80,22 +79,24 @@ class _Event:
 
 
 class _Painter:
-    def __init__(self, times: VideoTimes, story: Story, *, least: float) -> None:
+    def __init__(self, times: VideoTimes, story: Story) -> None:
         self._fps: Fraction = story.scores.fps
         self._scale = max(1, math.ceil(_LOWEST_ROWS / times.height))
         self._width = self._scale * times.width // 2 * 2
         self._height = self._scale * times.height // 2 * 2
         self._text = round(self._height / _ROWS_A_LETTER)
-        sure = [one for one in story.detections if one.confidence >= least]
-        spots = story.spots or ()
+        spots = [one.spot for one in story.outcomes if one.spot]
+        claims = [one.claim for one in story.outcomes if one.claim]
         marks = marks_of(
             [(spot.label, frame_at(spot.position_ms, self._fps)) for spot in spots],
-            [(one.label, frame_at(one.position_ms, self._fps)) for one in sure],
+            [(claim.label, frame_at(claim.position_ms, self._fps)) for claim in claims],
             actions_of(story.scores.classes),
         )
         self._panel = Panel(story.scores, marks, width=self._width, text=self._text)
-        self._claimed = sorted((_claimed(one, story.spots) for one in sure), key=lambda e: e.position_ms)
-        self._labeled = sorted((_labeled(spot, sure) for spot in spots), key=lambda e: e.position_ms)
+        claimed = [_claimed(one.claim, one.kind, story.labeled) for one in story.outcomes if one.claim]
+        labeled = [_labeled(one.spot, one.kind) for one in story.outcomes if one.spot]
+        self._claimed = sorted(claimed, key=lambda event: event.position_ms)
+        self._labeled = sorted(labeled, key=lambda event: event.position_ms)
 
     def paint(self, picture: VideoFrame, position_ms: int) -> VideoFrame:
         """The picture with its events, and the panel under it."""
@@ -134,21 +135,18 @@ class _Painter:
             top += chip.y.shape[0] + self._text // 3
 
 
-def _claimed(one: Prediction, spots: Sequence[Spot] | None) -> _Event:
+def _claimed(claim: Prediction, kind: Kind, labeled: bool) -> _Event:
     """Green where a label agrees, red where none does, yellow where there are none."""
-    text = " ".join(filter(None, (one.label, one.team, f"{100 * one.confidence:.0f} %")))
-    if spots is None:
-        return _Event(one.position_ms, text, YELLOW)
-    agrees = any(s.label == one.label and abs(s.position_ms - one.position_ms) <= REACH_MS for s in spots)
-    return _Event(one.position_ms, text, GREEN if agrees else RED)
+    text = " ".join(filter(None, (claim.label, claim.team, f"{100 * claim.confidence:.0f} %")))
+    paper = (GREEN if kind == "found" else RED) if labeled else YELLOW
+    return _Event(claim.position_ms, text, paper)
 
 
-def _labeled(spot: Spot, sure: Sequence[Prediction]) -> _Event:
-    found = any(o.label == spot.label and abs(o.position_ms - spot.position_ms) <= REACH_MS for o in sure)
-    text = " ".join(filter(None, (spot.label, spot.team)))
-    return _Event(
-        spot.position_ms, f"labeled {text}" if found else f"missed {text}", DARK if found else ORANGE
-    )
+def _labeled(spot: Spot, kind: Kind) -> _Event:
+    """Dark where a claim agrees, orange where none does."""
+    found = kind == "found"
+    text = " ".join(filter(None, ("labeled" if found else "missed", spot.label, spot.team)))
+    return _Event(spot.position_ms, text, DARK if found else ORANGE)
 
 
 def _ink(paper: Color) -> Color:

@@ -101,7 +101,10 @@ def evaluate_model(
     predictions = {game.id: _read_one(out / game.id / RESULTS_FILE) for game in games}
     evaluation = score_documents(labels, predictions, classes=actions_of(model.classes), tolerance=tolerance)
     scores = _scores_in({game: out / game for game in labels})
-    analysis = analyze(evaluation, labels, predictions, scores=scores)
+    thresholds = {action: peaks.threshold(action) for action in evaluation.classes}
+    analysis = analyze(
+        evaluation, labels, predictions, scores=scores, thresholds=thresholds if peaks.thresholds else None
+    )
     _tell(evaluation, analysis, split=split, json=json)
     if html is not None:
         write_page(html, Page(title, evaluation, analysis, games, scores, training))
@@ -138,7 +141,7 @@ def write_game(
     fps = next(iter(scores.values())).fps
     write_scores(folder / SCORES_FILE, scores)
     write_results(folder / RESULTS_FILE, results_document(game.id, events, classes=actions, fps=fps))
-    write_exports(folder, PredictedGame(game, events, fps))
+    write_exports(folder, PredictedGame(game, events, fps), peaks=peaks)
     return events
 
 

@@ -7,6 +7,7 @@ look best on the validation matches lose on others.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,7 +19,7 @@ from jaxtyping import Float64, Int64
 from bas import console
 from bas.config import EventSettings, Knot, PeaksSettings
 from bas.evaluate.calibration import knots_of
-from bas.evaluate.trial import Watched, score_action, watch
+from bas.evaluate.trial import Watched, best_threshold, score_action, watch
 from bas.types import Scores, Spot
 
 _SIGMAS_S = 0.04, 0.08, 0.12, 0.16, 0.24  # of the Gaussian
@@ -74,7 +75,7 @@ def tune(
 ) -> Tuning:
     """Choose how events come out of scores, by exact AP@1, then how sure they are said to be.
 
-    Never worse than `peaks` in official mAP@1 on these matches; equals stay as they are.
+    The threshold of each action is that of highest F1. Never worse than `peaks` in official mAP@1 on these matches; equals stay as they are.
 
     Args:
         labels: annotations by game; of matches that neither train nor test a model.
@@ -82,7 +83,7 @@ def tune(
         classes: the vocabulary, without teams.
         peaks: settings to begin with.
     """
-    peaks = peaks.model_copy(update={"confidences": {}})
+    peaks = peaks.model_copy(update={"confidences": {}, "thresholds": {}})
     watched = {action: watch(labels, dense, action) for action in classes}
     current = {action: _plain(peaks.of(action)) for action in classes}
     chosen = _choose(watched, current, fps=_rate(dense))
@@ -92,11 +93,17 @@ def tune(
         chosen, tuned = current, official
     knots = {action: knots_of(score_action(watched[action], chosen[action]).scores) for action in classes}
     spread = {action: _official(watched[action], chosen[action], knots[action]) for action in classes}
-    taken = [action for action in classes if spread[action] > tuned[action] + _EQUAL]
+    taken = {action: knots[action] for action in classes if spread[action] > tuned[action] + _EQUAL}
+    best = {
+        action: best_threshold(watched[action], chosen[action], taken.get(action, ())) for action in classes
+    }
     return Tuning(
         before=peaks,
         after=(peaks if chosen == current else _joined(chosen)).model_copy(
-            update={"confidences": {action: knots[action] for action in taken}}
+            update={
+                "confidences": taken,
+                "thresholds": {action: _floor(least) for action, least in best.items() if least is not None},
+            }
         ),
         games=tuple(labels),
         rows=tuple(
@@ -122,12 +129,19 @@ def show(tuning: Tuning) -> None:
         "before",
         "tuned",
         "spread",
+        "shown from",
         left=2,
     )
     for row in tuning.rows:
         found = described(tuning.after.of(row.action))
         numbers = (row.before, row.tuned, row.calibrated)
-        table.add_row(row.action, found, str(row.num_spots), *(f"{100 * ap:.2f}" for ap in numbers))
+        table.add_row(
+            row.action,
+            found,
+            str(row.num_spots),
+            *(f"{100 * ap:.2f}" for ap in numbers),
+            f"{tuning.after.threshold(row.action):.2f}",
+        )
     means = (tuning.mean_before, tuning.mean_tuned, tuning.mean_after)
     table.add_row(
         "mAP@1", "", str(sum(row.num_spots for row in tuning.rows)), *(f"{100 * mean:.2f}" for mean in means)
@@ -199,6 +213,11 @@ def _lowered(seen: Watched, settings: EventSettings) -> EventSettings:
 
 def _official(seen: Watched, settings: EventSettings, knots: Sequence[Knot] = ()) -> float:
     return score_action(seen, settings, knots).official
+
+
+def _floor(confidence: float) -> float:
+    """A little lower, so that the event that it was found at passes however its confidence is written."""
+    return math.floor(confidence * 1e6) / 1e6
 
 
 def _joined(chosen: Mapping[str, EventSettings]) -> PeaksSettings:

@@ -9,23 +9,17 @@ from itertools import pairwise
 from bas.clock import position_of
 from bas.types import Detection
 
-SURE = 0.5
-"""Least confidence of what is shown to people; files for programs hold every event."""
-
 _SHOWN_MS = 1500
 
 
-def subtitles(events: Sequence[Detection], *, fps: Fraction, least: float = SURE) -> str:
+def subtitles(events: Sequence[Detection], *, fps: Fraction) -> str:
     """One cue for every stretch of time with the same events in it, so that no two cues overlap.
 
     Args:
         events: of one video.
         fps: ticks a second of their clock.
-        least: confidence below which an event is left out.
     """
-    shown = sorted(
-        (position_of(e.frame, fps), e.label, e.team or "", e.score) for e in events if e.score >= least
-    )
+    shown = sorted((position_of(e.frame, fps), e.label, e.team or "", e.score) for e in events)
     borders = sorted({border for start, *_ in shown for border in (start, start + _SHOWN_MS)})
     cues: list[str] = []
     first = 0  # of those that may still be on screen

@@ -23,7 +23,9 @@ from bas.evaluate.precision import (
 )
 from bas.evaluate.score import FRAMERATE
 from bas.evaluate.suppression import claims
+from bas.evaluate.thresholds import passing
 from bas.evaluate.timelines import half_timelines
+from bas.evaluate.tolerance import reach_frames
 from bas.types import Scores, Spot
 
 _TOLERANCE = 1.0  # seconds, of the official score
@@ -92,6 +94,12 @@ def score_action(watched: Watched, settings: EventSettings, knots: Sequence[Knot
         tolerances=(_TOLERANCE,),
     )
     return Trial(scored.every.mean, scored.exact.mean, np.concatenate([cells.values for cells in found]))
+
+
+def best_threshold(watched: Watched, settings: EventSettings, knots: Sequence[Knot] = ()) -> float | None:
+    """Confidence from which on an action's events have the highest F1; None where there is no event or no spot."""
+    pairs = [(half.spots, _detected(half, settings, knots)) for half in watched.halves]
+    return passing(pairs, reach=reach_frames(_TOLERANCE, framerate=FRAMERATE)).best
 
 
 def _detected(half: WatchedHalf, settings: EventSettings, knots: Sequence[Knot]) -> Cells:

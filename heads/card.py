@@ -61,6 +61,9 @@ def _post_processing(config: Mapping[str, Any]) -> list[str]:
     lines += [f"  - {action}: {described(own)}" for action, own in peaks.classes.items()]
     if peaks.confidences:
         lines.append(f"  - confidences spread over [0, 1]: {', '.join(peaks.confidences)}")
+    if peaks.thresholds:
+        shown = ", ".join(f"{action} {least:g}" for action, least in peaks.thresholds.items())
+        lines.append(f"  - sure enough to be shown: {shown}")
     tuning = config.get("tuning")
     if tuning is not None:
         lines.append(

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bas import console
 from bas.dataset import open_dataset
 from bas.errors import MissingError
-from bas.evaluate.clips import cut_clips
+from bas.evaluate.clips import Moment, cut_clips
 from bas.evaluate.dense import SCORES_FILE, read_scores
-from bas.evaluate.mistakes import Moment, mistakes, moments_of, worst_of
+from bas.evaluate.mistakes import seen, worst
+from bas.evaluate.outcomes import Outcome, outcomes
+from bas.evaluate.peaks import actions_of
 from bas.evaluate.render import Story, render
 from bas.evaluate.run import labels_of_games
+from bas.evaluate.score import FRAMERATE
 from bas.evaluate.soccernet import RESULTS_FILE, Prediction, read_results
+from bas.evaluate.tolerance import reach_frames
 from bas.extract.decode import Decoder
 from bas.extract.timeline import Timeline, open_timeline
 from bas.heads.apply import predict_video
 from bas.heads.merged import Spotter, load_spotter
 from bas.heads.predicted import predictions_of, up_to_date
-from bas.types import Game, Scores, Spot, Video
+from bas.types import Game, Scores, Video
 
 _BESIDE = "Labels-ball.json", "Labels-v2.json"
+_WINDOW_S = 1.0  # in which a claim agrees with a label
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,40 +47,38 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
-    """One video and what is said of it."""
+    """One video and what became of its actions and claims."""
 
+    game: str
     video: Video
     name: Path
     """Where it stands below the folder of all output."""
     scores: Scores
-    predictions: tuple[Prediction, ...]
-    spots: tuple[Spot, ...] | None
+    outcomes: tuple[Outcome, ...]
+    labeled: bool
     timeline: Timeline
 
 
 def make_clips(
-    source: Source, *, out: Path | None, least: float, num_mistakes: int | None
+    source: Source, *, out: Path | None, least: float | None, num_mistakes: int | None
 ) -> tuple[Path, ...]:
     """Cut every detection that is sure enough, or the worst mistakes of all videos; the paths.
 
     Args:
         source: what to cut.
         out: takes a folder a video; `clips/` in the run, or beside the other files of the video, by default.
-        least: least confidence of a detection.
+        least: least confidence of a detection; None takes the model's own of each action.
         num_mistakes: of how many mistakes; None cuts detections.
 
     Raises:
         MissingError, DataError: the model, a match or a video is not there, or wrong.
         MissingError: mistakes are wanted, and nobody labeled the video.
     """
-    watched = list(_all(source))
-    chosen: list[tuple[_Watched, list[Moment]]] = []
+    watched = list(_all(source, least))
     if num_mistakes is None:
-        chosen = [(one, [m for m in moments_of(one.predictions) if m.confidence >= least]) for one in watched]
+        chosen = [(one, [_claimed(found.claim) for found in one.outcomes if found.claim]) for one in watched]
     else:
-        found = {id(one): mistakes(_spots(one), one.predictions, one.scores) for one in watched}
-        worst = {id(m) for m in worst_of([m for each in found.values() for m in each], num_mistakes)}
-        chosen = [(one, [m for m in found[id(one)] if id(m) in worst]) for one in watched]
+        chosen = _mistakes(watched, num_mistakes)
     out = out or _home(source) / ("clips" if num_mistakes is None else "mistakes")
     paths = [
         path
@@ -86,31 +89,66 @@ def make_clips(
     return tuple(paths)
 
 
-def make_renders(source: Source, *, out: Path | None, least: float) -> tuple[Path, ...]:
+def make_renders(source: Source, *, out: Path | None, least: float | None) -> tuple[Path, ...]:
     """Burn scores, detections and labels into a copy of every video; the paths.
 
     Args:
         source: what to render.
         out: takes a file a video; `rendered/` in the run, or beside the other files of the video, by default.
-        least: least confidence of a detection that is drawn.
+        least: least confidence of a detection that is drawn; None takes the model's own of each action.
 
     Raises:
         MissingError, DataError: the model, a match or a video is not there, or wrong.
     """
     out = out or _home(source) / "rendered"
     paths = []
-    for one in _all(source):
-        story = Story(one.scores, one.predictions, one.spots)
+    for one in _all(source, least):
         path = out / f"{one.name}.mp4"
-        render(one.timeline.times, story, path, origin_pts=one.timeline.origin_pts, least=least)
+        story = Story(one.scores, one.outcomes, one.labeled)
+        render(one.timeline.times, story, path, origin_pts=one.timeline.origin_pts)
         console.say(f"{path}")
         paths.append(path)
     return tuple(paths)
 
 
-def _all(source: Source) -> Iterator[_Watched]:
+def _mistakes(watched: Sequence[_Watched], number: int) -> list[tuple[_Watched, list[Moment]]]:
+    """The worst mistakes of all videos, video by video."""
+    for one in watched:
+        if not one.labeled:
+            raise MissingError(f"{one.video.path} has no labels, so nobody can tell what is a mistake.")
+    scores = {one.game: {w.video.half: w.scores for w in watched if w.game == one.game} for one in watched}
+    chosen = worst([found for one in watched for found in one.outcomes], scores, number)
+    return [
+        (
+            one,
+            [
+                _mistaken(found, seen(found, scores))
+                for found in chosen
+                if (found.game, found.half) == (one.game, one.video.half)
+            ],
+        )
+        for one in watched
+    ]
+
+
+def _claimed(claim: Prediction) -> Moment:
+    words = (claim.label, claim.team, f"{100 * claim.confidence:.0f}%")
+    return Moment(claim.position_ms, " ".join(filter(None, words)))
+
+
+def _mistaken(one: Outcome, highest: float) -> Moment:
+    """`false alarm PASS left 93%`, `miss SHOT 4%`, `miss SHOT taken for PASS left 80%`."""
+    if one.spot is None:
+        assert one.claim is not None
+        return Moment(one.position_ms, f"false alarm {_claimed(one.claim).told}")
+    told = f"taken for {_claimed(one.claim).told}" if one.claim else f"{100 * highest:.0f}%"
+    words = ("miss", one.spot.label, one.spot.team, told)
+    return Moment(one.position_ms, " ".join(filter(None, words)))
+
+
+def _all(source: Source, least: float | None) -> Iterator[_Watched]:
     if source.path.is_file():
-        yield from _of_video(source)
+        yield from _of_video(source, least)
         return
     predicted = predictions_of(
         source.path,
@@ -121,10 +159,10 @@ def _all(source: Source) -> Iterator[_Watched]:
         decoder=source.decoder,
     )
     for game in predicted.games:
-        yield from _of_game(game, predicted.folder / game.id, predicted.model)
+        yield from _of_game(game, predicted.folder / game.id, predicted.model, least)
 
 
-def _of_video(source: Source) -> Iterator[_Watched]:
+def _of_video(source: Source, least: float | None) -> Iterator[_Watched]:
     if source.model is None:
         raise MissingError(f"{source.path} is a video: name the model that is to read it with --model RUN.")
     folder = _home(source)
@@ -134,28 +172,31 @@ def _of_video(source: Source) -> Iterator[_Watched]:
     if game.labels is None:
         beside = next((p for name in _BESIDE if (p := source.path.with_name(name)).is_file()), None)
         game = replace(game, labels=beside)
-    yield from _of_game(game, folder, load_spotter(source.model, device=source.device))
+    yield from _of_game(game, folder, load_spotter(source.model, device=source.device), least)
 
 
-def _of_game(game: Game, folder: Path, model: Spotter) -> Iterator[_Watched]:
+def _of_game(game: Game, folder: Path, model: Spotter, least: float | None) -> Iterator[_Watched]:
     (predictions,) = read_results(folder / RESULTS_FILE).values()
     scores = read_scores(folder / SCORES_FILE)
-    spots = labels_of_games([game])[game.id] if game.labels else None
+    actions, peaks = actions_of(model.classes), model.settings.peaks
+    found = outcomes(
+        {game.id: labels_of_games([game])[game.id] if game.labels else ()},
+        {game.id: predictions},
+        thresholds={action: peaks.threshold(action) if least is None else least for action in actions},
+        reach=reach_frames(_WINDOW_S, framerate=FRAMERATE),
+        framerate=FRAMERATE,
+    )
     for video in game.videos:
+        of_half = (one for one in found if one.half == video.half)
         yield _Watched(
+            game=game.id,
             video=video,
             name=Path(game.id) if len(game.videos) == 1 else Path(game.id) / video.path.stem,
             scores=scores[video.half],
-            predictions=tuple(p for p in predictions if p.half == video.half),
-            spots=None if spots is None else tuple(s for s in spots if s.half == video.half),
+            outcomes=tuple(sorted(of_half, key=lambda one: one.position_ms)),
+            labeled=game.labels is not None,
             timeline=open_timeline(video.path, model.settings.extract),
         )
-
-
-def _spots(one: _Watched) -> tuple[Spot, ...]:
-    if one.spots is None:
-        raise MissingError(f"{one.video.path} has no labels, so nobody can tell what is a mistake.")
-    return one.spots
 
 
 def _home(source: Source) -> Path:

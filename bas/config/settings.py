@@ -253,7 +253,8 @@ class EventSettings(Settings):
     """Ticks between two events of a class, at least; with linear and quadratic, how far one lowers others."""
 
 
-Knot = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
+_Share = Annotated[float, Field(ge=0, le=1)]
+Knot = tuple[_Share, _Share]
 
 
 class PeaksSettings(EventSettings):
@@ -264,6 +265,8 @@ class PeaksSettings(EventSettings):
     confidences: dict[str, tuple[Knot, ...]] = Field(default_factory=dict)
     """Of an action: smoothed scores and the confidences that are written for them, from 0, 0 to 1, 1, both rising;
     between them they are interpolated."""
+    thresholds: dict[str, _Share] = Field(default_factory=dict)
+    """Of an action: confidence from which its events are sure enough to be shown to people and counted; else 0.5."""
 
     @field_validator("confidences")
     @classmethod
@@ -279,6 +282,10 @@ class PeaksSettings(EventSettings):
     def of(self, action: str) -> EventSettings:
         """What holds for one action."""
         return self.classes.get(action, self)
+
+    def threshold(self, action: str) -> float:
+        """Least confidence of an action's events that are shown to people."""
+        return self.thresholds.get(action, 0.5)
 
 
 class Pipeline(Settings):

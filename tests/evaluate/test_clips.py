@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from bas.dataset import BALL_CLASSES, VideoTimes, probe
 from bas.errors import DataError
-from bas.evaluate.clips import clip_name, cut_clips
+from bas.evaluate.clips import Moment, clip_name, cut_clips
 from bas.evaluate.drawing import text_picture
-from bas.evaluate.mistakes import Moment, mistakes, worst_of
+from bas.evaluate.mistakes import false_alarms, misses, seen, worst
+from bas.evaluate.outcomes import Outcome, outcomes
 from bas.evaluate.pictures import even, read_pictures
 from bas.evaluate.render import Story, render
 from bas.evaluate.soccernet import Prediction
@@ -27,7 +28,7 @@ FPS = Fraction(25)
 
 
 def moment(position_ms: int) -> Moment:
-    return Moment(position_ms, "PASS", "left", 0.93)
+    return Moment(position_ms, "PASS left 93%")
 
 
 def times_of(path: Path) -> list[Fraction]:
@@ -75,9 +76,7 @@ def test_what_is_not_there_is_refused_and_leaves_nothing(tmp_path: Path) -> None
 
 
 def test_names_sort_by_time_and_suit_every_file_system() -> None:
-    assert clip_name(Moment(6_102_040, "Yellow->red card", None, 0.5, "miss")) == (
-        "101m42.040s miss Yellow-red card 50%"
-    )
+    assert clip_name(Moment(6_102_040, "miss Yellow->red card 50%")) == "101m42.040s miss Yellow-red card 50%"
     names = [clip_name(moment(ms)) for ms in (4, 59_999, 60_004, 6_000_000)]
     assert names == sorted(names)
 
@@ -89,7 +88,11 @@ def story(num_frames: int, classes: tuple[str, ...] = BALL_CLASSES) -> Story:
         Prediction(1004, 1, "GOAL", 0.8, None),
         Prediction(2004, 1, "OUT", 0.1, None),
     ]
-    return Story(Scores(values, classes, FPS), claims, (Spot(1040, "PASS", "left"), Spot(2000, "SHOT")))
+    spots = [Spot(1040, "PASS", "left"), Spot(2000, "SHOT")]
+    found = outcomes(
+        {"x": spots}, {"x": claims}, thresholds=dict.fromkeys(BALL_CLASSES, 0.5), reach=12, framerate=25
+    )
+    return Story(Scores(values, classes, FPS), found, labeled=True)
 
 
 def luma_of(path: Path, number: int) -> np.ndarray:
@@ -120,7 +123,7 @@ def test_every_picture_is_rendered_at_its_time_with_the_panel_under_it(
 def test_events_appear_when_they_happen_and_go(tmp_path: Path) -> None:
     video = media.write_video(tmp_path / "video.mkv", 16, fps=5, size=(640, 400))
     times = probe(video)
-    plain = Story(story(75).scores, (), None)
+    plain = Story(story(75).scores, (), labeled=False)
     render(times, plain, tmp_path / "plain.mp4", origin_pts=times.start_pts)
     render(times, story(75), tmp_path / "told.mp4", origin_pts=times.start_pts)
 
@@ -184,35 +187,40 @@ def test_text_is_black_on_white_and_not_empty() -> None:
     assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
 
 
-def test_mistakes_are_what_the_official_matching_leaves() -> None:
-    scores = Scores(np.full((200, 1), 0.25, np.float32), ("PASS",), FPS)
-    spots = [Spot(1000, "PASS"), Spot(4000, "PASS")]
-    claims = [Prediction(ms, 1, "PASS", c, None) for ms, c in ((1200, 0.9), (1300, 0.7), (6000, 0.4))]
-    found = mistakes(spots, claims, scores)
-    assert [(m.kind, m.position_ms) for m in found] == [
-        ("miss", 4000),
-        ("false alarm", 1300),
-        ("false alarm", 6000),
+_PASSES = {"PASS": 0.0}
+
+
+def test_mistakes_are_ranked_by_how_far_the_model_is_from_the_truth() -> None:
+    values = np.full((200, 1), 0.25, np.float32)
+    values[148] = 0.6
+    scores = {"x": {1: Scores(values, ("PASS",), FPS)}}
+    spots = [Spot(1000, "PASS"), Spot(4000, "PASS"), Spot(6000, "PASS")]
+    claims = [Prediction(ms, 1, "PASS", c, None) for ms, c in ((1200, 0.9), (1300, 0.7), (7900, 0.8))]
+    found = outcomes({"x": spots}, {"x": claims}, thresholds=_PASSES, reach=12, framerate=25)
+    assert [one.position_ms for one in false_alarms(found)] == [7900, 1300]
+    assert [(one.position_ms, seen(one, scores)) for one in misses(found, scores)] == [
+        (4000, 0.25),
+        (6000, pytest.approx(0.6)),
     ]
-    assert found[0].confidence == 0.25
+    assert [one.position_ms for one in worst(found, scores, 3)] == [7900, 4000, 1300]
 
 
-_moments = st.builds(
-    Moment,
-    st.integers(0, 10_000),
-    st.just("PASS"),
-    st.none(),
-    st.floats(0, 1),
-    st.sampled_from(["miss", "false alarm"]),
+_mistakes = st.one_of(
+    st.builds(lambda ms: Outcome("x", 1, Spot(ms, "PASS"), None), st.integers(0, 10_000)),
+    st.builds(
+        lambda ms, sure: Outcome("x", 1, None, Prediction(ms, 1, "PASS", sure, None)),
+        st.integers(0, 10_000),
+        st.floats(0, 1),
+    ),
 )
 
 
-@given(st.lists(_moments, max_size=20), st.integers(1, 25))
-def test_the_worst_are_shared_between_misses_and_false_alarms(moments: list[Moment], number: int) -> None:
-    worst = worst_of(moments, number)
-    assert len(worst) == min(number, len(moments))
-    for kind in ("miss", "false alarm"):
-        of_kind = [m.severity for m in moments if m.kind == kind]
-        taken = [m.severity for m in worst if m.kind == kind]
-        assert taken == sorted(of_kind, reverse=True)[: len(taken)]
-        assert len(taken) >= min(number // 2, len(of_kind))
+@given(st.lists(_mistakes, max_size=20), st.integers(1, 25))
+def test_the_worst_are_shared_between_misses_and_false_alarms(found: list[Outcome], number: int) -> None:
+    chosen = worst(found, {}, number)
+    assert len(chosen) == min(number, len(found))
+    for kind in ("missed", "false alarm"):
+        there = sum(one.kind == kind for one in found)
+        assert sum(one.kind == kind for one in chosen) >= min(number // 2, there)
+    sure = [one.claim.confidence for one in chosen if one.claim]
+    assert sure == sorted(sure, reverse=True)

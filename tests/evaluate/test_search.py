@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from bas.clock import position_of
 from bas.config import EventSettings, PeaksSettings
+from bas.evaluate.analysis import analyze
 from bas.evaluate.calibration import knots_of
 from bas.evaluate.peaks import confidences, detections
-from bas.evaluate.score import Evaluation, score_detections
+from bas.evaluate.score import Evaluation, score_detections, score_documents
 from bas.evaluate.search import Tuning, tune
+from bas.evaluate.soccernet import predictions_of, results_document
 from bas.types import Scores, Spot
 
 _CLASSES = "PASS", "DRIVE"
@@ -52,6 +54,32 @@ def test_the_official_score_never_falls_where_it_was_tuned(seed: int) -> None:
     assert all(row.tuned <= row.calibrated for row in found.rows)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_shown_is_what_has_the_highest_f1(seed: int) -> None:
+    labels, dense = _matches(seed)
+    peaks = _tune(labels, dense).after
+    found = {
+        game: predictions_of(
+            results_document(game, {1: detections(halves[1], peaks)}, classes=_CLASSES, fps=Fraction(25)),
+            source=game,
+        )
+        for game, halves in dense.items()
+    }
+    evaluation = score_documents(labels, found, classes=_CLASSES)
+    stored = analyze(evaluation, labels, found, thresholds=peaks.thresholds)
+    best = analyze(evaluation, labels, found)
+    assert [one.f1 for one in stored.classes] == [one.f1 for one in best.classes]
+    assert stored.thresholds_of == "the model"
+
+
+def test_an_action_that_never_occurs_is_shown_from_a_half() -> None:
+    labels, dense = _matches(0)
+    labels = {game: tuple(spot for spot in spots if spot.label == "PASS") for game, spots in labels.items()}
+    after = _tune(labels, dense).after
+    assert list(after.thresholds) == ["PASS"]
+    assert after.threshold("DRIVE") == 0.5
+
+
 def test_the_same_matches_give_the_same_settings() -> None:
     assert _tune(*_matches(3)) == _tune(*_matches(3))
 
@@ -59,14 +87,16 @@ def test_the_same_matches_give_the_same_settings() -> None:
 def test_perfect_scores_leave_the_settings_as_they_were() -> None:
     labels, dense = _matches(0, noise=0, width=2)
     found = _tune(labels, dense)
-    assert found.after == found.before == PeaksSettings()
+    assert found.before == PeaksSettings()
+    assert found.after == PeaksSettings(thresholds=found.after.thresholds)
     assert found.mean_after == 1.0
 
 
 def test_settings_of_a_class_by_hand_are_where_the_search_begins() -> None:
     peaks = PeaksSettings(classes={"DRIVE": EventSettings(sigma=1)})
     labels, dense = _matches(0, noise=0, width=2)
-    assert tune(labels, dense, classes=_CLASSES, peaks=peaks).after == peaks
+    after = tune(labels, dense, classes=_CLASSES, peaks=peaks).after
+    assert after == peaks.model_copy(update={"thresholds": after.thresholds})
 
 
 def test_crowded_scores_are_spread() -> None:
