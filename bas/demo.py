@@ -19,6 +19,7 @@ from bas.heads.finetune_run import finetune
 from bas.heads.lessons import Place
 from bas.heads.models import settings_of
 from bas.heads.run import fit
+from bas.heads.spot import predictions_folder
 from bas.synthetic import synthesize
 from bas.types import Game
 
@@ -53,7 +54,11 @@ def run_demo(out: Path, *, device: str) -> None:
     )
     settings = load("finetune", base=settings_of(fitted), preset=_PRESET, sets=[_LONG])
     run = finetune(fitted, settings, place)
-    _step(5, "put both beside each other", f"compare {quote(str(fitted))} {quote(str(run))} {where}")
+    _step(
+        5, "score the same matches, and draw a page", f"eval --run {quote(str(run))} {where} --split {_SPLIT}"
+    )
+    evaluate_run(run, data=data, features=features, split=_SPLIT, device=device)
+    _step(6, "put both beside each other", f"compare {quote(str(fitted))} {quote(str(run))} {where}")
     comparison = compare([fitted, run], data=data, features=features, split=_SPLIT, device=device)
     games = open_dataset(data, video=settings.extract.video).split(_SPLIT)
     _show(comparison, _chance(evaluation, games, run=fitted))
@@ -64,7 +69,8 @@ def run_demo(out: Path, *, device: str) -> None:
         f"  bas eval --run {model} {where} --tolerance tight\n"
         f"  bas fit-head {_HEAD} --preset {_PRESET} {where} --out {quote(str(runs))} "
         "--set head.window_seconds=1\n"
-        "Your own matches: README.md, from `On SoccerNet's matches` on."
+        "Your own matches: README.md, from `On SoccerNet's matches` on.\n"
+        f"The page about the joint finetune: {predictions_folder(run, _SPLIT)}/report.html"
     )
 
 
@@ -74,7 +80,7 @@ def _step(number: int, what: str, command: str) -> None:
 
 def _chance(evaluation: Evaluation, games: Sequence[Game], *, run: Path) -> Chance:
     """What as many guesses a class would score on the same matches."""
-    scores = {game.id: read_scores(run / "predictions" / _SPLIT / game.id / SCORES_FILE) for game in games}
+    scores = {game.id: read_scores(predictions_folder(run, _SPLIT) / game.id / SCORES_FILE) for game in games}
     return chance(
         labels_of_games(games),
         counts={row.label: row.num_detections for row in evaluation.rows},
