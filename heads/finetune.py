@@ -16,6 +16,7 @@ from bas.config import FinetuneSettings, Pipeline
 from bas.errors import RunFailedError, StoppedError
 from bas.evaluate.search import Tuning
 from bas.extract.precision import best_precision
+from bas.heads.determinism import same_bits
 from bas.heads.fit import best_epoch
 from bas.heads.joint import JointModel
 from bas.heads.joint_validation import JointValidation
@@ -104,8 +105,9 @@ class Finetune:
         """
         settings = self._settings.finetune
         try:
-            while len(self._history) < settings.epochs:
-                self._train_epoch(stop)
+            with same_bits(self._model.stacker.device):
+                while len(self._history) < settings.epochs:
+                    self._train_epoch(stop)
         except torch.OutOfMemoryError as error:
             raise RunFailedError(
                 f"The memory is too small for a clip. Checkpoints are kept. Lower finetune.chunk_rows (now "

@@ -15,6 +15,7 @@ from bas import console
 from bas.config import FitSettings
 from bas.extract.precision import best_precision
 from bas.heads.batches import Epoch
+from bas.heads.determinism import same_bits
 from bas.heads.head import Head, Rows
 from bas.heads.losses import head_loss
 from bas.heads.material import Material
@@ -89,7 +90,7 @@ def fit_head(
         drawn = _drawn(epoch, materials)
         if number == 1:
             _tell_draw(drawn, materials, samples=[epoch.steps * size for size in epoch.sizes])
-        with autocast:
+        with autocast, same_bits(device):
             loss = _train(head, optimizer, epoch, settings, number=number, stop=stop)
         trained_seconds = time.monotonic() - started
         record = {

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from bas.config import FitSettings
 from bas.errors import RunFailedError
+from bas.heads.determinism import same_bits
 from bas.heads.fit import best_epoch
 from bas.heads.losses import sigmoid_focal
 from bas.heads.optim import Optimizer, group, warm_cosine
@@ -146,3 +147,21 @@ def test_the_best_epoch_is_the_first_of_equals_and_never_one_that_is_not_a_numbe
     values = [float("nan"), 0.0, 0.3, 0.1, 0.3]
     assert best_epoch([{"mAP@1": value} for value in values]) == 3
     assert best_epoch([{"mAP@1": value} for value in values[:2]]) == 2
+
+
+def test_gradients_are_the_same_bits_however_threads_race() -> None:
+    weights = torch.randn(6000, 1024, generator=torch.Generator().manual_seed(0))
+
+    def gradient() -> torch.Tensor:
+        rows = torch.zeros(3, 1024, requires_grad=True)
+        (gathered,) = torch.autograd.grad((rows[torch.arange(6000) % 3] * weights).sum(), rows)
+        return gathered
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with same_bits(torch.device("cpu")):
+            assert len({gradient().numpy().tobytes() for _ in range(20)}) == 1
+        assert not torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.set_num_threads(threads)
