@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -73,6 +73,17 @@ class Analysis:
     outcomes: tuple[Outcome, ...]
     short: tuple[str, ...]
     """Games of too few minutes to be resampled."""
+
+    @property
+    def thresholds_told(self) -> str:
+        """Which threshold, in words."""
+        match self.thresholds_of:
+            case "these matches":
+                return "of highest F1 on these matches"
+            case "the model":
+                return "stored with the model"
+            case _:
+                assert_never(self.thresholds_of)
 
     @property
     def micro(self) -> tuple[float, float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, assert_never
+from typing import Any
 
 from rich.table import Table
 
@@ -115,7 +115,7 @@ def _outcome(one: Outcome) -> dict[str, Any]:
 
 def _class_table(analysis: Analysis) -> Table:
     table = console.table(
-        f"At the threshold {_chosen(analysis)}, window {analysis.seconds:g} s",
+        f"At the threshold {analysis.thresholds_told}, window {analysis.seconds:g} s",
         "class", "threshold", "precision", "recall", "F1", "most often taken for",
     )  # fmt: skip
     names = [*(one.label for one in analysis.classes), BACKGROUND]
@@ -133,16 +133,6 @@ def _class_table(analysis: Analysis) -> Table:
         "all classes alike (macro)", "", *(_percent(value) for value in analysis.macro), style="bold"
     )
     return table
-
-
-def _chosen(analysis: Analysis) -> str:
-    match analysis.thresholds_of:
-        case "these matches":
-            return "of highest F1 on these matches"
-        case "the model":
-            return "stored with the model"
-        case _:
-            assert_never(analysis.thresholds_of)
 
 
 def _finite(value: float) -> float | None:
