@@ -50,7 +50,7 @@ class LockedError(BasError):
 
 
 class OutputError(BasError):
-    """An output file cannot be written: the disk is full, or it failed."""
+    """An output cannot be written: the disk is full or failed, or something else is there already."""
 
     exit_code = 74
 

@@ -71,7 +71,8 @@ def parse(values: Mapping[str, Any], *, source: str) -> Pipeline:
             stage, *rest = map(str, problem["loc"])
             kind = len(rest) > 1  # pydantic names the kind of a head before its setting
             where = ".".join([stage, *(rest[1:] if stage == "head" and kind else rest)])
-            lines.append(f"  {where}: {problem['msg']}, got {problem['input']!r}{_suggestion(where)}")
+            wrong = "no such setting" if problem["type"] == "extra_forbidden" else problem["msg"]
+            lines.append(f"  {where}: {wrong}, got {problem['input']!r}{_suggestion(where)}")
         raise SettingsError("\n".join(lines)) from error
 
 
@@ -143,7 +144,8 @@ def _overlay(base: dict[str, Any], top: Mapping[str, Any]) -> None:
 
 def _suggestion(where: str) -> str:
     known = [f"{s}.{f}" for s, field in Pipeline.model_fields.items() for f in _fields_of(field.annotation)]
-    if where in known or "." not in where:
+    known += Pipeline.model_fields
+    if where in known:
         return ""
     near = difflib.get_close_matches(where, known, 1, cutoff=0.7)
     return f" (did you mean {near[0]}?)" if near else ""

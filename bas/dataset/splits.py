@@ -118,8 +118,8 @@ def _no_such_split(name: str, games: Sequence[Game], lists: Mapping[str, Sequenc
         f" To choose your own, write {root / SPLITS_FILE} with lines as {example}." if root.is_dir() else ""
     )
     return (
-        f"There is no split {name!r} in {root}.{unpack} It holds {listing(ids, shown=3)}; its splits are "
-        f"{', '.join([ALL, *here])}.{choose}{higher}"
+        f"There is no split {name!r} in {root}; its splits are {', '.join([ALL, *here])}.{unpack} It holds "
+        f"{listing(ids, shown=3)}.{choose}{higher}"
     )
 
 

@@ -69,7 +69,7 @@ def test_a_data_folder_that_is_too_deep_is_told_to_go_up(tmp_path: Path) -> None
 
 def test_a_single_video_has_all_and_nothing_else(tmp_path: Path) -> None:
     touch(tmp_path, "derby.mkv")
-    with pytest.raises(MissingError, match=r"splits are all\.$"):
+    with pytest.raises(MissingError, match=r"splits are all\. It holds"):
         open_dataset(tmp_path / "derby.mkv").split("test")
 
 
