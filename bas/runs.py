@@ -71,15 +71,17 @@ class Run:
             "history.json": json.dumps(list(checkpoint.history)).encode(),
         }
         final = self._checkpoint(checkpoint.number)
-        temporary = final.with_name(final.name + ".tmp")
+        temporary, former = (final.with_name(f"{final.name}.{end}") for end in ("tmp", "former"))
         shutil.rmtree(temporary, ignore_errors=True)
         for name, content in contents.items():
             atomic_write(temporary / name, content)
         hashes = {name: sha256_of(temporary / name) for name in contents}
         write_json(temporary / _MANIFEST, hashes)
-        shutil.rmtree(final, ignore_errors=True)
+        if final.exists():  # of a step that was stopped before its epoch was judged
+            final.rename(former)
         temporary.rename(final)
         sync_folder(final.parent)
+        shutil.rmtree(former, ignore_errors=True)
         lines = "".join(json.dumps(record) + "\n" for record in checkpoint.history)
         atomic_write(self.folder / "metrics.jsonl", lines.encode())
         numbers = self._numbers()
@@ -114,7 +116,7 @@ class Run:
                         f"To start anew, delete {self.folder}."
                     )
             model = load_file(folder / "model.safetensors")
-            training = torch.load(folder / "training.pt", weights_only=True)
+            training = torch.load(folder / "training.pt", weights_only=True, map_location="cpu")
             history = json.loads((folder / "history.json").read_bytes())
         except (OSError, MissingError) as error:
             raise DataError(
@@ -124,6 +126,15 @@ class Run:
 
     def _checkpoint(self, number: int) -> Path:
         return self.folder / "checkpoints" / f"{number:08d}"
+
+    def tidy(self) -> None:
+        """Clear away what a killed save left; a checkpoint that it had set aside comes back."""
+        for former in (self.folder / "checkpoints").glob("*.former"):
+            if not former.with_suffix("").exists():
+                former.rename(former.with_suffix(""))
+            shutil.rmtree(former, ignore_errors=True)
+        for temporary in (self.folder / "checkpoints").glob("*.tmp"):
+            shutil.rmtree(temporary)
 
     def _numbers(self) -> list[int]:
         names = (folder.name for folder in (self.folder / "checkpoints").glob("*"))
@@ -140,6 +151,7 @@ def open_run(folder: Path, *, settings_yaml: str) -> Iterator[Run]:
     with locked(folder / "lock", wait=False):
         remove_leftovers(folder)
         run = Run(folder)
+        run.tidy()
         if run.state != "done":
             atomic_write(folder / "settings.yaml", settings_yaml.encode())
             run.mark("running")

@@ -53,7 +53,7 @@ class Finetune:
         self,
         model: JointModel,
         supply: Supply,
-        validation: JointValidation | None,
+        validation: JointValidation,
         *,
         settings: Pipeline,
         run: Run,
@@ -64,7 +64,7 @@ class Finetune:
         Args:
             model: to train; its stacker is changed.
             supply: of the samples.
-            validation: judges every epoch; without one the last epoch is kept.
+            validation: judges every epoch.
             settings: of the whole pipeline.
             run: takes checkpoints.
             processes: that share the steps.
@@ -126,9 +126,13 @@ class Finetune:
         assert isinstance(stacker, Stacker)
         return stacker
 
-    def tune(self) -> Tuning | None:
-        """The post-processing that suits the kept weights best; None without validation."""
-        return None if self._validation is None else self._validation.tune(self.averaged, self._processes)
+    def tune(self, stop: StopFlag) -> Tuning:
+        """The post-processing that suits the kept weights best.
+
+        Raises:
+            StoppedError: a signal came; the same call makes it anew.
+        """
+        return self._validation.tune(self.averaged, self._processes, stop)
 
     def _resume(self) -> None:
         newest = self._processes.from_first(self._run.newest)
@@ -153,14 +157,16 @@ class Finetune:
             for samples in self._supply.epoch(number, start=start):
                 self._epoch.waited += time.monotonic() - asked
                 stopping = self._train_step(samples, stop)
-                if stopping or (self._step % settings.checkpoint_steps == 0 and self._step < number * steps):
+                last = self._step == number * steps  # what follows may be stopped too
+                if stopping or last or self._step % settings.checkpoint_steps == 0:
                     self._save()
                 if stopping:
-                    raise StoppedError("Stopped as asked. The same command continues where it left off.")
+                    stop.check()
+                    raise StoppedError("Another process was asked to stop. The same command continues.")
                 advance()
                 asked = time.monotonic()
         self._epoch.seconds += time.monotonic() - began
-        self._judge(number)
+        self._judge(number, stop)
 
     def _train_step(self, samples: Sequence[Sample], stop: StopFlag) -> bool:
         """One step on this process's clips; whether any process was asked to stop."""
@@ -177,19 +183,20 @@ class Finetune:
                         scoring=self._model.stacker.head.scoring,
                         settings=self._settings.fit,
                     )
+                total += float(loss.detach()) / len(samples)
+                if last:  # before gradients are waited for: a lost process shows here, and ends the others
+                    summed, stops = self._processes.total([total, float(stop.raised)])
                 self._optimizer.backward(loss / len(samples))
-            total += float(loss.detach()) / len(samples)
-        summed, stops = self._processes.total([total, float(stop.raised)])
         mean = summed / self._processes.world
         if self._optimizer.step(torch.tensor(mean)):
             self._epoch.losses.append(mean)
         self._step += 1
         return stops > 0
 
-    def _judge(self, number: int) -> None:
+    def _judge(self, number: int, stop: StopFlag) -> None:
         """Score the validation matches, and close the epoch."""
         began = time.monotonic()
-        mean_ap = None if self._validation is None else self._validation.score(self.averaged, self._processes)
+        mean_ap = self._validation.score(self.averaged, self._processes, stop)
         losses, epoch = self._epoch.losses, self._epoch
         record = {
             "epoch": number,
@@ -199,7 +206,7 @@ class Finetune:
             "mAP@1": mean_ap,
             "learning_rate": self._optimizer.learning_rate,
             "skipped_steps": self._optimizer.skipped,
-            "share_waiting": round(epoch.waited / epoch.seconds, 4),
+            "share_waiting": round(epoch.waited / max(epoch.seconds, 1e-9), 4),
             "share_of_pictures_used": round(self._supply.share_used, 4),
             "train_seconds": round(epoch.seconds, 1),
             "seconds": round(epoch.seconds + time.monotonic() - began, 1),
@@ -225,10 +232,10 @@ def joint_precision(settings: FinetuneSettings, device: torch.device) -> str:
     return settings.precision
 
 
-def _tell(record: dict[str, Any], settings: FinetuneSettings, *, best: float | None) -> None:
+def _tell(record: dict[str, Any], settings: FinetuneSettings, *, best: float) -> None:
     loss = "none" if record["loss"] is None else f"{record['loss']:.4f}"
-    judged = "" if best is None else f"  mAP@1 {100 * record['mAP@1']:.2f}  best {100 * best:.2f}"
     console.say(
-        f"epoch {record['epoch']}/{settings.epochs}  loss {loss}{judged}  {record['seconds']:.1f} s, "
-        f"{100 * record['share_waiting']:.0f} % of training waiting for clips"
+        f"epoch {record['epoch']}/{settings.epochs}  loss {loss}  mAP@1 {100 * record['mAP@1']:.2f}  "
+        f"best {100 * best:.2f}  {record['seconds']:.1f} s, {100 * record['share_waiting']:.0f} % of training "
+        "waiting for clips"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from bas import console
 from bas.config import Pipeline, to_yaml
 from bas.dataset import Dataset, open_dataset
-from bas.errors import BasError, SettingsError
+from bas.errors import RunFailedError, SettingsError
 from bas.evaluate.run import labels_of_games
 from bas.evaluate.search import show
 from bas.extract.stacks import canvas_of
@@ -72,7 +73,7 @@ def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
         digest = _digest(settings, stacker, (*learned, *judged), start)
         processes.require_same(digest, what="settings and data")
         folder = place.runs / f"e2e-{digest[:8]}"
-        with _opened(folder, settings, processes) as run, stop_on_signals() as stop:
+        with _opened(folder, settings, processes) as run, stop_on_signals(signal.SIGINT) as stop:
             if processes.from_first(lambda: run.state) == "done":
                 _say(processes, f"{folder} is finished already. Next: bas eval --run {folder}")
                 return folder
@@ -83,10 +84,9 @@ def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
                 f"run in {folder}, on {place.device}, {processes.world} process{'es' * (processes.world > 1)}.",
             )
             best = training.train(stop)
-            tuning = training.tune()
+            tuning = training.tune(stop)
             if processes.first:
-                if tuning is not None:
-                    show(tuning)
+                show(tuning)
                 write_model(
                     folder,
                     training.averaged,
@@ -230,7 +230,7 @@ def _opened(folder: Path, settings: Pipeline, processes: Processes) -> Iterator[
         try:
             with processes.watched():
                 yield run
-        except BasError as error:
+        except RunFailedError as error:  # the first process may be the one that is lost
             if not processes.first and run.state == "running":
                 run.mark("failed", reason=str(error), code=error.exit_code)
             raise

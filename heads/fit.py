@@ -114,11 +114,10 @@ def fit_head(
 
 
 def best_epoch(history: Sequence[dict[str, Any]]) -> int:
-    """The first epoch with the highest mAP@1, one that is not a number being the worst; unjudged, the last."""
-    if history[-1]["mAP@1"] is None:
-        return len(history)
-    values = [-1.0 if math.isnan(record["mAP@1"]) else record["mAP@1"] for record in history]
-    return int(np.argmax(values)) + 1
+    """The first epoch with the highest mAP@1, one that is not a number being the worst; the last if none has any."""
+    values = [record["mAP@1"] or 0.0 for record in history]
+    values = [0.0 if math.isnan(value) else value for value in values]
+    return int(np.argmax(values)) + 1 if any(values) else len(history)
 
 
 def _train(

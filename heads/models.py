@@ -79,8 +79,14 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def settings_of(folder: str | Path) -> Pipeline:
-    """Settings of the model in a folder; its weights are not read. Raises as `read_config`."""
-    return parse(read_config(Path(folder))["settings"], source=f"{folder}/config.json")
+    """Settings that the model in a folder was made with, post-processing as it was before any was found.
+
+    Its weights are not read. Raises as `read_config`.
+    """
+    config = read_config(Path(folder))
+    settings = parse(config["settings"], source=f"{folder}/config.json")
+    untuned = untuned_peaks(config)
+    return settings if untuned is None else settings.model_copy(update={"peaks": untuned})
 
 
 def classes_of(folder: str | Path) -> tuple[str, ...]:

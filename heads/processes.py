@@ -31,6 +31,7 @@ class Processes:
         world: int = 1,
         *,
         control: distributed.ProcessGroup | None = None,
+        steps: distributed.ProcessGroup | None = None,
         store: Store | None = None,
     ) -> None:
         """
@@ -38,10 +39,11 @@ class Processes:
             rank: number of this process.
             world: how many there are.
             control: carries what is not gradients; None for one process.
+            steps: carries what every step tells, with less patience; None for one process.
             store: takes the last words of a process; None for one process.
         """
         self.rank, self.world = rank, world
-        self._control, self._store = control, store
+        self._control, self._steps, self._store = control, steps, store
 
     @property
     def first(self) -> bool:
@@ -67,10 +69,10 @@ class Processes:
 
     def total(self, values: Sequence[float]) -> list[float]:
         """Sums over all processes."""
-        if self._control is None:
+        if self._steps is None:
             return list(values)
         sums = torch.tensor(values, dtype=torch.float64)
-        distributed.all_reduce(sums, group=self._control)
+        distributed.all_reduce(sums, group=self._steps)
         return [float(value) for value in sums]
 
     def require_same(self, value: str, *, what: str) -> None:
@@ -96,12 +98,9 @@ class Processes:
         """
         try:
             yield
-        except BasError as error:
-            self._leave(str(error))
-            raise
-        except RuntimeError as error:
+        except Exception as error:
             if not _is_lost_peer(error):
-                self._leave(repr(error))
+                self._leave(str(error) if isinstance(error, BasError) else repr(error))
                 raise
             raise RunFailedError(
                 f"Another process of this training ended: {self._last_words()}. Checkpoints are kept: the same "
@@ -111,7 +110,7 @@ class Processes:
     def _leave(self, words: str) -> None:
         if self._store is not None:
             with suppress(RuntimeError):  # the store may be gone with the process that held it
-                self._store.set(_ERROR, f"process {self.rank}: {words}")
+                self._store.compare_set(_ERROR, "", f"process {self.rank}: {words}")  # the first cause stays
 
     def _last_words(self) -> str:
         if self._store is not None:
@@ -137,14 +136,19 @@ def joined(device: torch.device) -> Iterator[Processes]:
         "nccl" if cuda else "gloo", store=store, rank=rank, world_size=world, timeout=_COLLECTIVE
     )
     try:
-        control = distributed.new_group(backend="gloo", timeout=_CONTROL)
+        control, steps = (
+            distributed.new_group(backend="gloo", timeout=patience) for patience in (_CONTROL, _COLLECTIVE)
+        )
         assert isinstance(control, distributed.ProcessGroup)
-        processes = Processes(rank, world, control=control, store=store)
+        assert isinstance(steps, distributed.ProcessGroup)
+        processes = Processes(rank, world, control=control, steps=steps, store=store)
         with processes.watched():
             yield processes
     finally:
         distributed.destroy_process_group()
 
 
-def _is_lost_peer(error: RuntimeError) -> bool:
-    return isinstance(error, distributed.DistError) or "gloo" in str(error)
+def _is_lost_peer(error: Exception) -> bool:
+    return isinstance(error, distributed.DistError) or (
+        isinstance(error, RuntimeError) and "gloo" in str(error)
+    )

@@ -29,6 +29,8 @@ def start_child(work: Callable[[], object]) -> int:
             code = 0
         except BasError as error:
             code = error.exit_code
+        except KeyboardInterrupt:
+            code = 130
         finally:
             os._exit(code)  # a child that lived on would run the other tests
     return child

@@ -71,7 +71,11 @@ def test_a_damaged_checkpoint_is_passed_over(
     assert "00000002" in capsys.readouterr().err
 
 
-def test_kill_9_at_any_file_operation_of_a_save_leaves_a_sound_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [5, 4])
+def test_kill_9_at_any_file_operation_of_a_save_leaves_a_sound_checkpoint(
+    tmp_path: Path, number: int
+) -> None:
+    """A save of a new checkpoint, and one that takes the place of the newest."""
     operations = ("open", "pwrite", "fsync", "replace", "rename", "unlink", "rmdir")
     survived = 0
     for nth in range(1, 200):
@@ -82,13 +86,15 @@ def test_kill_9_at_any_file_operation_of_a_save_leaves_a_sound_checkpoint(tmp_pa
         child = os.fork()
         if child == 0:
             _kill_at(operations, nth)
-            run.save(_checkpoint(5), best=1)
+            run.save(_checkpoint(number), best=1)
             os._exit(0)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        run.tidy()
         newest = run.newest()
         assert newest is not None
         _assert_same(newest, _checkpoint(newest.number))
         assert newest.number in (4, 5)
+        assert all(folder.name.isdecimal() for folder in (folder / "checkpoints").iterdir())
         _assert_same(run.load(1), _checkpoint(1))
         run.save(_checkpoint(5), best=1)  # the next start goes on
         if status == 0:

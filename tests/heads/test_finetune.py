@@ -22,6 +22,7 @@ from bas.config import load
 from bas.errors import SettingsError
 from bas.files import read_json
 from bas.heads.finetune_run import finetune
+from bas.heads.joint_validation import JointValidation
 from bas.heads.lessons import Place
 from bas.heads.models import settings_of
 from bas.heads.run import fit
@@ -104,6 +105,27 @@ def test_a_stopped_training_saves_the_step_at_hand_and_ends_with_the_same_bits(
     (run,) = tmp_path.glob("e2e-*")
     assert read_json(run / "STATUS.json")["code"] == 75
     assert [folder.name for folder in (run / "checkpoints").iterdir()] == ["00000003"]
+    assert in_child(lambda: _tune(tmp_path)) == 0
+    _assert_same_run(run, reference)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_signal_while_matches_are_judged_loses_no_step(
+    home: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    with monkeypatch.context() as patched:
+        real = JointValidation.score
+
+        def score(self: JointValidation, *arguments: Any) -> float:
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)  # as a manager that signals process and parent
+            return real(self, *arguments)
+
+        patched.setattr(JointValidation, "score", score)
+        assert in_child(lambda: _tune(tmp_path)) == code
+    (run,) = tmp_path.glob("e2e-*")
+    assert read_json(run / "STATUS.json") | {"reason": ""} == {"state": "stopped", "code": code, "reason": ""}
+    assert max(folder.name for folder in (run / "checkpoints").iterdir()) == "00000004"
     assert in_child(lambda: _tune(tmp_path)) == 0
     _assert_same_run(run, reference)
 

@@ -27,6 +27,7 @@ from bas.heads.joint import JointModel
 from bas.heads.layers import depths, joint_groups
 from bas.heads.outputs import Task
 from bas.heads.stacker import Stacker
+from bas.signals import StopFlag
 
 _CLASSES = ("PASS", "DRIVE", "SHOT")
 _HEADS = {
@@ -88,7 +89,8 @@ def test_rows_made_online_are_those_of_the_cache(tmp_path: Path, grid: tuple[int
         tiny_encoder(), size=canvas_of(settings).padded, grid=grid, precision="fp32", device="cpu"
     )
     timeline = open_timeline(game.videos[0].path, settings)
-    with rows_of(timeline, encoder, settings, decoder="cpu", folder=tmp_path) as (rows, valid):
+    source = rows_of(timeline, encoder, settings, decoder="cpu", folder=tmp_path, stop=StopFlag())
+    with source as (rows, valid):
         torch.testing.assert_close(
             torch.from_numpy(np.array(rows)), torch.from_numpy(np.array(cache.features)), rtol=2e-3, atol=1e-5
         )
