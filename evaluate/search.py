@@ -19,6 +19,8 @@ from jaxtyping import Float64, Int64
 from bas import console
 from bas.config import EventSettings, Knot, PeaksSettings
 from bas.evaluate.calibration import knots_of
+from bas.evaluate.peaks import detections, split_team
+from bas.evaluate.score import score_detections
 from bas.evaluate.trial import Watched, best_threshold, score_action, watch
 from bas.types import Scores, Spot
 
@@ -75,7 +77,9 @@ def tune(
 ) -> Tuning:
     """Choose how events come out of scores, by exact AP@1, then how sure they are said to be.
 
-    The threshold of each action is that of highest F1. Never worse than `peaks` in official mAP@1 on these matches; equals stay as they are.
+    Never worse than `peaks` in official mAP@1 on these matches, nor in Team-mAP where scores and labels
+    tell teams; equals stay as they are. The threshold of an action is that of highest F1, unless `peaks`
+    names one.
 
     Args:
         labels: annotations by game; of matches that neither train nor test a model.
@@ -83,36 +87,33 @@ def tune(
         classes: the vocabulary, without teams.
         peaks: settings to begin with.
     """
-    peaks = peaks.model_copy(update={"confidences": {}, "thresholds": {}})
     watched = {action: watch(labels, dense, action) for action in classes}
     current = {action: _plain(peaks.of(action)) for action in classes}
+    before = _Found(watched, current, peaks.confidences)
     chosen = _choose(watched, current, fps=_rate(dense))
-    official = {action: _official(watched[action], current[action]) for action in classes}
-    tuned = {action: _official(watched[action], chosen[action]) for action in classes}
-    if sum(tuned.values()) <= sum(official.values()) + _EQUAL:
-        chosen, tuned = current, official
-    knots = {action: knots_of(score_action(watched[action], chosen[action]).scores) for action in classes}
-    spread = {action: _official(watched[action], chosen[action], knots[action]) for action in classes}
-    taken = {action: knots[action] for action in classes if spread[action] > tuned[action] + _EQUAL}
-    best = {
-        action: best_threshold(watched[action], chosen[action], taken.get(action, ())) for action in classes
-    }
+    if _Found(watched, chosen, {}).total <= _Found(watched, current, {}).total + _EQUAL:
+        chosen = current
+    after = before
+    least = _team_score(labels, dense, before.peaks, classes)
+    for settings, spreading in ((chosen, True), (chosen, False), (current, True)):
+        found = _Found(watched, settings, _spread(watched, settings) if spreading else {})
+        better = found.total > before.total + _EQUAL
+        if better and _team_score(labels, dense, found.peaks, classes) >= least - _EQUAL:
+            after = found
+            break
     return Tuning(
         before=peaks,
-        after=(peaks if chosen == current else _joined(chosen)).model_copy(
-            update={
-                "confidences": taken,
-                "thresholds": {action: _floor(least) for action, least in best.items() if least is not None},
-            }
-        ),
+        after=after.peaks.model_copy(update={"thresholds": after.thresholds | peaks.thresholds}),
         games=tuple(labels),
         rows=tuple(
             ActionGain(
                 action,
                 num_spots=watched[action].num_spots,
-                before=official[action],
-                tuned=tuned[action],
-                calibrated=spread[action] if action in taken else tuned[action],
+                before=before.official[action],
+                tuned=_official(watched[action], after.settings[action])
+                if after is not before
+                else before.official[action],
+                calibrated=after.official[action],
             )
             for action in classes
         ),
@@ -209,6 +210,66 @@ def _lowered(seen: Watched, settings: EventSettings) -> EventSettings:
     lower = settings.model_copy(update={"height": min(settings.height, _LOW)})
     gain = score_action(seen, lower).exact - score_action(seen, settings).exact
     return lower if gain >= _WORTH else settings
+
+
+class _Found:
+    """Settings and knots of every action, and what they are worth."""
+
+    def __init__(
+        self,
+        watched: Mapping[str, Watched],
+        settings: Mapping[str, EventSettings],
+        knots: Mapping[str, tuple[Knot, ...]],
+    ) -> None:
+        self._watched, self.settings, self._knots = watched, settings, knots
+        self.official = {
+            action: _official(one, settings[action], knots.get(action, ())) for action, one in watched.items()
+        }
+        self.total = sum(self.official.values())
+
+    @property
+    def peaks(self) -> PeaksSettings:
+        """As they are stored, but for the thresholds."""
+        return _joined(self.settings).model_copy(update={"confidences": dict(self._knots)})
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Confidence of highest F1 of each action that can tell."""
+        best = {
+            action: best_threshold(one, self.settings[action], self._knots.get(action, ()))
+            for action, one in self._watched.items()
+        }
+        return {action: _floor(least) for action, least in best.items() if least is not None}
+
+
+def _spread(
+    watched: Mapping[str, Watched], settings: Mapping[str, EventSettings]
+) -> dict[str, tuple[Knot, ...]]:
+    """Knots of the actions whose official AP rises by them."""
+    knots = {action: knots_of(score_action(one, settings[action]).scores) for action, one in watched.items()}
+    return {
+        action: knots[action]
+        for action, one in watched.items()
+        if _official(one, settings[action], knots[action]) > _official(one, settings[action]) + _EQUAL
+    }
+
+
+def _team_score(
+    labels: Mapping[str, Sequence[Spot]],
+    dense: Mapping[str, Mapping[int, Scores]],
+    peaks: PeaksSettings,
+    classes: Sequence[str],
+) -> float:
+    """Team-mAP of the actions that occur; 0 where scores or labels tell no teams."""
+    names = next(scores.classes for halves in dense.values() for scores in halves.values())
+    if all(split_team(name)[1] is None for name in names):
+        return 0.0
+    found = {
+        game: {half: detections(scores, peaks) for half, scores in halves.items()}
+        for game, halves in dense.items()
+    }
+    teams = score_detections(labels, found, classes=classes, fps=_rate(dense)).teams
+    return teams.mean_ap_defined if teams else 0.0
 
 
 def _official(seen: Watched, settings: EventSettings, knots: Sequence[Knot] = ()) -> float:

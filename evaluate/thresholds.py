@@ -10,6 +10,8 @@ from jaxtyping import Float64, Int64
 
 from bas.evaluate.precision import Cells, taken
 
+_LEAST_PRECISION = 0.1  # below which a list of events is noise to those who look through it
+
 
 @dataclass(frozen=True, slots=True)
 class Passing:
@@ -22,10 +24,12 @@ class Passing:
 
     @property
     def best(self) -> float | None:
-        """Confidence of highest F1; None where no claim or no spot is."""
-        if not self.num_spots or not len(self.levels):
+        """Confidence of highest F1 among those from which on one claim in ten is right; None where none is so."""
+        tells = self.right >= _LEAST_PRECISION * self.claimed
+        if not tells.any() or not self.right.any():
             return None
-        return float(self.levels[np.argmax(2 * self.right / (self.claimed + self.num_spots))])
+        f1 = 2 * self.right / (self.claimed + self.num_spots)
+        return float(self.levels[np.argmax(np.where(tells, f1, -1.0))])
 
 
 def passing(pairs: Sequence[tuple[Cells, Cells]], *, reach: int) -> Passing:

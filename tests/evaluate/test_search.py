@@ -14,9 +14,11 @@ from bas.config import EventSettings, PeaksSettings
 from bas.evaluate.analysis import analyze
 from bas.evaluate.calibration import knots_of
 from bas.evaluate.peaks import confidences, detections
+from bas.evaluate.precision import Cells
 from bas.evaluate.score import Evaluation, score_detections, score_documents
 from bas.evaluate.search import Tuning, tune
 from bas.evaluate.soccernet import predictions_of, results_document
+from bas.evaluate.thresholds import passing
 from bas.types import Scores, Spot
 
 _CLASSES = "PASS", "DRIVE"
@@ -78,6 +80,38 @@ def test_an_action_that_never_occurs_is_shown_from_a_half() -> None:
     after = _tune(labels, dense).after
     assert list(after.thresholds) == ["PASS"]
     assert after.threshold("DRIVE") == 0.5
+
+
+@pytest.mark.parametrize("seed", [0, 1, 12])
+def test_the_score_of_teams_never_falls_either(seed: int) -> None:
+    columns = ("PASS-left", "PASS-right", "DRIVE-left", "DRIVE-right")
+    labels, dense = _matches(seed, columns=columns, noise=0.8)
+    found = _tune(labels, dense)
+    before, after = (_score(labels, dense, peaks).teams for peaks in (found.before, found.after))
+    assert before is not None
+    assert after is not None
+    assert after.mean_ap_defined >= before.mean_ap_defined
+    assert found.mean_after >= found.mean_before
+
+
+def test_what_was_set_by_hand_is_where_it_begins_and_its_thresholds_stay() -> None:
+    labels, dense = _matches(0)
+    knots = {"PASS": ((0.0, 0.0), (0.5, 0.8), (1.0, 1.0))}
+    peaks = PeaksSettings(confidences=knots, thresholds={"PASS": 0.33})
+    found = tune(labels, dense, classes=_CLASSES, peaks=peaks)
+    assert found.before == peaks
+    assert found.mean_before == _score(labels, dense, peaks).mean_ap
+    assert found.mean_after >= found.mean_before
+    assert found.after.threshold("PASS") == 0.33
+
+
+@pytest.mark.parametrize(("hits", "misses", "expected"), [(0, 5, None), (1, 1000, None), (8, 2, 0.5)])
+def test_a_list_of_noise_has_no_threshold(hits: int, misses: int, expected: float | None) -> None:
+    spots = Cells(np.arange(10) * 100, np.ones(10))
+    frames = np.concatenate([np.arange(hits) * 100, 50 + 100 * np.arange(misses)])
+    values = np.concatenate([np.full(hits, 0.5), np.full(misses, 0.6 if hits < 8 else 0.4)])
+    order = np.argsort(frames)
+    assert passing([(spots, Cells(frames[order], values[order]))], reach=12).best == expected
 
 
 def test_the_same_matches_give_the_same_settings() -> None:
