@@ -19,6 +19,7 @@ _PLAIN_COLUMNS = 140  # where there is no terminal whose width could be asked fo
 
 _out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PLAIN_COLUMNS)
 _log = Console(stderr=True, highlight=False, soft_wrap=True)
+_last = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
@@ -32,8 +33,13 @@ def warn(text: str) -> None:
 
 
 def fail(text: str) -> None:
-    """The one message of a run that failed, on stderr."""
-    _log.print(f"[red]error[/red] {escape(text)}")
+    """The one message of a run that failed, on stderr; `hush` does not silence it."""
+    _last.print(f"[red]error[/red] {escape(text)}")
+
+
+def hush() -> None:
+    """Say nothing more but how it ends: another process of the same training speaks."""
+    _log.quiet = _out.quiet = True
 
 
 def show(*items: Table | str) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bas import console, files
 from bas.config import PeaksSettings
 from bas.dataset import open_dataset
-from bas.errors import MissingError
+from bas.errors import DataError, MissingError
 from bas.evaluate import report
 from bas.evaluate.analysis import Analysis, analyze
 from bas.evaluate.dense import SCORES_FILE, read_scores, write_scores
@@ -137,6 +139,12 @@ def write_game(
     folder: Path, game: Game, scores: Mapping[int, Scores], *, actions: Sequence[str], peaks: PeaksSettings
 ) -> dict[int, list[Detection]]:
     """Write the dense scores and the events of one game, in every form, and return the events by half."""
+    broken = [half for half, of_half in scores.items() if not np.isfinite(of_half.values).all()]
+    if broken:
+        raise DataError(
+            f"The model's scores of {game.id} are not numbers all of them (half {broken[0]}): it is broken. Train it "
+            "again, or copy it again."
+        )
     events = {half: detections(of_half, peaks) for half, of_half in scores.items()}
     fps = next(iter(scores.values())).fps
     write_scores(folder / SCORES_FILE, scores)

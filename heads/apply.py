@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bas import console
 from bas.clock import game_time, position_of
-from bas.dataset import open_dataset
+from bas.dataset import open_dataset, probe
 from bas.errors import MissingError
 from bas.evaluate.exports import write_osl
 from bas.evaluate.osl import PredictedGame
@@ -17,9 +17,10 @@ from bas.evaluate.run import evaluate_model, labels_of_games, write_game
 from bas.evaluate.score import Evaluation
 from bas.evaluate.tolerance import parse_tolerance, tolerance_name
 from bas.extract.decode import Decoder
+from bas.heads.made import forget, maker_of
 from bas.heads.material import with_rows
 from bas.heads.merged import Spotter, load_spotter
-from bas.heads.spot import model_rows, predictions_folder, require_classes
+from bas.heads.spot import model_rows, predictions_folder, require_classes, spots_folder, warn_of_learned
 from bas.heads.tuning import show_untuned
 from bas.runs import history_of
 from bas.types import Detection, Game, Scores
@@ -58,11 +59,15 @@ def evaluate_run(
     dataset = open_dataset(data, video=model.settings.extract.video)
     games = dataset.split(split)
     require_classes(model, dataset, run=run)
+    warn_of_learned(run, games)
     labels_of_games(games)  # a split without labels is refused before hours of extraction
     console.say(f"{run} on {len(games)} {split} matches of {data}; rows in {features}, on {device}.")
     caches = model_rows(model, games, features=features, decoder=decoder, flip=flip)
     games = with_rows(games, caches)
     out = out or predictions_folder(run, split, flip=flip)
+    maker = maker_of(model, flip=flip)
+    for game in games:
+        forget(out / game.id)
     name = "report" if seconds == (1.0,) else f"report-{tolerance_name(seconds).replace(',', '-')}"
     evaluation = evaluate_model(
         model,
@@ -77,7 +82,9 @@ def evaluate_run(
         title=f"{run.name} on {split}",
         training=history_of(run),
     )
-    show_untuned(model, evaluation, games, out=out, tolerance=seconds)
+    for game in games:
+        maker.record(out / game.id, game)
+    show_untuned(model, evaluation, games, out=out)
     return evaluation
 
 
@@ -101,7 +108,7 @@ def predict(
     Raises:
         MissingError, DataError: the video is not there, or damaged.
     """
-    _require_file(Path(video))
+    _require_video(Path(video))
     _, scores = _score_video(Path(video), model, features=Path(features), decoder=decoder, flip=flip)
     return detections(scores, model.settings.peaks)
 
@@ -114,26 +121,30 @@ def predict_video(
     Args:
         out: takes the files, and the rows of the video; a folder beside the video by default.
     """
-    _require_file(video)
-    out = out or video.with_suffix(".spots")
+    _require_video(video)
+    out = out or spots_folder(video)
     model = load_spotter(folder, device=device)
+    maker = maker_of(model, flip=flip)
+    forget(out)
     game, scores = _score_video(video, model, features=out / "features", decoder=decoder, flip=flip)
     halves = write_game(out, game, {1: scores}, actions=actions_of(model.classes), peaks=model.settings.peaks)
     write_osl(out, [PredictedGame(game, halves, scores.fps)], classes=actions_of(model.classes))
+    maker.record(out, game)
     _show(halves[1], model, out=out)
 
 
-def _require_file(video: Path) -> None:
+def _require_video(video: Path) -> None:
     if not video.is_file():
         found = "a folder" if video.is_dir() else "not there"
         raise MissingError(f"{video} is {found}. Give one video file; for the matches of a split: bas eval.")
+    probe(video)  # what is no video is refused before anything is written beside it
 
 
 def _score_video(
     video: Path, model: Spotter, *, features: Path, decoder: Decoder, flip: bool
 ) -> tuple[Game, Scores]:
     (game,) = open_dataset(video).games
-    caches = model_rows(model, [game], features=features, decoder=decoder, flip=flip)
+    caches = model_rows(model, [game], features=features, decoder=decoder, flip=flip, degrade=True)
     with_rows([game], caches)
     return game, slide(model, caches[video])
 

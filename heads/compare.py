@@ -23,7 +23,7 @@ from bas.extract.decode import Decoder
 from bas.files import atomic_write, write_json
 from bas.heads.material import with_rows
 from bas.heads.merged import MergedModel, Spotter, load_spotter
-from bas.heads.spot import model_rows, require_classes
+from bas.heads.spot import model_rows, require_classes, warn_of_learned
 from bas.heads.stacker import Stacker
 from bas.runs import history_of
 from bas.types import Game
@@ -106,6 +106,8 @@ def compare(
     dataset = open_dataset(data, video=_common_video(runs, models))
     require_classes(models[0], dataset, run=runs[0])
     games = dataset.split(split)
+    for run in runs:
+        warn_of_learned(run, games)
     labels = labels_of_games(games)
     found = []
     for model in models:
@@ -168,7 +170,7 @@ def _predict(
     model: Spotter, games: Sequence[Game], caches: Mapping[Path, Rows], actions: Sequence[str]
 ) -> _Predicted:
     seconds, num_frames, predictions = 0.0, {}, {}
-    slide(model, caches[games[0].videos[0].path])  # what is set up once is not timed
+    detections(slide(model, caches[games[0].videos[0].path]), model.settings.peaks)  # what is set up once
     for game in games:
         started = time.perf_counter()
         scores = {video.half: slide(model, caches[video.path]) for video in game.videos}

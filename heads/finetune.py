@@ -143,9 +143,8 @@ class Finetune:
         self._epoch.losses = list(newest.training["losses"])
         self._step = newest.number
         self._history = [dict(record) for record in newest.history]
-        if self._processes.first:
-            total = self._settings.finetune.epochs * self._supply.steps
-            console.say(f"{self._run.folder} goes on after step {self._step:,} of {total:,}.")
+        total = self._settings.finetune.epochs * self._supply.steps
+        console.say(f"{self._run.folder} goes on after step {self._step:,} of {total:,}.")
 
     def _train_epoch(self, stop: StopFlag) -> None:
         settings, steps = self._settings.finetune, self._supply.steps
@@ -214,8 +213,7 @@ class Finetune:
         self._history.append(record)
         self._epoch = _Epoch([])
         self._save()
-        if self._processes.first:
-            _tell(record, self._settings.finetune, best=self._history[best_epoch(self._history) - 1]["mAP@1"])
+        _tell(record, self._settings.finetune, best=self._history[best_epoch(self._history) - 1]["mAP@1"])
 
     def _save(self) -> None:
         if self._processes.first:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import torch
 
+import bas
 from bas import console
 from bas.config import Pipeline, to_yaml
 from bas.dataset import Dataset, open_dataset
+from bas.dataset.games import listing
 from bas.errors import RunFailedError, SettingsError
 from bas.evaluate.run import labels_of_games
 from bas.evaluate.search import show
@@ -26,9 +28,10 @@ from bas.heads.finetune import Finetune, joint_precision
 from bas.heads.joint import JointModel
 from bas.heads.joint_validation import JointValidation
 from bas.heads.lessons import Place
+from bas.heads.material import out_of_fold_file
 from bas.heads.memory import expected_bytes
 from bas.heads.merged import load_stacker
-from bas.heads.models import write_model
+from bas.heads.models import learned_games, write_model
 from bas.heads.processes import Processes, joined
 from bas.heads.stacker import Stacker
 from bas.heads.supply import Supply
@@ -70,16 +73,16 @@ def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
         stacker = _stacker(start, settings, dataset)
         learned = film(dataset, dataset.split("train"), settings)
         judged = film(dataset, dataset.split("valid"), settings)
-        digest = _digest(settings, stacker, (*learned, *judged), start)
-        processes.require_same(digest, what="settings and data")
+        _require_unseen(start, judged)
+        digest = _digest(settings, stacker, learned, judged, start)
+        processes.require_same(f"{digest} {bas.__version__} {torch.__version__}", what="settings and data")
         folder = place.runs / f"e2e-{digest[:8]}"
         with _opened(folder, settings, processes) as run, stop_on_signals(signal.SIGINT) as stop:
             if processes.from_first(lambda: run.state) == "done":
-                _say(processes, f"{folder} is finished already. Next: bas eval --run {folder}")
+                console.say(f"{folder} is finished already. Next: bas eval --run {folder}")
                 return folder
             training = _prepare(stacker, learned, judged, dataset, settings, place, run, processes)
-            _say(
-                processes,
+            console.say(
                 f"{len(learned)} training and {len(judged)} validation videos of {place.data}; from {start}, the "
                 f"run in {folder}, on {place.device}, {processes.world} process{'es' * (processes.world > 1)}.",
             )
@@ -99,10 +102,11 @@ def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
                         "training matches": len({item.game.id for item in learned}),
                         "validation matches": len({item.game.id for item in judged}),
                     },
+                    learned={item.game.id for item in learned} | learned_games(start),
                     tuning=tuning,
                 )
                 run.mark("done")
-    _say(processes, f"{folder} is finished. Next: bas eval --run {folder}")
+    console.say(f"{folder} is finished. Next: bas eval --run {folder}")
     return folder
 
 
@@ -120,7 +124,7 @@ def _prepare(
     shape = clip_shape(stacker.head, settings.finetune.clip_rows)
     supply = supply_of(shape, learned, dataset, settings, place, processes)
     model = JointModel(stacker, shape, supply.slots, settings.finetune)
-    _say(processes, _told(model, shape, supply, settings, processes, device))
+    console.say(_told(model, shape, supply, settings, processes, device))
     validation = JointValidation(
         judged,
         labels_of_games(tuple({item.game.id: item.game for item in judged}.values())),
@@ -168,6 +172,16 @@ def _told(
     )
 
 
+def _require_unseen(start: Path, judged: Sequence[FilmedVideo]) -> None:
+    """Refuse to choose epochs by matches that the model to start from learned from."""
+    seen = sorted(learned_games(start) & {item.game.id for item in judged})
+    if seen:
+        raise SettingsError(
+            f"{start} learned from {listing(seen)}, by which epochs are chosen: scores there would flatter. Start from "
+            "a run of the training matches alone: --run RUN."
+        )
+
+
 def _require_shares(settings: Pipeline, processes: Processes) -> None:
     if settings.finetune.batch % processes.world:
         raise SettingsError(
@@ -204,8 +218,14 @@ def _stacker(start: Path, settings: Pipeline, dataset: Dataset) -> Stacker:
     return Stacker(model.encoder, head, settings=settings, classes=columns)
 
 
-def _digest(settings: Pipeline, stacker: Stacker, videos: Sequence[FilmedVideo], start: Path) -> str:
-    """Of the settings, the labels, the videos' names and sizes, and the model to start from: SHA-256 in hex."""
+def _digest(
+    settings: Pipeline,
+    stacker: Stacker,
+    learned: Sequence[FilmedVideo],
+    judged: Sequence[FilmedVideo],
+    start: Path,
+) -> str:
+    """Of settings, labels, the videos' names and sizes, and all files that the settings name: SHA-256 in hex."""
     data = [
         [
             item.game.id,
@@ -213,9 +233,13 @@ def _digest(settings: Pipeline, stacker: Stacker, videos: Sequence[FilmedVideo],
             item.video.path.name,
             item.video.path.stat().st_size,
         ]
-        for item in videos
+        for item in (*learned, *judged)
     ]
-    told = [settings.model_dump(mode="json"), stacker.classes, data, sha256_of(model_file(start))]
+    files = [model_file(start)]
+    if settings.fit.out_of_fold:
+        folds = Path(settings.fit.out_of_fold)
+        files += [out_of_fold_file(folds, item.game) for item in learned]
+    told = [settings.model_dump(mode="json"), stacker.classes, data, [sha256_of(file) for file in files]]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
@@ -234,8 +258,3 @@ def _opened(folder: Path, settings: Pipeline, processes: Processes) -> Iterator[
             if not processes.first and run.state == "running":
                 run.mark("failed", reason=str(error), code=error.exit_code)
             raise
-
-
-def _say(processes: Processes, text: str) -> None:
-    if processes.first:
-        console.say(text)

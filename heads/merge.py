@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
+
+import numpy as np
 
 import bas
 from bas import console
 from bas.config import PeaksSettings, to_yaml
 from bas.dataset import Dataset, open_dataset
+from bas.dataset.games import listing
 from bas.errors import SettingsError
 from bas.evaluate.peaks import actions_of
 from bas.evaluate.run import labels_of_games
@@ -18,12 +22,17 @@ from bas.evaluate.weights import exact_mean_ap, mean_dense, weigh
 from bas.extract.decode import Decoder
 from bas.files import atomic_write
 from bas.heads.merged import load_stacker
-from bas.heads.models import FORMAT, MODEL_FILES, read_config, tuned, write_config
+from bas.heads.models import FORMAT, MODEL_FILES, learned_games, read_config, tuned, write_config
 from bas.heads.spot import dense_scores
 from bas.heads.stacker import Stacker
 from bas.heads.tuning import VALID, validation_games
 from bas.runs import open_run, run_state
 from bas.types import Game
+
+_OURS = {*MODEL_FILES, "members", "settings.yaml", "STATUS.json", "lock", "predictions"} - {
+    "model.safetensors"
+}
+"""What lies in a merged run, finished or not."""
 
 
 def merge(
@@ -43,11 +52,13 @@ def merge(
         `out`, a finished run.
 
     Raises:
-        SettingsError: the runs do not go together, or `out` is finished already.
+        SettingsError: the runs do not go together, or `out` holds something else.
         MissingError, DataError: a model, a match, its labels or a video is not there, or wrong.
     """
-    if run_state(out) == "done":
-        raise SettingsError(f"{out} is a finished run already. Choose another folder: --out FOLDER.")
+    names = [run.resolve().name for run in runs]
+    if _is_finished(out, names):
+        console.say(f"{out} is finished already. Next: bas eval --run {quote(str(out))}")
+        return out
     models = _load(runs, device=device)
     dataset = open_dataset(data, video=models[0].settings.extract.video)
     games = _common_games(dataset, runs)
@@ -60,7 +71,8 @@ def merge(
     actions = actions_of(models[0].classes)
     peaks = _untuned(_fastest(models))
     weights = weigh(dense, labels, actions, peaks)
-    _tell(runs, weights, [exact_mean_ap(one, labels, actions, peaks) for one in dense])
+    shares = np.eye(len(runs)).tolist()
+    _tell(runs, weights, [exact_mean_ap(mean_dense(dense, one), labels, actions, peaks) for one in shares])
     kept = [index for index, weight in enumerate(weights) if weight]
     mean = mean_dense([dense[index] for index in kept], [weights[index] for index in kept])
     fastest = _fastest([models[index] for index in kept])  # whose clock is that of the mean
@@ -71,6 +83,7 @@ def merge(
             "format": FORMAT,
             "bas": bas.__version__,
             "reads": "runs",
+            "merged": names,
             "members": [
                 {"folder": _copy(runs[index], out, index), "weight": weights[index]} for index in kept
             ],
@@ -78,11 +91,31 @@ def merge(
             "settings": fastest.settings.model_dump(mode="json"),
             "metrics": {"validation mAP@1": found.mean_before},
             "data": {"validation matches": len(whole)},
+            "learned": sorted(set().union(*(learned_games(runs[index]) for index in kept))),
         }
         write_config(out, tuned(config, found))
         run.mark("done")
-    console.say(f"{out} is finished. Next: bas eval --run {out}")
+    console.say(f"{out} is finished. Next: bas eval --run {quote(str(out))}")
     return out
+
+
+def _is_finished(out: Path, names: Sequence[str]) -> bool:
+    """Whether these runs were merged there already; nothing else may lie there.
+
+    Raises:
+        SettingsError: something else does.
+    """
+    there = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    config = read_config(out) if "config.json" in there else {}
+    if not there <= _OURS or config.get("reads", "runs") != "runs":
+        raise SettingsError(f"{out} holds {listing(sorted(there))}. Choose another folder: --out FOLDER.")
+    if run_state(out) != "done":
+        return False
+    if config["merged"] != names:
+        raise SettingsError(
+            f"{out} is merged of {', '.join(config['merged'])}. Choose another folder: --out FOLDER."
+        )
+    return True
 
 
 def _load(runs: Sequence[Path], *, device: str) -> list[Stacker]:
@@ -143,3 +176,5 @@ def _tell(runs: Sequence[Path], weights: Sequence[float], alone: Sequence[float]
     for run, weight, mean_ap in zip(runs, weights, alone, strict=True):
         table.add_row(str(run), f"{weight:.2f}", f"{100 * mean_ap:.2f}")
     console.show(table)
+    if max(weights) == 1:
+        console.warn("One run alone is better than any mean with the others: merging gains nothing.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from bas.heads.build import build_head
 from bas.heads.card import card
 from bas.heads.stacker import RowModel, Stacker
 from bas.heads.targets import task_of
+from bas.runs import run_state
 
 FORMAT = 1
 MODEL_FILES = "model.safetensors", "config.json", "README.md"
@@ -34,6 +37,7 @@ def write_model(
     *,
     metrics: Mapping[str, Any],
     data: Mapping[str, Any],
+    learned: Iterable[str] = (),
     tuning: Tuning | None = None,
 ) -> None:
     """Write a model folder.
@@ -43,6 +47,7 @@ def write_model(
         model: encoder and head, or a head alone.
         metrics: how well it did on the validation matches, for the card.
         data: what it was trained on, for the card.
+        learned: ids of the games that it learned from, so that none of them judges it later.
         tuning: post-processing found on the validation matches, to be used instead of that of the settings.
     """
     atomic_write(folder / "model.safetensors", save_tensors(_tensors(model)))
@@ -55,6 +60,7 @@ def write_model(
         "settings": model.settings.model_dump(mode="json"),
         "metrics": dict(metrics),
         "data": dict(data),
+        "learned": sorted(learned),
     }
     write_config(folder, config if tuning is None else tuned(config, tuning))
 
@@ -68,7 +74,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     source = folder / "config.json"
     if not source.is_file():
-        raise MissingError(f"{folder} holds no config.json: it is no model, or its run is not finished.")
+        raise MissingError(_no_model(folder))
     match read_json(source):
         case {"format": found, "settings": dict(), "classes": [*_]} as config if found == FORMAT:
             return dict(config)
@@ -87,6 +93,11 @@ def settings_of(folder: str | Path) -> Pipeline:
     settings = parse(config["settings"], source=f"{folder}/config.json")
     untuned = untuned_peaks(config)
     return settings if untuned is None else settings.model_copy(update={"peaks": untuned})
+
+
+def learned_games(folder: Path) -> frozenset[str]:
+    """Ids of the games that the model in a folder learned from, as far as it is known; raises as `read_config`."""
+    return frozenset(map(str, read_config(folder).get("learned", ())))
 
 
 def classes_of(folder: str | Path) -> tuple[str, ...]:
@@ -142,6 +153,23 @@ def load_single(folder: Path, *, device: str) -> Stacker | RowModel:
     model.folder = folder
     model.untuned = untuned_peaks(config)
     return model.to(device).eval()
+
+
+def _no_model(folder: Path) -> str:
+    """Why a folder is no model, and what to name instead."""
+    runs = folder if folder.is_dir() else Path(os.environ.get("BAS_RUNS", "runs"))
+    models = sorted(path.parent for path in runs.glob("*/config.json"))
+    if not folder.is_dir():
+        near = difflib.get_close_matches(folder.name, [model.name for model in models], 1)
+        hint = f" Did you mean {runs / near[0]}?" if near else _named(models)
+        return f"{folder} is not there.{hint}"
+    if run_state(folder) is not None:
+        return f"{folder} is a run that is not finished. Give the command that began it again."
+    return f"{folder} holds no config.json: it is no model.{_named(models)}"
+
+
+def _named(models: Sequence[Path]) -> str:
+    return f" There are {', '.join(map(str, models[:5]))}." if models else ""
 
 
 def _empty_model(config: Mapping[str, Any], *, source: str) -> Stacker | RowModel:

@@ -1,16 +1,15 @@
-"""What a run's model says of a split: read where it is there and up to date, predicted where it is not."""
+"""What a run's model says of a split: read where it is this model's, predicted where it is not."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bas import console
 from bas.dataset import open_dataset
 from bas.evaluate.run import write_predictions
-from bas.evaluate.soccernet import RESULTS_FILE
 from bas.extract.decode import Decoder
+from bas.heads.made import forget, maker_of
 from bas.heads.material import with_rows
 from bas.heads.merged import Spotter, load_spotter
 from bas.heads.spot import model_rows, predictions_folder, require_classes
@@ -29,9 +28,19 @@ class Predicted:
 
 
 def predictions_of(
-    run: Path, *, data: Path, features: Path, split: str, device: str, decoder: Decoder = "auto"
+    run: Path,
+    *,
+    data: Path,
+    features: Path,
+    split: str,
+    device: str,
+    decoder: Decoder = "auto",
+    flip: bool = False,
 ) -> Predicted:
-    """The predictions of a run for a split, made first where a game has none newer than the model.
+    """The predictions of a run for a split; those games are made anew whose predictions are not this model's.
+
+    Args:
+        flip: average the scores of the pictures and of their mirror images.
 
     Raises:
         MissingError, DataError: the model, a match or a video is not there, or wrong.
@@ -40,21 +49,17 @@ def predictions_of(
     dataset = open_dataset(data, video=model.settings.extract.video)
     require_classes(model, dataset, run=run)
     games = dataset.split(split, need_videos=False)
-    folder = predictions_folder(run, split)
-    if up_to_date([folder / game.id / RESULTS_FILE for game in games], model=run):
+    folder, maker = predictions_folder(run, split, flip=flip), maker_of(model, flip=flip)
+    if all(maker.has_events(folder / game.id, game) for game in games):
         console.say(f"Predictions of {len(games)} {split} matches: {folder}.")
         return Predicted(folder, games, model)
     console.say(f"{run} predicts {len(games)} {split} matches of {data}; rows in {features}, on {device}.")
     games = dataset.split(split)
-    caches = model_rows(model, games, features=features, decoder=decoder)
+    caches = model_rows(model, games, features=features, decoder=decoder, flip=flip)
     games = with_rows(games, caches)
+    for game in games:
+        forget(folder / game.id)
     write_predictions(model, games, caches, peaks=model.settings.peaks, out=folder, split=split)
+    for game in games:
+        maker.record(folder / game.id, game)
     return Predicted(folder, games, model)
-
-
-def up_to_date(paths: Sequence[Path], *, model: Path) -> bool:
-    """Whether all of these files are there and newer than the model in a folder."""
-    if not all(path.is_file() for path in paths):
-        return False
-    model_ns = (model / "config.json").stat().st_mtime_ns  # which is written last
-    return all(path.stat().st_mtime_ns > model_ns for path in paths)

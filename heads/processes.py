@@ -13,6 +13,7 @@ from torch import distributed
 from torch.distributed.distributed_c10d import Store
 from torch.distributed.rendezvous import rendezvous
 
+from bas import console
 from bas.errors import BasError, RunFailedError, SettingsError
 
 T = TypeVar("T")
@@ -47,7 +48,7 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes files and speaks."""
+        """Whether this process writes files; the others are silent too."""
         return self.rank == 0
 
     def gather(self, value: T) -> list[T]:
@@ -131,6 +132,8 @@ def joined(device: torch.device) -> Iterator[Processes]:
         yield Processes()
         return
     store, rank, world = next(rendezvous("env://"))
+    if rank:
+        console.hush()
     cuda = device.type == "cuda"
     distributed.init_process_group(
         "nccl" if cuda else "gloo", store=store, rank=rank, world_size=world, timeout=_COLLECTIVE

@@ -26,7 +26,7 @@ from bas.heads.fit import fit_head
 from bas.heads.head import Head
 from bas.heads.lessons import Lesson, Place, prepare
 from bas.heads.material import Material, gather_material, out_of_fold_file
-from bas.heads.models import write_model
+from bas.heads.models import learned_games, write_model
 from bas.heads.stacker import Stacker
 from bas.heads.targets import target_classes, task_of
 from bas.heads.validation import Validation
@@ -127,6 +127,7 @@ def fit_games(
             Stacker(encoder, head, settings=settings, classes=columns),
             metrics={"validation mAP@1": best.history[-1]["mAP@1"], "epoch": best.number},
             data={"training matches": len(learned.games), "validation matches": len(judged.games)},
+            learned=_learned(learned, settings),
             tuning=tuning,
         )
         run.mark("done")
@@ -163,6 +164,12 @@ def _second_dataset(settings: Pipeline) -> Dataset | None:
     if not settings.fit.second_data:
         return None
     return open_dataset(Path(settings.fit.second_data), video=settings.extract.video)
+
+
+def _learned(lesson: Lesson, settings: Pipeline) -> set[str]:
+    """Ids of the games that the head learned from, and of those that the model it started from did."""
+    before = learned_games(Path(settings.fit.start_from)) if settings.fit.start_from else ()
+    return {*(game.id for game in lesson.games), *before}
 
 
 def _named_files(settings: Pipeline, learn: Sequence[Game]) -> list[Path]:

@@ -27,23 +27,27 @@ def submit_run(
     device: str,
     out: Path | None = None,
     decoder: Decoder = "auto",
+    flip: bool = False,
 ) -> Path:
     """Predict a split if needed, pack and check the zip, score it if the split has labels; the path of the zip.
 
     Args:
         run: folder of a finished run, or of a model.
-        out: the zip; `submission-<split>.zip` in the run by default.
+        out: the zip; `submission-<split>.zip` in the run by default, with flip `submission-<split>-flip.zip`.
+        flip: average the scores of the pictures and of their mirror images.
 
     Raises:
         MissingError, DataError: as `predictions_of`; or a server would refuse the zip, and none is left.
     """
-    predicted = predictions_of(run, data=data, features=features, split=split, device=device, decoder=decoder)
+    predicted = predictions_of(
+        run, data=data, features=features, split=split, device=device, decoder=decoder, flip=flip
+    )
     classes = actions_of(predicted.model.classes)
     games = open_dataset(data, video=predicted.model.settings.extract.video).split(split, need_videos=False)
     documents = {
         game.id: (predicted.folder / game.id / RESULTS_FILE).read_bytes() for game in predicted.games
     }
-    out = out or run / f"submission-{split}.zip"
+    out = out or run / f"submission-{split}{'-flip' * flip}.zip"
     teams = classes != predicted.model.classes or None
     notes = write_submission(out, documents, games, classes, teams=teams)
     _tell(out, games, classes, notes, split=split)

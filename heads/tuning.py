@@ -8,17 +8,18 @@ from typing import Any
 
 from bas import console
 from bas.dataset import Dataset, open_dataset
-from bas.errors import SettingsError
+from bas.dataset.games import listing
+from bas.errors import MissingError, SettingsError
 from bas.evaluate.dense import SCORES_FILE, read_scores
 from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.run import labels_of_games
 from bas.evaluate.score import Evaluation, score_detections
 from bas.evaluate.search import Tuning, show, tune
-from bas.evaluate.tolerance import Tolerance, tolerance_name
+from bas.evaluate.tolerance import tolerance_name
 from bas.extract.decode import Decoder
 from bas.files import locked
 from bas.heads.merged import Spotter, load_spotter
-from bas.heads.models import read_config, tuned, write_config
+from bas.heads.models import learned_games, read_config, tuned, write_config
 from bas.heads.spot import dense_scores
 from bas.types import Game
 
@@ -56,27 +57,31 @@ def validation_games(dataset: Dataset, run: Path, config: Mapping[str, Any]) -> 
 
     Raises:
         SettingsError: the model learned from them, or they are to test it.
+        MissingError: some of those that judged it are not there.
     """
-    if config["data"].get("validation matches") == 0:
+    judged = config["tuning"]["games"] if "tuning" in config else [game.id for game in dataset.split(VALID)]
+    seen = sorted(set(judged) & learned_games(run))
+    if seen:
         raise SettingsError(
-            f"{run} learned from every match, so that none is left to tune on. Give the post-processing of a run "
-            "that was fitted without --all-data: copy settings.peaks of its config.json."
+            f"{run} learned from {listing(seen)}, so that tuning on them would flatter. Give the post-processing of "
+            "a run that was fitted on the training matches alone: copy settings.peaks of its config.json."
         )
-    if "tuning" not in config:
-        return dataset.split(VALID)
-    judged = config["tuning"]["games"]
     refused = sorted(set(judged) & {game.id for game in dataset.split("test")})
     if refused:
         raise SettingsError(
-            f"{run} was judged by {'; '.join(refused)}, now of the test split of {dataset.root}: tuning on what "
+            f"{run} was judged by {listing(refused)}, now of the test split of {dataset.root}: tuning on what "
             f"tests it would make the test worthless. Put it back into the split {VALID}."
         )
-    return tuple(game for game in dataset.split("all") if game.id in judged)
+    games = tuple(game for game in dataset.split("all") if game.id in judged)
+    absent = sorted(set(judged) - {game.id for game in games})
+    if absent:
+        raise MissingError(
+            f"{run} was judged by {listing(absent)}, not in {dataset.root}. Give the folder that holds them: --data."
+        )
+    return games
 
 
-def show_untuned(
-    model: Spotter, evaluation: Evaluation, games: Sequence[Game], *, out: Path, tolerance: Tolerance
-) -> None:
+def show_untuned(model: Spotter, evaluation: Evaluation, games: Sequence[Game], *, out: Path) -> None:
     """Print what the same scores give without the post-processing that was found; nothing if none was."""
     if model.untuned is None:
         return
@@ -92,7 +97,7 @@ def show_untuned(
         found,
         classes=evaluation.classes,
         fps=model.settings.extract.clock_rate,
-        tolerance=tolerance,
+        tolerance=evaluation.tolerances,
     )
     name = f"mAP@{tolerance_name(evaluation.tolerances)}"
     table = console.table("post-processing", "", name, f"{name} exact", "detections")

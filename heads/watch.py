@@ -22,8 +22,10 @@ from bas.evaluate.tolerance import reach_frames
 from bas.extract.decode import Decoder
 from bas.extract.timeline import Timeline, open_timeline
 from bas.heads.apply import predict_video
+from bas.heads.made import maker_of
 from bas.heads.merged import Spotter, load_spotter
-from bas.heads.predicted import predictions_of, up_to_date
+from bas.heads.predicted import predictions_of
+from bas.heads.spot import spots_folder
 from bas.types import Game, Scores, Video
 
 _BESIDE = "Labels-ball.json", "Labels-v2.json"
@@ -165,14 +167,15 @@ def _all(source: Source, least: float | None) -> Iterator[_Watched]:
 def _of_video(source: Source, least: float | None) -> Iterator[_Watched]:
     if source.model is None:
         raise MissingError(f"{source.path} is a video: name the model that is to read it with --model RUN.")
-    folder = _home(source)
-    if not up_to_date([folder / RESULTS_FILE, folder / SCORES_FILE], model=source.model):
-        predict_video(source.path, source.model, out=folder, device=source.device, decoder=source.decoder)
+    folder, model = _home(source), load_spotter(source.model, device=source.device)
     (game,) = open_dataset(source.path).games
+    maker = maker_of(model)
+    if not (maker.has_events(folder, game) and maker.has_scores(folder, game)):
+        predict_video(source.path, source.model, out=folder, device=source.device, decoder=source.decoder)
     if game.labels is None:
         beside = next((p for name in _BESIDE if (p := source.path.with_name(name)).is_file()), None)
         game = replace(game, labels=beside)
-    yield from _of_game(game, folder, load_spotter(source.model, device=source.device), least)
+    yield from _of_game(game, folder, model, least)
 
 
 def _of_game(game: Game, folder: Path, model: Spotter, least: float | None) -> Iterator[_Watched]:
@@ -200,4 +203,4 @@ def _of_game(game: Game, folder: Path, model: Spotter, least: float | None) -> I
 
 
 def _home(source: Source) -> Path:
-    return source.path.with_suffix(".spots") if source.path.is_file() else source.path
+    return spots_folder(source.path) if source.path.is_file() else source.path

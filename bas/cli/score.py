@@ -136,6 +136,7 @@ def submit(
     out: Annotated[Path | None, typer.Option(help="The zip; else submission-SPLIT.zip in the run.")] = None,
     device: Device = "auto",
     decoder: Decoder = "auto",
+    flip: Flip = False,
 ) -> None:
     """Pack a split's predictions for the challenge, and refuse to leave a zip that its server would not take."""
     from bas.heads.submit import check_zip, submit_run
@@ -153,4 +154,5 @@ def submit(
         device=chosen_device(device),
         out=out,
         decoder=decoder,
+        flip=flip,
     )

@@ -82,10 +82,10 @@ def test_an_action_that_never_occurs_is_shown_from_a_half() -> None:
     assert after.threshold("DRIVE") == 0.5
 
 
-@pytest.mark.parametrize("seed", [0, 1, 12])
-def test_the_score_of_teams_never_falls_either(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "noise"), [(2, 0.5), (6, 0.5), (3, 0.95)])  # where mAP alone lets it fall
+def test_the_score_of_teams_never_falls_either(seed: int, noise: float) -> None:
     columns = ("PASS-left", "PASS-right", "DRIVE-left", "DRIVE-right")
-    labels, dense = _matches(seed, columns=columns, noise=0.8)
+    labels, dense = _matches(seed, columns=columns, noise=noise)
     found = _tune(labels, dense)
     before, after = (_score(labels, dense, peaks).teams for peaks in (found.before, found.after))
     assert before is not None

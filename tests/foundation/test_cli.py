@@ -25,7 +25,7 @@ _OPTIONS = {
     "compare": "--data --decoder --device --features --json --markdown --split --tolerance",
     "eval": "--data --decoder --device --features --flip --json --out --predictions --run --split --tolerance",
     "predict": "--decoder --device --flip --model --out",
-    "submit": "--check --data --decoder --device --features --out --split",
+    "submit": "--check --data --decoder --device --features --flip --out --split",
     "clips": "--confidence --data --decoder --device --features --mistakes --model --out --split",
     "render": "--confidence --data --decoder --device --features --model --out --split",
     "demo": "--device --out",

@@ -112,7 +112,7 @@ def test_a_video_is_rendered_with_the_labels_beside_it(run: Path) -> None:
     assert game.labels is not None
     (video.parent / "Labels-ball.json").write_bytes(game.labels.read_bytes())
     bas("render", str(video), "--model", str(run))
-    rendered = probe(video.with_suffix(".spots") / "rendered" / "224p.mp4")
+    rendered = probe(video.with_name("224p.mp4.spots") / "rendered" / "224p.mp4")
     assert len(rendered.pts) == len(probe(video).pts)
 
 

@@ -12,18 +12,20 @@ import pytest
 import bas
 from bas.config import load
 from bas.dataset import open_dataset
-from bas.errors import SettingsError
+from bas.errors import MissingError, SettingsError
 from bas.evaluate.dense import read_scores
 from bas.evaluate.score import Evaluation
 from bas.evaluate.search import Tuning
+from bas.files import atomic_write
 from bas.heads.apply import evaluate_run
 from bas.heads.compare import compare
 from bas.heads.lessons import Place
+from bas.heads.made import Maker, maker_of
 from bas.heads.merge import merge
 from bas.heads.merged import load_spotter
 from bas.heads.run import fit
 from bas.heads.tuning import tune_run
-from bas.types import Game
+from bas.types import Game, Video
 
 _SETS = ("fit.epochs=1", "fit.samples=64", "fit.batch=32", "extract.grid=[2,3]")
 
@@ -86,10 +88,63 @@ def test_nothing_is_tuned_on_what_tests_or_trained_the_model(place: Place, run: 
     (judged / "config.json").write_text(json.dumps(config))
     with pytest.raises(SettingsError, match="would make the test worthless"):
         _tune(judged, place)
-    config["data"]["validation matches"] = 0
+    config["tuning"]["games"] = config["learned"]
     (judged / "config.json").write_text(json.dumps(config))
-    with pytest.raises(SettingsError, match="none is left to tune on"):
+    with pytest.raises(SettingsError, match="learned from .* tuning on them would flatter"):
         _tune(judged, place)
+    config["tuning"]["games"] = ["a/match/that is gone"]
+    (judged / "config.json").write_text(json.dumps(config))
+    with pytest.raises(MissingError, match="was judged by a/match/that is gone, not in"):
+        _tune(judged, place)
+
+
+def test_who_is_judged_by_what_it_learned_from_is_told(
+    place: Place, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _evaluate(run, place, split="train")
+    assert "says nothing about other matches" in " ".join(capsys.readouterr().err.split())
+    _evaluate(run, place)
+    assert "says nothing about other matches" not in " ".join(capsys.readouterr().err.split())
+
+
+def test_predictions_of_another_model_view_or_video_are_not_taken_for_ones_own(
+    place: Place, run: Path, other: Path, tmp_path: Path
+) -> None:
+    (game,) = _games(place, "test")
+    for half in game.videos:
+        (tmp_path / half.path.name).write_bytes(half.path.read_bytes())
+    video = Video(tmp_path / game.videos[0].path.name, 1)
+    game, folder = Game("a match", (video,), None), tmp_path / "made"
+    for name in ("scores.h5", "results_spotting.json"):
+        atomic_write(folder / name, b"")
+    maker = maker_of(load_spotter(run, device="cpu"))
+    assert not maker.has_scores(folder, game)
+    maker.record(folder, game)
+    assert maker.has_scores(folder, game)
+    assert maker.has_events(folder, game)
+    retuned = Maker(maker.scores, {**maker.peaks, "sigma": 7})
+    assert retuned.has_scores(folder, game)
+    assert not retuned.has_events(folder, game)
+    assert not maker_of(load_spotter(run, device="cpu"), flip=True).has_scores(folder, game)
+    assert not maker_of(load_spotter(other, device="cpu")).has_scores(folder, game)
+    video.path.write_bytes(b"another video")
+    assert not maker.has_scores(folder, game)
+
+
+def test_a_folder_that_holds_something_else_is_not_merged_into(
+    place: Place, run: Path, other: Path, merged: Path, tmp_path: Path
+) -> None:
+    kept = shutil.copytree(run, tmp_path / "kept")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "thoughts.txt").write_text("mine")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for folder in (kept, tmp_path / "notes"):
+        with pytest.raises(SettingsError, match="Choose another folder: --out FOLDER"):
+            _merge([run, other], place, folder)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    changed = (merged / "config.json").stat().st_mtime_ns
+    assert _merge([run, other], place, merged) == merged  # finished already
+    assert (merged / "config.json").stat().st_mtime_ns == changed
 
 
 def test_flip_averages_both_views_and_extracts_the_mirrored_rows(place: Place, run: Path) -> None:
@@ -151,11 +206,11 @@ def test_runs_that_do_not_go_together_are_not_merged(
         _merge([run, other, run], place, tmp_path / "out")
     with pytest.raises(SettingsError, match="is merged itself"):
         _merge([run, merged], place, tmp_path / "out")
-    with pytest.raises(SettingsError, match="finished run already"):
-        _merge([run, other], place, merged)
+    with pytest.raises(SettingsError, match=r"is merged of .*\. Choose another folder"):
+        _merge([other, run], place, merged)
     folds = shutil.copytree(other, tmp_path / "fold")
     config = json.loads((folds / "config.json").read_text())
-    config["tuning"]["games"] = [game.id for game in _games(place, "train")]
+    config["tuning"]["games"] = config.pop("learned")
     (folds / "config.json").write_text(json.dumps(config))
     with pytest.raises(SettingsError, match="judged by different matches"):
         _merge([run, folds], place, tmp_path / "out")
