@@ -37,11 +37,6 @@ class Interval:
     low: float
     high: float
 
-    @property
-    def clear_of_zero(self) -> bool:
-        """Whether 0 lies outside."""
-        return self.low > 0 or self.high < 0
-
 
 def interval(values: Float64[np.ndarray, "resamples"]) -> Interval:
     """The percentile interval of resampled values, or of their differences."""
