@@ -209,7 +209,7 @@ def _tell(comparison: Comparison, *, framerate: int) -> None:
         f"blocks of {BLOCK_SECONDS} s, scored on {comparison.device}"
     )
     rows = console.table(
-        name, "run", "head", name, "interval", "less the first", "parameters", "trained", "frames/s", left=2
+        name, "run", "head", name, "interval", "less the first", "head's weights", "trained", "frames/s", left=2
     )
     for contestant in comparison.contestants:
         rows.add_row(contestant.run.name, contestant.head, *_cells(contestant))
@@ -238,7 +238,7 @@ def _markdown(comparison: Comparison) -> str:
     name = f"mAP@{tolerance_name(comparison.tolerances)}"
     first = comparison.contestants[0].run.name
     lines = [
-        f"| run | head | {name} | 95 % interval | less {first}, paired | parameters | training | frames scored a second |",
+        f"| run | head | {name} | 95 % interval | less {first}, paired | head's weights | training | frames scored a second |",
         "|---|---|---|---|---|---|---|---|",
         *(f"| `{c.run.name}` | `{c.head}` | {' | '.join(_cells(c))} |" for c in comparison.contestants),
     ]
