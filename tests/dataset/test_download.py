@@ -271,6 +271,25 @@ def test_files_of_the_user_are_kept_or_in_the_way_but_never_replaced(tmp_path: P
     assert_complete(tmp_path)
 
 
+def test_labels_that_a_user_corrected_are_neither_fetched_again_nor_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetch = Local(plain(contents()))
+    download("2025", split="valid", data=tmp_path, fetch=fetch)
+    mine = tmp_path / VALID / "Labels-ball.json"
+    mine.write_text("corrected")
+    download("2025", split="valid", data=tmp_path, fetch=fetch)
+    assert fetch.calls == 1
+    assert "Labels-ball.json" in capsys.readouterr().err.partition("Changed since then")[2]
+    (tmp_path / VALID / "224p.mp4").unlink()
+    newer = contents() | {f"{VALID}/Labels-ball.json": json.dumps({"annotations": []}).encode()}
+    for archive in (plain(contents()), plain(newer)):
+        with pytest.raises(DataError, match=r"Labels-ball\.json is in the way"):
+            download("2025", split="valid", data=tmp_path, fetch=Local(archive))
+        assert mine.read_text() == "corrected"
+        (tmp_path / VALID / "224p.mp4").unlink()
+
+
 def _zip(*members: tuple[zipfile.ZipInfo | str, bytes]) -> bytes:
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
