@@ -127,7 +127,10 @@ def submit(
         Path | None,
         typer.Argument(help="Folder of a run or a model; else the newest finished run in $BAS_RUNS or runs."),
     ] = None,
-    split: Split = "challenge",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Split: challenge for a run; for --check, the one whose games the zip names."),
+    ] = None,
     check: Annotated[
         Path | None, typer.Option(help="Only check this zip, anyone's; no run, no video.")
     ] = None,
@@ -149,7 +152,7 @@ def submit(
         run or newest_run(),
         data=data,
         features=features,
-        split=split,
+        split=split or "challenge",
         device=chosen_device(device),
         out=out,
         decoder=decoder,

@@ -7,6 +7,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from media import drop_packets
@@ -48,15 +49,39 @@ def submit(run: Path, **changes: str) -> Path:
 
 def test_a_submission_is_predicted_packed_checked_and_scored(run: Path) -> None:
     told = bas("submit", str(run), "--split", "test")
-    assert "1 matches of test" in told
+    assert "1 match of test" in told
     assert "mAP@1" in told
     (game,) = open_dataset(Path("data"), video="224p").split("test")
     with zipfile.ZipFile(run / "submission-test.zip") as archive:
         assert archive.namelist() == [f"{game.id}/results_spotting.json"]
     assert "predicts" not in bas("submit", str(run), "--split", "test")
-    assert "nothing wrong" in bas("submit", "--check", str(run / "submission-test.zip"), "--split", "test")
+    for chosen in ((), ("--split", "test"), ("--data", "no-such-folder")):
+        told = bas("submit", "--check", str(run / "submission-test.zip"), *chosen)
+        assert "1 match" in told
+        assert "nothing wrong" in told
     with pytest.raises(DataError, match="1 of 1 games are missing"):
         check_zip(run / "submission-test.zip", data=Path("data"), split="valid")
+
+
+def test_what_is_handed_in_without_teams_or_claims_is_told_to_whom(run: Path) -> None:
+    submit(run)
+    path = run / "submission-test.zip"
+    with zipfile.ZipFile(path) as archive:
+        (name,) = archive.namelist()
+        document = json.loads(archive.read(name))
+    for entry in document["predictions"]:
+        entry.pop("team", None)
+    told = _checked(name, document)
+    assert "1 note above. It can be handed in to the challenges of 2023 and 2024, not to that of 2025" in told
+    told = _checked(name, document | {"predictions": []})
+    assert told.count("has an empty list of predictions") == 1
+    assert "It can be handed in" not in told
+
+
+def _checked(name: str, document: dict[str, Any]) -> str:
+    with zipfile.ZipFile("other.zip", "w") as archive:
+        archive.writestr(name, json.dumps(document))
+    return " ".join(bas("submit", "--check", "other.zip").split())
 
 
 def test_spoiled_predictions_give_no_zip(run: Path) -> None:
