@@ -8,6 +8,7 @@ from typing import Any
 
 from bas import console, files
 from bas.config import PeaksSettings
+from bas.config.settings import TimeOrigin
 from bas.dataset import open_dataset
 from bas.errors import MissingError
 from bas.evaluate import report
@@ -77,6 +78,7 @@ def evaluate_model(
     html: Path | None = None,
     title: str = "",
     training: Sequence[Mapping[str, Any]] = (),
+    time_origin: TimeOrigin = "auto",
 ) -> Evaluation:
     """Write the predictions of a model for some games, then score those files and print the tables.
 
@@ -92,6 +94,7 @@ def evaluate_model(
         html: where to write it as a page.
         title: of the page.
         training: records of the run's epochs, for the page.
+        time_origin: of the rows, as the settings have it, for the page.
 
     Raises:
         MissingError: a game has no labels.
@@ -107,7 +110,7 @@ def evaluate_model(
     )
     _tell(evaluation, analysis, split=split, json=json)
     if html is not None:
-        write_page(html, Page(title, evaluation, analysis, games, scores, training))
+        write_page(html, Page(title, evaluation, analysis, games, scores, training, time_origin))
         console.say(f"page: {html}")
     return evaluation
 

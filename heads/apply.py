@@ -76,6 +76,7 @@ def evaluate_run(
         html=out / f"{name}.html",
         title=f"{run.name} on {split}",
         training=history_of(run),
+        time_origin=model.settings.extract.time_origin,
     )
     show_untuned(model, evaluation, games, out=out, tolerance=seconds)
     return evaluation

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bas.dataset import BALL_CLASSES, VideoTimes, probe
-from bas.errors import DataError
 from bas.evaluate.clips import Moment, clip_name, cut_clips
 from bas.evaluate.drawing import text_picture
 from bas.evaluate.mistakes import false_alarms, misses, seen, worst
@@ -68,11 +67,28 @@ def test_a_varying_rate_keeps_its_times(tmp_path: Path) -> None:
     assert [round(1000 * t) for t in times_of(path)] == kept
 
 
-def test_what_is_not_there_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_moment_without_a_picture_is_left_out_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = [*range(0, 2000, 40), *range(20_000, 22_000, 40)]
+    times = probe(media.write_video(tmp_path / "video.mkv", times_ms=at))
+    moments = [moment(1000), moment(10_000), moment(21_000), moment(60_000)]
+    paths = cut_clips(times, moments, tmp_path / "out", origin_pts=times.start_pts)
+    assert [path.name[:11] for path in paths] == ["000m01.000s", "000m21.000s"]
+    assert set((tmp_path / "out").iterdir()) == set(paths)
+    told = " ".join(capsys.readouterr().err.split())
+    assert "around 000m10.000s PASS left 93%: that clip is left out" in told
+
+
+def test_clips_replace_those_of_an_earlier_call_and_nothing_else(tmp_path: Path) -> None:
     times = probe(media.write_video(tmp_path / "video.mp4", 50))
-    with pytest.raises(DataError, match="has no picture for"):
-        cut_clips(times, [moment(60_000)], tmp_path / "out", origin_pts=times.start_pts)
-    assert not (tmp_path / "out").exists()
+    mine = tmp_path / "out" / "000m00.400s the best of them.mp4"
+    cut_clips(times, [moment(400), moment(800)], tmp_path / "out", origin_pts=times.start_pts)
+    mine.write_bytes(b"a user's")
+    paths = cut_clips(times, [moment(800)], tmp_path / "out", origin_pts=times.start_pts)
+    assert set((tmp_path / "out").iterdir()) == {mine, *paths}
+    cut_clips(times, [], tmp_path / "out", origin_pts=times.start_pts)
+    assert list((tmp_path / "out").iterdir()) == [mine]
 
 
 def test_names_sort_by_time_and_suit_every_file_system() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matches import annotation, write_labels
 from media import drop_packets
 from typer.testing import CliRunner
 
@@ -20,6 +21,8 @@ from bas.errors import DataError, MissingError
 from bas.heads.lessons import Place
 from bas.heads.run import fit
 from bas.heads.submit import check_zip, submit_run
+from bas.heads.watch import _labels_of_video
+from bas.types import Game, Spot, Video
 
 _SETS = ("fit.epochs=1", "fit.samples=64", "fit.batch=32", "extract.grid=[2,3]", "extract.segment_seconds=4")
 
@@ -139,6 +142,14 @@ def test_a_video_is_rendered_with_the_labels_beside_it(run: Path) -> None:
     bas("render", str(video), "--model", str(run))
     rendered = probe(video.with_suffix(".spots") / "rendered" / "224p.mp4")
     assert len(rendered.pts) == len(probe(video).pts)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("1_224p.mkv", 1000), ("2_224p.mkv", 2000), ("whole.mkv", None)])
+def test_a_half_is_watched_with_its_own_labels(tmp_path: Path, name: str, shown: int | None) -> None:
+    write_labels(tmp_path / "Labels-ball.json", [annotation(1000), annotation(2000, half=2)])
+    video = tmp_path / name
+    labels = _labels_of_video(Game("x", (Video(video, 1),), None), video)
+    assert labels == (None if shown is None else [Spot(shown, "PASS", "left")])
 
 
 def test_a_video_needs_a_model_and_mistakes_need_labels(run: Path) -> None:
