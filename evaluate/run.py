@@ -10,6 +10,7 @@ from bas import console, files
 from bas.config import PeaksSettings
 from bas.config.settings import TimeOrigin
 from bas.dataset import open_dataset
+from bas.dataset.splits import official_lists
 from bas.errors import MissingError
 from bas.evaluate import report
 from bas.evaluate.analysis import Analysis, analyze
@@ -23,6 +24,7 @@ from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import Rows, slide
 from bas.evaluate.score import Evaluation, read_documents, score_documents
 from bas.evaluate.soccernet import (
+    LABEL_FILES,
     RESULTS_FILE,
     Prediction,
     read_labels,
@@ -157,13 +159,21 @@ def labels_of_games(games: Sequence[Game]) -> dict[str, tuple[Spot, ...]]:
     labels = {}
     for game in games:
         if game.labels is None:
-            raise MissingError(
-                f"{game.id} has no labels, so it cannot be scored. Those of the challenge games are hidden: "
-                "choose another split, or predict its videos one by one: bas predict."
-            )
+            raise MissingError(_unlabeled(game))
         found = read_labels(game.labels)
         labels[game.id] = found[game.id] if game.id in found else next(iter(found.values()))
     return labels
+
+
+def _unlabeled(game: Game) -> str:
+    told = f"{game.id} has no labels, so it cannot be scored"
+    if game.id in official_lists("spotting-ball")["challenge"]:
+        return (
+            f"{told}: those of the challenge are hidden. Choose another split, or hand it in: bas submit RUN."
+        )
+    video = game.videos[0].path
+    names = f"{', '.join(LABEL_FILES)} or {video.stem}.json"
+    return f"{told}: there is no {names} in {video.parent}. See what else is missing: bas doctor."
 
 
 def _read_one(path: Path) -> tuple[Prediction, ...]:

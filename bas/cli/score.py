@@ -54,8 +54,10 @@ def evaluate(
     if predictions is not None:
         from bas.evaluate.run import evaluate_predictions
 
-        if run or out:
-            raise typer.BadParameter("--predictions scores files that are there: leave out --run and --out.")
+        if run or out or flip:
+            raise typer.BadParameter(
+                "--predictions scores files that are there: leave out --run, --out and --flip."
+            )
         evaluate_predictions(data, predictions, tolerance=tolerance, split=split, json=json)
         return
     from bas.heads.apply import evaluate_run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -162,6 +163,18 @@ def test_no_network_is_told(tmp_path: Path, server: hub.Hub) -> None:
     result = bas(server, tmp_path)
     assert result.returncode == 69, result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_full_disk_is_not_blamed_on_the_network(tmp_path: Path, server: hub.Hub) -> None:
+    digest = hashlib.sha256(server.files["valid.zip"]).hexdigest()
+    part = tmp_path / "data" / ".download" / "spotting-ball-2025" / f"valid-{digest}.part"
+    part.parent.mkdir(parents=True)
+    part.symlink_to("/dev/full")
+    result = bas(server, tmp_path)
+    assert result.returncode == 74, result.stderr
+    told = " ".join(result.stderr.split())
+    assert "could not be written: No space left on device" in told
+    assert "Hugging Face did not" not in told
 
 
 def test_other_bytes_than_the_hub_notes_are_refused(tmp_path: Path, server: hub.Hub) -> None:
