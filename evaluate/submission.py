@@ -242,9 +242,10 @@ def _unknown_lengths(games: Sequence[Game]) -> Iterator[str]:
     unknown = [game.id for game in games if not all(video.path.is_file() for video in game.videos)]
     unknown += [game.id for game in games if not game.videos]
     if unknown:
+        halves = ", and their halves against 1 and 2" if any(not game.videos for game in games) else ""
         yield (
             f"videos are not here of {len(unknown)} of {len(games)} games, so that their positions are held against "
-            f"120 minutes alone: {listing(unknown, shown=3)}"
+            f"120 minutes alone{halves}: {listing(unknown, shown=3)}"
         )
 
 

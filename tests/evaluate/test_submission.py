@@ -298,7 +298,7 @@ def test_a_zip_of_no_split_is_held_against_the_games_that_it_names(tmp_path: Pat
     assert [game.id for game in expected.games] == [GAME]
     assert "not checked whether a game is missing" in expected.notes[0]
     (note,) = check_submission(path, expected.games, expected.classes)
-    assert "held against 120 minutes alone" in note
+    assert "held against 120 minutes alone, and their halves against 1 and 2" in note
     with pytest.raises(MissingError, match=r"a\.zip cannot be held against a split 'tset'"):
         expected_games(path, tmp_path / "none", split="tset")
 
