@@ -83,14 +83,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def output_error(path: Path, error: OSError, *, size: int) -> OutputError:
-    """What to tell a user whose disk did not take a file."""
+    """What to tell a user whose disk did not take a file; of an unknown size if that is 0."""
     free = "an unknown number of"
     with contextlib.suppress(OSError):
         folder = next(p for p in path.absolute().parents if p.exists())
         free = f"{shutil.disk_usage(folder).free:,}"
+    needs = f"It needs {size:,} bytes and {free} are free" if size else f"There are {free} bytes free"
     return OutputError(
-        f"{path} could not be written: {error.strerror or error}. It needs {size:,} bytes and "
-        f"{free} are free. Make room there (or choose another folder) and run the same command again; "
+        f"{path} could not be written: {error.strerror or error}. {needs}. Make room there (or choose another folder) and run the same command again; "
         "finished work is kept."
     )
 

@@ -11,12 +11,11 @@ import numpy as np
 from bas.clock import positions_of
 from bas.evaluate.precision import Entries, Timeline, average_precision, official_frames, timeline
 from bas.evaluate.score import FRAMERATE
-from bas.evaluate.timelines import half_timelines
+from bas.evaluate.timelines import HALVES, half_timelines
 from bas.evaluate.tolerance import Tolerance, parse_tolerance
 from bas.types import Spot
 
 _PERCENTILE = 95
-_HALVES = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def chance(
         timelines = [
             _claimed(one, guessed[game].get(half), fps=fps)
             for game, halves in annotated.items()
-            for half, one in zip(_HALVES, halves, strict=True)
+            for half, one in zip(HALVES, halves, strict=True)
         ]
         every = average_precision(
             timelines, num_classes=len(classes), framerate=FRAMERATE, tolerances=tolerances

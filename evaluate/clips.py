@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from bas import console
@@ -13,6 +14,7 @@ from bas.evaluate.pictures import encode, even, pts_at, read_pictures
 
 SIDE_MS = 3000
 """Before the moment and after it."""
+_NAME = re.compile(r"\d{3,}m\d\d\.\d{3}s .+ \d{1,3}%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,9 @@ class Moment:
 def cut_clips(times: VideoTimes, moments: Sequence[Moment], out: Path, *, origin_pts: int) -> list[Path]:
     """Cut each moment into `<out>/<name>.mp4`, its pictures re-encoded and their times kept; the paths.
 
+    A moment without a picture is left out with a warning. Clips of an earlier call that are none of
+    these are removed; whatever has another name than they have is never touched.
+
     Args:
         times: of the video.
         moments: what to cut.
@@ -34,7 +39,7 @@ def cut_clips(times: VideoTimes, moments: Sequence[Moment], out: Path, *, origin
         origin_pts: time of position 0.
 
     Raises:
-        DataError: the video cannot be read, or has no picture there.
+        DataError: the video cannot be read.
         OutputError: the disk is full.
     """
     paths = []
@@ -44,10 +49,21 @@ def cut_clips(times: VideoTimes, moments: Sequence[Moment], out: Path, *, origin
             start = pts_at(times, max(0, moment.position_ms - SIDE_MS), origin_pts=origin_pts)
             stop = pts_at(times, moment.position_ms + SIDE_MS, origin_pts=origin_pts)
             pictures = (even(picture) for picture in read_pictures(times, start_pts=start, stop_pts=stop))
-            encode(path, pictures, times, origin_pts=start)
-            paths.append(path)
+            first = next(pictures, None)
+            if first is None:
+                console.warn(f"{times.path} shows nothing around {path.stem}: that clip is left out.")
+            else:
+                encode(path, chain([first], pictures), times, origin_pts=start)
+                paths.append(path)
             advance()
+    _remove_others(out, paths)
     return paths
+
+
+def _remove_others(out: Path, paths: Sequence[Path]) -> None:
+    for path in set(out.glob("*.mp4")) - set(paths):
+        if _NAME.fullmatch(path.stem):
+            path.unlink()
 
 
 def clip_name(moment: Moment) -> str:

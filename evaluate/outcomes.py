@@ -11,13 +11,12 @@ from jaxtyping import Int64
 
 from bas.evaluate.precision import official_frames
 from bas.evaluate.soccernet import Prediction
+from bas.evaluate.timelines import HALVES
 from bas.types import Spot
 
 Kind = Literal["found", "confused", "missed", "false alarm"]
 
 Mark = TypeVar("Mark", Spot, Prediction)
-
-_HALVES = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def outcomes(
     """
     found: list[Outcome] = []
     for game, spots in labels.items():
-        for half in _HALVES:
+        for half in HALVES:
             actions = _scored((s for s in spots if s.half == half and s.label in thresholds), framerate)
             claimed = (p for p in predictions[game] if p.half == half and p.label in thresholds)
             claims = [p for p in _scored(claimed, framerate) if p.confidence >= thresholds[p.label]]

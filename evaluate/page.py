@@ -10,17 +10,19 @@ from typing import Any
 
 from bas import files
 from bas.clock import game_time
+from bas.config.settings import TimeOrigin
 from bas.evaluate import plots
 from bas.evaluate.analysis import BACKGROUND, Analysis
-from bas.evaluate.mistakes import false_alarms, misses
+from bas.evaluate.mistakes import worst
 from bas.evaluate.outcomes import Outcome
 from bas.evaluate.score import Evaluation
 from bas.evaluate.strips import strip
 from bas.evaluate.tolerance import tolerance_name, window_text
 from bas.types import Game, Scores
 
-_WORST = 10  # of either kind
+_WORST = 20
 _LINE_MS = 5 * 60_000
+_MARK_WIDTH = 2.5  # of a line's 1000
 _TEMPLATE = "page.html"
 _CLASSES = {"found": "found", "confused": "confused", "missed": "missed", "false alarm": "alarm"}
 
@@ -36,6 +38,8 @@ class Page:
     scores: Mapping[str, Mapping[int, Scores]] | None = None
     training: Sequence[Mapping[str, Any]] = ()
     """Records of the epochs, of a run that has them."""
+    time_origin: TimeOrigin = "auto"
+    """What positions in the videos count from."""
 
 
 def write_page(path: Path, page: Page) -> None:
@@ -66,14 +70,7 @@ def _content(page: Page) -> dict[str, Any]:
             f"{window_text(evaluation.tolerances, framerate=evaluation.framerate)}"
         ),
         "headline": _headline(page, name),
-        "notes": [
-            *evaluation.notes,
-            *(
-                [f"fewer than ten actions of {', '.join(analysis.few)}: their AP says little"]
-                if analysis.few
-                else []
-            ),
-        ],
+        "notes": _notes(page),
         "analysis": analysis,
         "rows": list(zip(evaluation.rows, analysis.classes, strict=True)),
         "percent": _percent,
@@ -93,9 +90,18 @@ def _content(page: Page) -> dict[str, Any]:
         "offsets_told": f"Of {found} actions found, {early} were claimed early and {found - early - offset[0]} late.",
         "training_told": f"{len(page.training)} epochs; best validation mAP@1 {_percent(best)}.",
         "timelines": _timelines(page),
-        "strips": [_strip(page, one) for one in _worst(page)],
+        "strips": [_strip(page, one) for one in worst(analysis.outcomes, page.scores or {}, _WORST)],
         "table": [_row(one) for one in analysis.outcomes],
     }
+
+
+def _notes(page: Page) -> list[str]:
+    notes, analysis = list(page.evaluation.notes), page.analysis
+    if analysis.few:
+        notes.append(f"fewer than ten actions of {', '.join(analysis.few)}: their AP says little")
+    if analysis.short:
+        notes.append(f"too short to be resampled, so the interval is too narrow: {', '.join(analysis.short)}")
+    return notes
 
 
 def _headline(page: Page, name: str) -> list[dict[str, str]]:
@@ -149,7 +155,7 @@ def _timelines(page: Page) -> list[dict[str, Any]]:
 
 
 def _starts(of_half: Sequence[Outcome]) -> range:
-    last = max((one.position_ms for one in of_half), default=0)
+    last = max((thing.position_ms for one in of_half for thing in (one.spot, one.claim) if thing), default=0)
     return range(0, last + 1, _LINE_MS)
 
 
@@ -159,22 +165,23 @@ def _line(of_half: Sequence[Outcome], start: int) -> dict[str, Any]:
     return {
         "start": _time(start),
         "told": ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "nothing",
-        "marks": [mark for one in inside for mark in _marks(one, start)],
+        "marks": [mark for one in of_half for mark in _marks(one, start)],
     }
 
 
 def _marks(one: Outcome, start: int) -> list[dict[str, Any]]:
-    """The action above the line, the claim below it."""
+    """The action above the line, the claim below it, of those whose time is on this line."""
     told = _told(one)
     marks = []
     for thing, top in ((one.spot, 4), (one.claim, 32)):
-        if thing is not None:
-            x = round(1000 * (thing.position_ms - start) / _LINE_MS, 1)
+        if thing is not None and start <= thing.position_ms < start + _LINE_MS:
+            x = min(round(1000 * (thing.position_ms - start) / _LINE_MS, 1), 1000 - _MARK_WIDTH)
             marks.append(
                 {
                     "kind": _CLASSES[one.kind],
                     "x": x,
                     "y": top,
+                    "width": _MARK_WIDTH,
                     "height": 24,
                     "label": thing.label,
                     "told": told,
@@ -202,16 +209,10 @@ def _told(one: Outcome) -> str:
             return f"{time} {one.claim.label} where nothing is annotated{sure}"
 
 
-def _worst(page: Page) -> list[Outcome]:
-    """The surest false alarms, and the actions that the model saw least of."""
-    found = page.analysis.outcomes
-    return [*false_alarms(found)[:_WORST], *misses(found, page.scores or {})[:_WORST]]
-
-
 def _strip(page: Page, one: Outcome) -> dict[str, str | None]:
     game = next(game for game in page.games if game.id == one.game)
     videos = [video.path for video in game.videos if video.half == one.half]
-    image = strip(videos[0], one.position_ms) if videos else None
+    image = strip(videos[0], one.position_ms, time_origin=page.time_origin) if videos else None
     return {"image": image, "told": f"{game.id.rpartition('/')[2]}, {_told(one)}"}
 
 

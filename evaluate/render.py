@@ -85,8 +85,8 @@ class _Painter:
         self._width = self._scale * times.width // 2 * 2
         self._height = self._scale * times.height // 2 * 2
         self._text = round(self._height / _ROWS_A_LETTER)
-        spots = [one.spot for one in story.outcomes if one.spot]
-        claims = [one.claim for one in story.outcomes if one.claim]
+        spots = [one.spot for one in story.outcomes if one.spot and one.spot.position_ms >= 0]
+        claims = [one.claim for one in story.outcomes if one.claim and one.claim.position_ms >= 0]
         marks = marks_of(
             [(spot.label, frame_at(spot.position_ms, self._fps)) for spot in spots],
             [(claim.label, frame_at(claim.position_ms, self._fps)) for claim in claims],

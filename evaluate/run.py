@@ -10,7 +10,9 @@ import numpy as np
 
 from bas import console, files
 from bas.config import PeaksSettings
+from bas.config.settings import TimeOrigin
 from bas.dataset import open_dataset
+from bas.dataset.splits import official_lists
 from bas.errors import DataError, MissingError
 from bas.evaluate import report
 from bas.evaluate.analysis import Analysis, analyze
@@ -24,6 +26,7 @@ from bas.evaluate.peaks import actions_of, detections
 from bas.evaluate.predict import Rows, slide
 from bas.evaluate.score import Evaluation, read_documents, score_documents
 from bas.evaluate.soccernet import (
+    LABEL_FILES,
     RESULTS_FILE,
     Prediction,
     read_labels,
@@ -79,6 +82,7 @@ def evaluate_model(
     html: Path | None = None,
     title: str = "",
     training: Sequence[Mapping[str, Any]] = (),
+    time_origin: TimeOrigin = "auto",
 ) -> Evaluation:
     """Write the predictions of a model for some games, then score those files and print the tables.
 
@@ -94,6 +98,7 @@ def evaluate_model(
         html: where to write it as a page.
         title: of the page.
         training: records of the run's epochs, for the page.
+        time_origin: of the rows, as the settings have it, for the page.
 
     Raises:
         MissingError: a game has no labels.
@@ -109,7 +114,7 @@ def evaluate_model(
     )
     _tell(evaluation, analysis, split=split, json=json)
     if html is not None:
-        write_page(html, Page(title, evaluation, analysis, games, scores, training))
+        write_page(html, Page(title, evaluation, analysis, games, scores, training, time_origin))
         console.say(f"page: {html}")
     return evaluation
 
@@ -162,13 +167,21 @@ def labels_of_games(games: Sequence[Game]) -> dict[str, tuple[Spot, ...]]:
     labels = {}
     for game in games:
         if game.labels is None:
-            raise MissingError(
-                f"{game.id} has no labels, so it cannot be scored. Those of the challenge games are hidden: "
-                "choose another split, or predict its videos one by one: bas predict."
-            )
+            raise MissingError(_unlabeled(game))
         found = read_labels(game.labels)
         labels[game.id] = found[game.id] if game.id in found else next(iter(found.values()))
     return labels
+
+
+def _unlabeled(game: Game) -> str:
+    told = f"{game.id} has no labels, so it cannot be scored"
+    if game.id in official_lists("spotting-ball")["challenge"]:
+        return (
+            f"{told}: those of the challenge are hidden. Choose another split, or hand it in: bas submit RUN."
+        )
+    video = game.videos[0].path
+    names = f"{', '.join(LABEL_FILES)} or {video.stem}.json"
+    return f"{told}: there is no {names} in {video.parent}. See what else is missing: bas doctor."
 
 
 def _read_one(path: Path) -> tuple[Prediction, ...]:

@@ -11,11 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
+from bas.dataset.games import listing
 from bas.errors import MissingError
 from bas.evaluate import documents
 from bas.evaluate.notes import notes_on_folders, notes_on_scoring
 from bas.evaluate.precision import Timeline, average_precision
-from bas.evaluate.soccernet import Prediction, predictions_of, read_labels, read_results, results_document
+from bas.evaluate.soccernet import (
+    Prediction,
+    predictions_of,
+    read_labels,
+    read_results,
+    results_document,
+    with_halves_joined,
+)
 from bas.evaluate.teams import TeamScore, team_score, why_no_teams
 from bas.evaluate.timelines import half_timelines
 from bas.evaluate.tolerance import Tolerance, parse_tolerance
@@ -133,7 +141,7 @@ def read_documents(
         DataError: a document could not be read by the official scorer.
     """
     spots = _wanted(read_labels(labels), games, labels=labels)
-    predictions = read_results(results)
+    predictions = with_halves_joined(read_results(results), spots)
     if documents.is_one(results) and len(spots) == len(predictions) == 1:
         pairs = dict(zip(spots, predictions, strict=True))
     else:
@@ -239,7 +247,7 @@ def _wanted(
     missing = sorted(set(games) - set(pairs))
     if missing:
         raise MissingError(
-            f"{labels} has no labels of {len(missing)} of {len(games)} games to score: {'; '.join(missing[:3])}. "
+            f"{labels} has no labels of {len(missing)} of {len(games)} games to score: {listing(missing, shown=3)}. "
             "Labels of the challenge games are not public; for the others, download them again."
         )
     return {game: spots[pairs[game]] for game in sorted(games)}
@@ -252,7 +260,7 @@ def _refuse_missing(
     if missing:
         raise MissingError(
             f"{results} has no predictions for {len(missing)} of the {len(spots)} games with labels: "
-            f"{'; '.join(missing[:3])}. It has those of {len(predictions)} games, such as "
+            f"{listing(missing, shown=3)}. It has those of {len(predictions)} games, such as "
             f"{min(predictions)}. The official scorer stops here too: score one split alone (--split), pass the "
             "labels of the wanted games alone, or add the missing files (an empty list is legal)."
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,6 +69,19 @@ def read_results(path: Path) -> dict[str, tuple[Prediction, ...]]:
         for game, document in gather(path, RESULTS_FILE).items()
         for one in _parsed(game, document, key="predictions")
     }
+
+
+def with_halves_joined(
+    predictions: Mapping[str, tuple[Prediction, ...]], games: Collection[str]
+) -> dict[str, tuple[Prediction, ...]]:
+    """Predictions by game, where some are of the videos of its halves, `<game>/1_*` and `<game>/2_*`, as in osl.json."""
+    joined: dict[str, tuple[Prediction, ...]] = {}
+    for name, each in predictions.items():
+        game, _, stem = name.rpartition("/")
+        if name not in games and game in games and stem.startswith(("1_", "2_")):
+            name, each = game, tuple(replace(one, half=int(stem[0])) for one in each)
+        joined[name] = (*joined.get(name, ()), *each)
+    return joined
 
 
 def predictions_of(document: Mapping[str, Any], *, source: str) -> tuple[Prediction, ...]:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bas.config.settings import TimeOrigin
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -17,21 +19,22 @@ _WIDTH = 224
 _QUALITY = 72
 
 
-def strip(video: Path, position_ms: int) -> str | None:
+def strip(video: Path, position_ms: int, *, time_origin: TimeOrigin = "auto") -> str | None:
     """Pictures around a moment side by side, as the address of a JPEG that lies in the page.
 
     None where the video shows nothing there.
 
     Args:
         video: of the match.
-        position_ms: from the first picture.
+        position_ms: of the moment.
+        time_origin: what positions count from: the container's zero (zero), or the first picture.
 
     Raises:
         MissingError, DataError: the video is not there, or cannot be opened.
     """
     from PIL import Image
 
-    pictures = _pictures(video, [position_ms + offset for offset in STRIP_MS])
+    pictures = _pictures(video, [position_ms + offset for offset in STRIP_MS], time_origin)
     if not pictures:
         return None
     height = round(_WIDTH * pictures[0].height / pictures[0].width)
@@ -43,18 +46,19 @@ def strip(video: Path, position_ms: int) -> str | None:
     return "data:image/jpeg;base64," + base64.b64encode(memory.getvalue()).decode()
 
 
-def _pictures(video: Path, positions_ms: Sequence[int]) -> list[Image]:
+def _pictures(video: Path, positions_ms: Sequence[int], time_origin: TimeOrigin) -> list[Image]:
     """The picture on screen at each position, as far as the video reaches."""
     import av
 
     from bas.dataset.containers import open_video
+    from bas.dataset.scan import declared
 
     wanted = list(positions_ms)
     pictures: list[Image] = []
     with open_video(video) as stream:
         container, base = stream.container, stream.time_base
         assert base is not None
-        start = stream.start_time or 0
+        start = declared(stream).zero_pts if time_origin == "zero" else stream.start_time or 0
         first = start + int(max(0, wanted[0]) / 1000 / base)
         container.seek(first, stream=stream, backward=True)  # type: ignore[attr-defined]
         held = None

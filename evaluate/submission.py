@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from bas import files
@@ -15,14 +16,14 @@ from bas.dataset import length_ms
 from bas.dataset.games import listing
 from bas.errors import DataError, MissingError, OutputError
 from bas.evaluate.documents import LIMIT_BYTES
-from bas.evaluate.precision import VECTOR_SECONDS
 from bas.evaluate.soccernet import RESULTS_FILE
 from bas.evaluate.submission_entries import Rules, document_faults
+from bas.evaluate.timelines import HALVES
 from bas.types import Game
 
 _SHOWN = 20  # faults that a message names
 _DAY_ZERO = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: its bytes depend on the content alone
-_END_SLACK_MS = 40  # one frame of a 25 fps broadcast
+_ZIP_BEGINS = b"PK\x03\x04"
 
 
 def write_submission(
@@ -87,23 +88,17 @@ def check_submission(
         MissingError: there is no such file.
         DataError: with every fault of the archive, each named.
     """
-    if not archive.is_file():
-        raise MissingError(f"{archive} is not there, or no file. Give the zip that is to be checked.")
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            faults, contents = _members(opened, [game.id for game in games])
-    except (zipfile.BadZipFile, OSError) as error:
-        raise DataError(
-            f"{archive} is no zip archive: {error}. Pack it with zip, not with 7z, rar or tar."
-        ) from error
-    notes: list[str] = []
+    with _opened(archive) as opened:
+        faults, contents = _members(opened, [game.id for game in games])
+    notes = list(_unknown_lengths(games))
     named: Counter[bool] = Counter()
     for game in games:
         if game.id not in contents:
             continue
         looked = document_faults(contents[game.id], _rules(game, classes, teams))
         faults += [f"{game.id}/{RESULTS_FILE}: {text}" for text in looked.faults]
-        notes += [f"{game.id}: {text}" for text in looked.notes]
+        if not looked.faults and not looked.with_team + looked.without_team:
+            notes.append(f"{game.id} has an empty list of predictions")
         named += Counter({True: looked.with_team, False: looked.without_team})
     faults += _mixed_teams(named, teams)
     if faults:
@@ -111,6 +106,36 @@ def check_submission(
     if named[False]:
         notes.append("no prediction names a team: the servers of 2023 and 2024 take that, that of 2025 stops")
     return tuple(notes)
+
+
+def games_in(archive: Path) -> tuple[str, ...]:
+    """The folders of results in a zip: the games that it names, if they stand at its root.
+
+    Raises:
+        MissingError, DataError: it is not there, or no zip.
+    """
+    with _opened(archive) as opened:
+        paths = [PurePosixPath(_normal(info.filename)) for info in opened.infolist()]
+    return tuple(str(path.parent) for path in paths if path.name == RESULTS_FILE)
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
+    if not archive.is_file():
+        raise MissingError(f"{archive} is not there, or no file. Give the zip that is to be checked.")
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            yield opened
+    except (zipfile.BadZipFile, OSError) as error:
+        with archive.open("rb") as stream:
+            begins = stream.read(4)
+        if begins == _ZIP_BEGINS:
+            raise DataError(
+                f"{archive} is cut or damaged: {error}. Copy it again, or pack it anew."
+            ) from error
+        raise DataError(
+            f"{archive} is no zip archive: {error}. Pack it with zip, not with 7z, rar or tar."
+        ) from error
 
 
 def _require_same(draft: Path, documents: Mapping[str, bytes]) -> None:
@@ -140,6 +165,7 @@ def _members(archive: zipfile.ZipFile, games: Sequence[str]) -> tuple[list[str],
 
 
 def _normal(name: str) -> str:
+    """The path that was meant: what keeps a server from it is named by `_unsafe`."""
     return name.replace("\\", "/").removeprefix("./")
 
 
@@ -147,6 +173,8 @@ def _unsafe(names: Iterator[str]) -> Iterator[str]:
     for name in names:
         if "\\" in name:
             yield f"the path {name!r} has backslashes, which are no folders to a server; pack with forward slashes"
+        elif name.startswith("./"):
+            yield f"the path {name!r} starts with ./, which a server does not take away; pack without it"
         elif name.startswith("/") or ".." in PurePosixPath(name).parts:
             yield f"the path {name!r} leads out of the archive"
 
@@ -205,14 +233,20 @@ def _misplaced(others: Sequence[str], wanted: Mapping[str, str], *, found: Colle
 
 
 def _rules(game: Game, classes: Collection[str], teams: bool | None) -> Rules:
-    """What may stand in the document of one game: positions up to the end of its videos, or of 120 minutes."""
-    ends = {
-        video.half: length_ms(video.path) + _END_SLACK_MS
-        if video.path.is_file()
-        else 1000 * VECTOR_SECONDS - 1
-        for video in game.videos
-    }
-    return Rules(game.id, tuple(classes), ends, teams)
+    """What may stand in the document of one game; where it has no video, either half may."""
+    lengths = {video.half: length_ms(video.path) if video.path.is_file() else None for video in game.videos}
+    return Rules(game.id, tuple(classes), lengths or dict.fromkeys(HALVES), teams)
+
+
+def _unknown_lengths(games: Sequence[Game]) -> Iterator[str]:
+    unknown = [game.id for game in games if not all(video.path.is_file() for video in game.videos)]
+    unknown += [game.id for game in games if not game.videos]
+    if unknown:
+        halves = ", and their halves against 1 and 2" if any(not game.videos for game in games) else ""
+        yield (
+            f"videos are not here of {len(unknown)} of {len(games)} games, so that their positions are held against "
+            f"120 minutes alone{halves}: {listing(unknown, shown=3)}"
+        )
 
 
 def _mixed_teams(named: Mapping[bool, int], teams: bool | None) -> list[str]:
@@ -223,8 +257,7 @@ def _mixed_teams(named: Mapping[bool, int], teams: bool | None) -> list[str]:
 
 
 def _message(archive: Path, faults: Sequence[str]) -> str:
-    kinds = "1 kind" if len(faults) == 1 else f"{len(faults):,} kinds"
-    lines = [f"{archive.name} would be refused or misread ({kinds} of fault):"]
+    lines = [f"{archive} would be refused or misread:"]
     lines += [f"  {fault}" for fault in faults[:_SHOWN]]
     if len(faults) > _SHOWN:
         lines.append(f"  and {len(faults) - _SHOWN:,} more")

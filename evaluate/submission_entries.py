@@ -13,13 +13,14 @@ import numpy as np
 from bas.clock import game_time, parse_game_time
 from bas.dataset.labels import did_you_mean
 from bas.errors import DataError
-from bas.evaluate.precision import official_frames
+from bas.evaluate.precision import VECTOR_SECONDS, official_frames
+from bas.evaluate.score import FRAMERATE
 from bas.evaluate.timelines import TEAMS
 from bas.files import parse_json
 
-_FRAMERATE = 25  # of every ball action challenge
 _DIGITS = re.compile(r"[0-9]{1,8}")
 _GAME_TIME_SLACK_MS = 1500
+_END_SLACK_MS = 40  # one frame of a 25 fps broadcast
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class Rules:
 
     game: str
     classes: tuple[str, ...]
-    ends_ms: Mapping[int, int]
-    """Last position of each half that the game has."""
+    lengths_ms: Mapping[int, int | None]
+    """Of the video of each half that the game has; None where it is not known."""
     teams: bool | None
     """Whether every prediction has to name left or right; None where it may."""
 
@@ -39,7 +40,6 @@ class Looked:
     """What was found in one document."""
 
     faults: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
     with_team: int = 0
     without_team: int = 0
 
@@ -65,8 +65,6 @@ def document_faults(content: bytes, rules: Rules) -> Looked:
         looked.faults.append("there is no list of predictions")
         return looked
     looked.faults += _misfiled(document.get("UrlLocal"), rules.game)
-    if not predictions:
-        looked.notes.append("an empty list of predictions: every AP of it is 0")
     _look(predictions, rules, looked)
     return looked
 
@@ -100,13 +98,12 @@ def _wrong(entry: Any, rules: Rules) -> Iterator[_Fault]:
         yield _Fault(
             "position", f'position {_quote(entry.get("position"))} is not whole milliseconds, as "12364"'
         )
-    if half is None or half not in rules.ends_ms:
-        wanted = " or ".join(str(number) for number in rules.ends_ms)
+    if half is None or half not in rules.lengths_ms:
+        wanted = " or ".join(str(number) for number in rules.lengths_ms)
         yield _Fault("half", f"half {_quote(entry.get('half'))}, but the game has half {wanted} alone")
     elif position_ms is not None:
         yield from _wrong_time(entry, half, position_ms)
-        if position_ms > (end := rules.ends_ms[half]):
-            yield _Fault("range", f"position {position_ms:,} ms lies beyond the end of the video, {end:,} ms")
+        yield from _beyond(position_ms, rules.lengths_ms[half])
     label = entry.get("label")
     if label not in rules.classes:
         yield _Fault("label", f"unknown label {_quote(label)}{did_you_mean(label, rules.classes)}")
@@ -116,6 +113,17 @@ def _wrong(entry: Any, rules: Rules) -> Iterator[_Fault]:
     if team not in TEAMS and (team is not None or rules.teams):
         found = "no team" if team is None else f"team {_quote(team)}"
         yield _Fault("team", f"{found}; wanted is left or right, the side of the picture")
+
+
+def _beyond(position_ms: int, length_ms: int | None) -> Iterator[_Fault]:
+    if position_ms >= 1000 * VECTOR_SECONDS:
+        yield _Fault(
+            "range", f"position {position_ms:,} ms lies beyond the 120 minutes that a server looks at"
+        )
+    elif length_ms is not None and position_ms > length_ms + _END_SLACK_MS:
+        yield _Fault(
+            "range", f"position {position_ms:,} ms lies beyond the end of the video, {length_ms:,} ms"
+        )
 
 
 def _wrong_time(entry: Mapping[str, Any], half: int, position_ms: int) -> Iterator[_Fault]:
@@ -135,7 +143,7 @@ def _wrong_time(entry: Mapping[str, Any], half: int, position_ms: int) -> Iterat
 def _twice(sound: list[tuple[int, dict[str, Any]]]) -> list[str]:
     """A fault where the scorer would replace a prediction by a later one."""
     positions = np.array([float(entry["position"]) for _, entry in sound], dtype=np.float64)
-    frames = official_frames(positions, framerate=_FRAMERATE).tolist()
+    frames = official_frames(positions, framerate=FRAMERATE).tolist()
     seen: dict[tuple[Any, ...], int] = {}
     pairs = []
     for (i, entry), frame in zip(sound, frames, strict=True):

@@ -13,7 +13,7 @@ from bas.evaluate.soccernet import Prediction
 from bas.types import Spot
 
 TEAMS = "left", "right"
-_HALVES = 1, 2
+HALVES = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def half_timelines(
     if spots and not any(spot.half == 2 for spot in spots):
         lost = sum(mark.half == 2 for mark in claimed)
         layout.oddities.update({"predictions in half 2 of a game whose labels are all in half 1": lost})
-    for half in _HALVES:
+    for half in HALVES:
         layout.timelines.append(
             timeline(
                 _entries((m for m in annotated if m.half == half), classes, framerate=framerate),
@@ -92,11 +92,11 @@ def _entries(marks: Iterable[Mark], names: Sequence[str], *, framerate: int) -> 
 
 def _oddities(what: str, marks: Sequence[Mark], *, classes: Sequence[str], framerate: int) -> Counter[str]:
     """What the official scorer does silently with marks that it cannot place."""
-    scored = [mark for mark in marks if mark.name in classes and mark.half in _HALVES]
+    scored = [mark for mark in marks if mark.name in classes and mark.half in HALVES]
     positions = np.array([mark.position_ms for mark in scored], dtype=np.float64)
     frames = official_frames(positions, framerate=framerate).tolist()
     cells = {(mark.half, frame, mark.name) for mark, frame in zip(scored, frames, strict=True)}
-    odd_halves = sum(mark.name in classes and mark.half not in _HALVES for mark in marks)
+    odd_halves = sum(mark.name in classes and mark.half not in HALVES for mark in marks)
     found = Counter({f"{what} ignored: their half is neither 1 nor 2": odd_halves})
     found[f"{what} before the start, counted from the end of the 120 minutes"] = int(np.sum(positions < 0))
     found[f"{what} after 120 minutes, moved onto the last frame"] = int(

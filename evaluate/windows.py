@@ -45,9 +45,10 @@ def window_numbers(
     for game, spots in labels.items():
         for spot in spots:
             of_half = scores[game].get(spot.half)
-            if of_half is None or spot.label not in actions_of(of_half.classes):
+            known = of_half is not None and spot.label in actions_of(of_half.classes)
+            if of_half is None or not known or spot.position_ms < 0:
                 continue
-            frame = min(max(frame_at(spot.position_ms, of_half.fps), 0), len(of_half.values) - 1)
+            frame = min(frame_at(spot.position_ms, of_half.fps), len(of_half.values) - 1)
             reach = int(seconds * of_half.fps / 2)
             best = of_half.values[max(0, frame - reach) : frame + reach + 1].max(axis=0)
             truth.append(spot.label)

@@ -81,6 +81,7 @@ def evaluate_run(
         html=out / f"{name}.html",
         title=f"{run.name} on {split}",
         training=history_of(run),
+        time_origin=model.settings.extract.time_origin,
     )
     for game in games:
         maker.record(out / game.id, game)

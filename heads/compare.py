@@ -209,7 +209,16 @@ def _tell(comparison: Comparison, *, framerate: int) -> None:
         f"blocks of {BLOCK_SECONDS} s, scored on {comparison.device}"
     )
     rows = console.table(
-        name, "run", "head", name, "interval", "less the first", "head's weights", "trained", "frames/s", left=2
+        name,
+        "run",
+        "head",
+        name,
+        "interval",
+        "less the first",
+        "head's weights",
+        "trained",
+        "frames/s",
+        left=2,
     )
     for contestant in comparison.contestants:
         rows.add_row(contestant.run.name, contestant.head, *_cells(contestant))

@@ -11,8 +11,9 @@ from bas.evaluate import report
 from bas.evaluate.peaks import actions_of
 from bas.evaluate.run import labels_of_games
 from bas.evaluate.score import score_documents
-from bas.evaluate.soccernet import RESULTS_FILE, read_results
+from bas.evaluate.soccernet import RESULTS_FILE, Prediction, read_results
 from bas.evaluate.submission import check_submission, write_submission
+from bas.evaluate.submission_games import expected_games
 from bas.extract.decode import Decoder
 from bas.heads.predicted import predictions_of
 from bas.types import Game
@@ -54,31 +55,49 @@ def submit_run(
     return out
 
 
-def check_zip(archive: Path, *, data: Path, split: str) -> None:
-    """Check anyone's zip against the games of a split, and score it if they have labels.
+def check_zip(archive: Path, *, data: Path, split: str | None = None) -> None:
+    """Check anyone's zip against the games of a split, by default of that which it names, and score it if they have labels.
 
     Raises:
         MissingError: the zip or the split is not there.
         DataError: a server would refuse the zip, or misread it.
     """
-    dataset = open_dataset(data)
-    games = dataset.split(split, need_videos=False)
-    notes = check_submission(archive, games, dataset.classes)
-    _tell(archive, games, dataset.classes, notes, split=split)
+    expected = expected_games(archive, data, split=split)
+    notes = check_submission(archive, expected.games, expected.classes)
+    _tell(archive, expected.games, expected.classes, (*expected.notes, *notes), split=expected.split)
 
 
 def _tell(
-    archive: Path, games: Sequence[Game], classes: Sequence[str], notes: Sequence[str], *, split: str
+    archive: Path, games: Sequence[Game], classes: Sequence[str], notes: Sequence[str], *, split: str | None
 ) -> None:
     predictions = read_results(archive)
-    num_predictions = sum(len(each) for each in predictions.values())
+    scored = all(game.labels is not None for game in games)
+    if scored:
+        evaluation = score_documents(labels_of_games(games), predictions, classes=classes)
+        report.show(evaluation, split=split)
+    told = evaluation.notes if scored else ()
     for note in notes:
-        console.say(f"note: {note}")
-    if all(game.labels is not None for game in games):
-        report.show(score_documents(labels_of_games(games), predictions, classes=classes), split=split)
-    else:
-        console.say("It has no score here: the labels of these matches are hidden.")
+        if note not in told:
+            console.say(f"note: {note}")
+    if not scored:
+        console.say(
+            "It has no score here: there are no labels of these matches; those of the challenge are hidden."
+        )
+    each = [prediction for of_game in predictions.values() for prediction in of_game]
+    of_split = f" of {split}" if split else ""
+    noted = f"; {len(notes)} note{'s' * (len(notes) > 1)} above" if notes else ""
     console.show(
-        f"{archive}: {len(games)} matches of {split}, {num_predictions:,} predictions, nothing wrong. "
-        "It can be handed in as it is."
+        f"{archive}: {len(games)} match{'es' * (len(games) != 1)}{of_split}, {len(each):,} predictions, nothing wrong"
+        f"{noted}. {_where(each)}"
     )
+
+
+def _where(predictions: Sequence[Prediction]) -> str:
+    """To whom it can be handed in."""
+    if not predictions:
+        return "A server takes it, and scores 0."
+    if all(prediction.team is None for prediction in predictions):
+        return (
+            "It can be handed in to the challenges of 2023 and 2024, not to that of 2025, which wants teams."
+        )
+    return "It can be handed in as it is."

@@ -17,7 +17,7 @@ from bas.evaluate.peaks import actions_of
 from bas.evaluate.render import Story, render
 from bas.evaluate.run import labels_of_games
 from bas.evaluate.score import FRAMERATE
-from bas.evaluate.soccernet import RESULTS_FILE, Prediction, read_results
+from bas.evaluate.soccernet import LABEL_FILES, RESULTS_FILE, Prediction, read_results
 from bas.evaluate.tolerance import reach_frames
 from bas.extract.decode import Decoder
 from bas.extract.timeline import Timeline, open_timeline
@@ -26,9 +26,8 @@ from bas.heads.made import maker_of
 from bas.heads.merged import Spotter, load_spotter
 from bas.heads.predicted import predictions_of
 from bas.heads.spot import spots_folder
-from bas.types import Game, Scores, Video
+from bas.types import Game, Scores, Spot, Video
 
-_BESIDE = "Labels-ball.json", "Labels-v2.json"
 _WINDOW_S = 1.0  # in which a claim agrees with a label
 
 
@@ -161,7 +160,8 @@ def _all(source: Source, least: float | None) -> Iterator[_Watched]:
         decoder=source.decoder,
     )
     for game in predicted.games:
-        yield from _of_game(game, predicted.folder / game.id, predicted.model, least)
+        labels = labels_of_games([game])[game.id] if game.labels else None
+        yield from _of_game(game, labels, predicted.folder / game.id, predicted.model, least)
 
 
 def _of_video(source: Source, least: float | None) -> Iterator[_Watched]:
@@ -172,18 +172,30 @@ def _of_video(source: Source, least: float | None) -> Iterator[_Watched]:
     maker = maker_of(model)
     if not (maker.has_events(folder, game) and maker.has_scores(folder, game)):
         predict_video(source.path, source.model, out=folder, device=source.device, decoder=source.decoder)
-    if game.labels is None:
-        beside = next((p for name in _BESIDE if (p := source.path.with_name(name)).is_file()), None)
-        game = replace(game, labels=beside)
-    yield from _of_game(game, folder, model, least)
+    yield from _of_game(game, _labels_of_video(game, source.path), folder, model, least)
 
 
-def _of_game(game: Game, folder: Path, model: Spotter, least: float | None) -> Iterator[_Watched]:
+def _labels_of_video(game: Game, path: Path) -> Sequence[Spot] | None:
+    """Those of the video's own name, else those beside it: of a half that is named so, the labels of that half."""
+    if game.labels is not None:
+        return labels_of_games([game])[game.id]
+    beside = next((p for name in LABEL_FILES if (p := path.with_name(name)).is_file()), None)
+    if beside is None:
+        return None
+    spots = labels_of_games([replace(game, labels=beside)])[game.id]
+    if path.name.startswith(("1_", "2_")):
+        return [replace(spot, half=1) for spot in spots if spot.half == int(path.name[0])]
+    return None if any(spot.half == 2 for spot in spots) else spots
+
+
+def _of_game(
+    game: Game, labels: Sequence[Spot] | None, folder: Path, model: Spotter, least: float | None
+) -> Iterator[_Watched]:
     (predictions,) = read_results(folder / RESULTS_FILE).values()
     scores = read_scores(folder / SCORES_FILE)
     actions, peaks = actions_of(model.classes), model.settings.peaks
     found = outcomes(
-        {game.id: labels_of_games([game])[game.id] if game.labels else ()},
+        {game.id: labels or ()},
         {game.id: predictions},
         thresholds={action: peaks.threshold(action) if least is None else least for action in actions},
         reach=reach_frames(_WINDOW_S, framerate=FRAMERATE),
@@ -197,7 +209,7 @@ def _of_game(game: Game, folder: Path, model: Spotter, least: float | None) -> I
             name=Path(game.id) if len(game.videos) == 1 else Path(game.id) / video.path.stem,
             scores=scores[video.half],
             outcomes=tuple(sorted(of_half, key=lambda one: one.position_ms)),
-            labeled=game.labels is not None,
+            labeled=labels is not None,
             timeline=open_timeline(video.path, model.settings.extract),
         )
 

@@ -24,7 +24,7 @@ Sets = Annotated[
 Tolerance = Annotated[
     str,
     typer.Option(
-        help="Whole window in seconds: 1 is half a second to either side; or tight (1-5), loose (5-60)."
+        help="Whole window in seconds: 1 is half a second to either side; a list (1,2,5); tight (1-5), loose (5-60)."
     ),
 ]
 Flip = Annotated[

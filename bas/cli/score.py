@@ -54,8 +54,10 @@ def evaluate(
     if predictions is not None:
         from bas.evaluate.run import evaluate_predictions
 
-        if run or out:
-            raise typer.BadParameter("--predictions scores files that are there: leave out --run and --out.")
+        if run or out or flip:
+            raise typer.BadParameter(
+                "--predictions scores files that are there: leave out --run, --out and --flip."
+            )
         evaluate_predictions(data, predictions, tolerance=tolerance, split=split, json=json)
         return
     from bas.heads.apply import evaluate_run
@@ -127,7 +129,10 @@ def submit(
         Path | None,
         typer.Argument(help="Folder of a run or a model; else the newest finished run in $BAS_RUNS or runs."),
     ] = None,
-    split: Split = "challenge",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Split: challenge for a run; for --check, the one whose games the zip names."),
+    ] = None,
     check: Annotated[
         Path | None, typer.Option(help="Only check this zip, anyone's; no run, no video.")
     ] = None,
@@ -150,7 +155,7 @@ def submit(
         run or newest_run(),
         data=data,
         features=features,
-        split=split,
+        split=split or "challenge",
         device=chosen_device(device),
         out=out,
         decoder=decoder,

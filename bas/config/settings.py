@@ -11,6 +11,8 @@ from pydantic import Field, field_validator, model_validator
 from bas.config.base import Settings, TrainSettings
 from bas.config.finetune import FinetuneSettings
 
+TimeOrigin = Literal["auto", "start", "zero"]
+
 
 class ExtractSettings(Settings):
     """Stage 1: what a row of the cache is. Everything above the line is in the cache's fingerprint."""
@@ -35,7 +37,7 @@ class ExtractSettings(Settings):
     """Rows and columns that the feature map is averaged to."""
     flip: bool = False
     """Mirror every picture left to right: the flipped view, a cache of its own."""
-    time_origin: Literal["auto", "start", "zero"] = "auto"
+    time_origin: TimeOrigin = "auto"
     """Time of tick 0: the first picture (start), the container's zero, or the first unless it is 0.5 s late."""
     # ---- not in the fingerprint ----
     video: Literal["720p", "224p"] = "720p"

@@ -47,7 +47,7 @@ def unpack(
         archive: zip, plain, or encrypted by ZipCrypto or AES.
         root: of the data.
         password: asked for where a member is encrypted.
-        known: files that an earlier call unpacked, by path; they are kept.
+        known: files that an earlier call unpacked, by path; they are kept, or replaced if nobody changed them.
         done: told of every file that is there in the end.
         advance: told of every block of bytes.
 
@@ -120,10 +120,10 @@ class _Reader:
 
 
 def _place(path: Path, reader: _Reader, known: Entry | None) -> Entry:
-    """Write a file, unless it is there; what differs and is not of an earlier call is in the way."""
+    """Write a file, unless it is there; what differs and is not as an earlier call left it is in the way."""
     if path.is_file() and known is not None and path.stat().st_size == known.bytes == reader.size:
         return known
-    if path.exists() and known is None:
+    if path.exists() and not _is_as_left(path, known):
         digest = hashlib.sha256()
         for block in reader.blocks():
             digest.update(block)
@@ -141,6 +141,10 @@ def _place(path: Path, reader: _Reader, known: Entry | None) -> Entry:
 
     publish(path, fill, size=reader.size)
     return Entry(reader.size, digest.hexdigest())
+
+
+def _is_as_left(path: Path, known: Entry | None) -> bool:
+    return known is not None and path.is_file() and sha256_of(path) == known.sha256
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from bas import console
 from bas.dataset.archives import unpack
 from bas.dataset.dataset import open_dataset
+from bas.dataset.games import listing
 from bas.dataset.hugging_face import fetch_from_hugging_face
 from bas.dataset.manifest import Entry, add_to_manifest
 from bas.dataset.splits import ALL, SPLIT_NAMES
@@ -62,11 +63,9 @@ def _download_split(task: str, split: str, *, data: Path, fetch: Fetch) -> None:
     folder = data / _STATE_FOLDER
     archive, record = folder / task / f"{split}.zip", folder / f"{task}-{split}.json"
     state = _read_state(record)
-    if state["complete"] and all(
-        (data / n).is_file() and (data / n).stat().st_size == entry["bytes"]
-        for n, entry in state["files"].items()
-    ):
+    if state["complete"] and all((data / name).is_file() for name in state["files"]):
         console.say(f"{split} of {task} is in {data} already. To fetch it anew, delete {record}.")
+        _tell_changed(data, state["files"])
         return
     console.say(f"Fetching {split} of {task} from Hugging Face ...")
     fetch(task, split, folder)
@@ -81,6 +80,15 @@ def _download_split(task: str, split: str, *, data: Path, fetch: Fetch) -> None:
     archive.unlink()  # it holds what now lies unpacked beside it
     games = open_dataset(data, video=_any_size(files)).split(split, need_videos=False)
     console.say(f"{split} of {task}: {len(games)} matches in {data}. Next: bas doctor {data}")
+
+
+def _tell_changed(data: Path, recorded: dict[str, dict[str, Any]]) -> None:
+    changed = [name for name, entry in recorded.items() if (data / name).stat().st_size != entry["bytes"]]
+    if changed:
+        console.say(
+            f"Changed since then, and left as they are: {listing(changed, shown=3)}. To have one back as it was, "
+            "move it elsewhere and run the same command again."
+        )
 
 
 def _unpack(

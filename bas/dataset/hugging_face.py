@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bas.errors import AccessError, UnavailableError
+from bas.files import output_error
 
+_OF_THE_DISK = errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS
 _CLIENTS = ("httpx", "httpx2", "requests", "urllib3", "huggingface_hub")
 _NO_ACCESS = 401, 403, 404  # what is private is not found
 
@@ -18,12 +21,14 @@ def fetch_from_hugging_face(task: str, split: str, folder: Path) -> None:
 
     Raises:
         AccessError: the account has no access.
+        OutputError: the disk is full, or the folder may not be written.
         UnavailableError: Hugging Face cannot be reached, or does not have it.
     """
     from SoccerNet.Downloader import SoccerNetDownloader
 
-    with _told(task, split):
-        _go_on(_repository(task), folder / task / f"{split}.zip")
+    archive = folder / task / f"{split}.zip"
+    with _told(task, archive):
+        _go_on(_repository(task), archive)
         # The splits have to be a list: it walks a string letter by letter (SoccerNet 0.2.0). What is
         # there already it compares with the hub, by size and hash.
         SoccerNetDownloader(str(folder)).downloadDataTask(task, split=[split], source="HuggingFace")
@@ -59,14 +64,16 @@ def _repository(task: str) -> str:
 
 
 @contextmanager
-def _told(task: str, split: str) -> Iterator[None]:
-    """Turn whatever the packages raise for a network or a refusal into words."""
+def _told(task: str, archive: Path) -> Iterator[None]:
+    """Turn whatever the packages raise for a network, a refusal or a full disk into words."""
     try:
         yield
     except Exception as error:
         # huggingface_hub lets through what its client of the day raises, and wraps the rest in many ways.
         if not (type(error).__module__.split(".")[0] in _CLIENTS or isinstance(error, OSError)):
             raise
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            raise output_error(Path(error.filename or archive), error, size=0) from error
         repository, status = _repository(task), _status(error)
         if status in _NO_ACCESS:
             raise AccessError(
@@ -76,7 +83,7 @@ def _told(task: str, split: str) -> Iterator[None]:
             ) from error
         reason = f"HTTP {status}" if status else str(error).splitlines()[0]
         raise UnavailableError(
-            f"Hugging Face did not give {split}.zip of {repository}: {reason}. Run the same command again: it goes on "
+            f"Hugging Face did not give {archive.name} of {repository}: {reason}. Run the same command again: it goes on "
             "where it was."
         ) from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bas.config import read_yaml
 from bas.dataset.games import game_id, listing
@@ -34,6 +34,14 @@ def split_lists(root: Path, layout: Layout) -> dict[str, tuple[str, ...]]:
     return lists
 
 
+def official_lists(task: Literal["spotting-ball", "spotting"]) -> dict[str, tuple[str, ...]]:
+    """Game ids of every split of SoccerNet's; no data are needed."""
+    from SoccerNet.utils import getListGames
+
+    # The dataset argument stays at its default: with task "spotting-ball" it fails (SoccerNet 0.2.0).
+    return {name: tuple(getListGames(name, task=task)) for name in SPLIT_NAMES}
+
+
 def select(name: str, games: Sequence[Game], *, root: Path, layout: Layout) -> tuple[Game, ...]:
     """The games of one split, in the order of its list; `all` is every game, in order of ids.
 
@@ -58,17 +66,13 @@ def select(name: str, games: Sequence[Game], *, root: Path, layout: Layout) -> t
 def _given_lists(root: Path, layout: Layout) -> dict[str, tuple[str, ...]]:
     match layout:
         case Layout.BALL_HALVES | Layout.BALL_WHOLE:
-            task = "spotting-ball"
+            return official_lists("spotting-ball")
         case Layout.SOCCERNET_V2:
-            task = "spotting"
+            return official_lists("spotting")
         case Layout.FOLDER | Layout.FILE:
             return {}
         case Layout.OSL | Layout.E2E_SPOT:
             return listed_splits(root)
-    # The dataset argument stays at its default: with task "spotting-ball" it fails (SoccerNet 0.2.0).
-    from SoccerNet.utils import getListGames
-
-    return {name: tuple(getListGames(name, task=task)) for name in SPLIT_NAMES}
 
 
 def _read_lists(file: Path) -> dict[str, tuple[str, ...]]:

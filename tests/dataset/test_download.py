@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -164,6 +165,18 @@ def test_no_network_is_told(tmp_path: Path, server: hub.Hub) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_a_full_disk_is_not_blamed_on_the_network(tmp_path: Path, server: hub.Hub) -> None:
+    digest = hashlib.sha256(server.files["valid.zip"]).hexdigest()
+    part = tmp_path / "data" / ".download" / "spotting-ball-2025" / f"valid-{digest}.part"
+    part.parent.mkdir(parents=True)
+    part.symlink_to("/dev/full")
+    result = bas(server, tmp_path)
+    assert result.returncode == 74, result.stderr
+    told = " ".join(result.stderr.split())
+    assert "could not be written: No space left on device" in told
+    assert "Hugging Face did not" not in told
+
+
 def test_other_bytes_than_the_hub_notes_are_refused(tmp_path: Path, server: hub.Hub) -> None:
     server.falsify = True
     result = bas(server, tmp_path)
@@ -269,6 +282,25 @@ def test_files_of_the_user_are_kept_or_in_the_way_but_never_replaced(tmp_path: P
     mine.unlink()
     download("2025", split="valid", data=tmp_path, fetch=fetch)
     assert_complete(tmp_path)
+
+
+def test_labels_that_a_user_corrected_are_neither_fetched_again_nor_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetch = Local(plain(contents()))
+    download("2025", split="valid", data=tmp_path, fetch=fetch)
+    mine = tmp_path / VALID / "Labels-ball.json"
+    mine.write_text("corrected")
+    download("2025", split="valid", data=tmp_path, fetch=fetch)
+    assert fetch.calls == 1
+    assert "Labels-ball.json" in capsys.readouterr().err.partition("Changed since then")[2]
+    (tmp_path / VALID / "224p.mp4").unlink()
+    newer = contents() | {f"{VALID}/Labels-ball.json": json.dumps({"annotations": []}).encode()}
+    for archive in (plain(contents()), plain(newer)):
+        with pytest.raises(DataError, match=r"Labels-ball\.json is in the way"):
+            download("2025", split="valid", data=tmp_path, fetch=Local(archive))
+        assert mine.read_text() == "corrected"
+        (tmp_path / VALID / "224p.mp4").unlink()
 
 
 def _zip(*members: tuple[zipfile.ZipInfo | str, bytes]) -> bytes:

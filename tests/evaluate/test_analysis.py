@@ -124,7 +124,8 @@ def test_the_outcomes_are_those_of_the_official_matching_whatever_was_read(
 ) -> None:
     labels, predictions = {"a": spots}, {"a": claims}
     evaluation = score_documents(labels, predictions, classes=_CLASSES)
-    found = analyze(evaluation, labels, predictions)
+    dense = Scores(np.random.default_rng(len(spots)).random((500, 3), np.float32), _CLASSES, Fraction(25))
+    found = analyze(evaluation, labels, predictions, scores={"a": {1: dense}})
     everything = analyze(evaluation, labels, predictions, thresholds=dict.fromkeys(_CLASSES, 0.0))
     for row, one, whole in zip(evaluation.rows, found.classes, everything.classes, strict=True):
         assert whole.num_spots == row.num_spots

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from matches import annotation, write_labels
 from media import write_video
 
 from bas.config import PeaksSettings
 from bas.dataset import BALL_CLASSES, labels_of, open_dataset
 from bas.evaluate.exports import write_exports, write_osl
 from bas.evaluate.osl import PredictedGame
+from bas.evaluate.score import score
 from bas.evaluate.soccernet import read_results
 from bas.evaluate.subtitles import subtitles
 from bas.types import Detection, Game, Video
@@ -135,6 +137,10 @@ def test_halves_are_items_of_their_own(tmp_path: Path) -> None:
     assert "HIGH PASS right" in (tmp_path / "2_224p.srt").read_text()
     data = json.loads((tmp_path / "osl.json").read_text())["data"]
     assert [item["id"] for item in data] == ["game/1_224p", "game/2_224p"]
+    labels = [annotation(1244), annotation(1244, "HIGH PASS", half=2)]
+    write_labels(tmp_path / "labels" / "game" / "Labels-ball.json", labels)
+    evaluation = score(tmp_path / "labels", tmp_path / "osl.json")
+    assert [row.ap for row in evaluation.rows if row.num_spots] == [1.0, 1.0]
     assert [row["half"] for row in csv.DictReader(io.StringIO((tmp_path / "events.csv").read_text()))] == [
         "1",
         "2",

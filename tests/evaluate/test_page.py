@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bas.config.settings import TimeOrigin
+from bas.evaluate import page
 from bas.evaluate.analysis import analyze
 from bas.evaluate.page import Page, write_page
 from bas.evaluate.score import score_documents
@@ -58,25 +61,66 @@ def test_the_page_needs_nothing_else_and_takes_no_name_for_markup(game: Game, tm
     assert "run &lt;1&gt;" in text
     assert "&lt;b&gt;A &amp; B" in text
     assert "<b>A & B" not in text
-    for words in ("PASS", "SHOT", "validation mAP@1", "data:image/jpeg;base64", "prefers-color-scheme: dark"):
+    for words in (
+        "PASS",
+        "SHOT",
+        "the interval is too narrow",
+        "validation mAP@1",
+        "data:image/jpeg;base64",
+        "prefers-color-scheme: dark",
+    ):
         assert words in text
     assert text.count("<svg") == 2 + 2 + 2 + 1  # of classes, of time, of training, of the match
     assert len(re.findall(r"<svg[^>]*viewBox", text)) == text.count("<svg")
 
 
 def test_every_outcome_is_marked_on_the_match_and_told_in_words(game: Game, tmp_path: Path) -> None:
-    page = _page(game)
-    write_page(tmp_path / "report.html", page)
+    told = _page(game)
+    write_page(tmp_path / "report.html", told)
     text = (tmp_path / "report.html").read_text()
-    marks = sum((one.spot is not None) + (one.claim is not None) for one in page.analysis.outcomes)
+    marks = sum((one.spot is not None) + (one.claim is not None) for one in told.analysis.outcomes)
     assert text.count("<rect class=") == marks
-    assert f"Every action and claim ({len(page.analysis.outcomes)})" in text
+    assert f"Every action and claim ({len(told.analysis.outcomes)})" in text
 
 
-def test_a_strip_shows_five_pictures_also_at_the_ends(game: Game) -> None:
+def _shown(address: str | None) -> list[int | None]:
+    assert address is not None
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("L"))
+    return [media.number_of(part) for part in np.split(sheet, 5, axis=1)]
+
+
+def test_a_strip_shows_the_pictures_around_its_moment_also_at_the_ends(game: Game) -> None:
     video = game.videos[0].path
-    for position_ms in (0, 4000, 9990):
-        address = strip(video, position_ms)
-        assert address is not None
-        picture = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
-        assert picture.width == 5 * 224
+    assert _shown(strip(video, 4000)) == [80, 90, 100, 110, 120]
+    assert _shown(strip(video, 0)) == [0, 0, 0, 10, 20]
+    assert _shown(strip(video, 9990)) == [229, 239, 249, 249, 249]
+
+
+@pytest.mark.parametrize(("origin", "middle"), [("auto", 225), ("start", 225), ("zero", 175)])
+def test_strips_count_from_the_origin_of_the_positions(
+    tmp_path: Path, origin: TimeOrigin, middle: int
+) -> None:
+    video = media.write_video(tmp_path / "v.mkv", 250, start_ms=2000)
+    late = Game("late", (Video(video, 1),), None)
+    (first, *_) = page._content(replace(_page(late), time_origin=origin))["strips"]
+    assert "00:09.0" in first["told"]
+    assert _shown(first["image"]) == [middle + offset for offset in (-20, -10, 0, 10, 20)]
+
+
+def test_marks_stay_on_their_line_across_its_end(game: Game) -> None:
+    labels = {game.id: (Spot(299_900, "PASS"), Spot(599_999, "SHOT"))}
+    claims = (Prediction(300_300, 1, "PASS", 0.9, None),)
+    evaluation = score_documents(labels, {game.id: claims}, classes=_CLASSES)
+    analysis = analyze(evaluation, labels, {game.id: claims})
+    content = page._content(Page("run", evaluation, analysis, [game]))
+    (half,) = content["timelines"]
+    places = [[(mark["x"], mark["label"]) for mark in line["marks"]] for line in half["lines"]]
+    assert places == [[(997.5, "PASS")], [(1.0, "PASS"), (997.5, "SHOT")]]
+
+
+def test_twenty_mistakes_are_shown_where_there_are_as_many(game: Game) -> None:
+    labels = {game.id: tuple(Spot(100 + 300 * k, "PASS") for k in range(30))}
+    claims = (Prediction(20_000, 1, "SHOT", 0.9, None),)
+    evaluation = score_documents(labels, {game.id: claims}, classes=_CLASSES)
+    content = page._content(Page("run", evaluation, analyze(evaluation, labels, {game.id: claims}), [game]))
+    assert len(content["strips"]) == 20

@@ -12,6 +12,7 @@ import pytest
 
 from bas.config import PeaksSettings
 from bas.dataset.classes import BALL_CLASSES
+from bas.dataset.splits import official_lists
 from bas.errors import MissingError
 from bas.evaluate.dense import read_scores, write_scores
 from bas.evaluate.run import evaluate_model, evaluate_predictions
@@ -56,8 +57,14 @@ def test_a_model_is_scored_through_the_files_that_it_leaves(
 def test_a_game_without_labels_is_not_scored(
     tmp_path: Path, make_cache: MakeCache, reader: SpottingModel
 ) -> None:
-    with pytest.raises(MissingError, match="A - B has no labels, so it cannot be scored"):
-        evaluate_model(reader, [Game(GAME, (), None)], {}, peaks=PeaksSettings(), out=tmp_path)
+    hidden = official_lists("spotting-ball")["challenge"][0]
+    for name, words in (
+        (GAME, r"there is no Labels-ball\.json.* in .*bas doctor"),
+        (hidden, "bas submit RUN"),
+    ):
+        game = Game(name, (Video(tmp_path / name / "720p.mp4", 1),), None)
+        with pytest.raises(MissingError, match=f"{name} has no labels, so it cannot be scored: .*{words}"):
+            evaluate_model(reader, [game], {}, peaks=PeaksSettings(), out=tmp_path)
 
 
 def test_predictions_of_anyone_are_scored_without_a_video(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matches import annotation, write_labels
 
 from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES
 from bas.errors import DataError, MissingError, SettingsError
@@ -124,6 +125,14 @@ def test_a_game_without_a_file_is_refused(match_folders: tuple[Path, Path]) -> N
         score(labels, results)
     stoke = [game for game in read_labels(labels) if "Stoke" in game]
     assert score(labels, results, games=stoke).games == tuple(stoke)
+
+
+def test_of_many_games_without_a_file_the_rest_are_counted(tmp_path: Path) -> None:
+    for game in "abcde":
+        write_labels(tmp_path / "labels" / game / "Labels-ball.json", [annotation()])
+    _write(tmp_path / "results" / "e" / "results_spotting.json", {"predictions": []})
+    with pytest.raises(MissingError, match="for 4 of the 5 games with labels: a, b, c and 1 more"):
+        score(tmp_path / "labels", tmp_path / "results")
 
 
 def test_games_that_are_asked_for_must_have_labels(match_folders: tuple[Path, Path]) -> None:

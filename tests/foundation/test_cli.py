@@ -90,6 +90,7 @@ def test_help_loads_nothing_heavy() -> None:
         (["predict", ".", "--model", "nowhere"], 66, ". is a folder. Give one video file"),
         (["download", "2025", "--split", "trian"], 66, "There is no split 'trian'"),
         (["clips", "nowhere"], 66, "nowhere holds no config.json"),
+        (["eval", "--predictions", "some", "--flip"], 2, "and --flip"),
         (["submit", "some", "--check", "other.zip"], 2, "leave out the run"),
         (["doctor", "gone.h5"], 66, "gone.h5 is not there"),
         (["synth", "a/b", "--seed", "-1"], 78, "seed of 0 or more"),

@@ -7,8 +7,10 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from matches import annotation, write_labels
 from media import drop_packets
 from typer.testing import CliRunner
 
@@ -19,6 +21,8 @@ from bas.errors import DataError, MissingError
 from bas.heads.lessons import Place
 from bas.heads.run import fit
 from bas.heads.submit import check_zip, submit_run
+from bas.heads.watch import _labels_of_video
+from bas.types import Game, Spot, Video
 
 _SETS = ("fit.epochs=1", "fit.samples=64", "fit.batch=32", "extract.grid=[2,3]", "extract.segment_seconds=4")
 
@@ -48,15 +52,39 @@ def submit(run: Path, **changes: str) -> Path:
 
 def test_a_submission_is_predicted_packed_checked_and_scored(run: Path) -> None:
     told = bas("submit", str(run), "--split", "test")
-    assert "1 matches of test" in told
+    assert "1 match of test" in told
     assert "mAP@1" in told
     (game,) = open_dataset(Path("data"), video="224p").split("test")
     with zipfile.ZipFile(run / "submission-test.zip") as archive:
         assert archive.namelist() == [f"{game.id}/results_spotting.json"]
     assert "predicts" not in bas("submit", str(run), "--split", "test")
-    assert "nothing wrong" in bas("submit", "--check", str(run / "submission-test.zip"), "--split", "test")
+    for chosen in ((), ("--split", "test"), ("--data", "no-such-folder")):
+        told = bas("submit", "--check", str(run / "submission-test.zip"), *chosen)
+        assert "1 match" in told
+        assert "nothing wrong" in told
     with pytest.raises(DataError, match="1 of 1 games are missing"):
         check_zip(run / "submission-test.zip", data=Path("data"), split="valid")
+
+
+def test_what_is_handed_in_without_teams_or_claims_is_told_to_whom(run: Path) -> None:
+    submit(run)
+    path = run / "submission-test.zip"
+    with zipfile.ZipFile(path) as archive:
+        (name,) = archive.namelist()
+        document = json.loads(archive.read(name))
+    for entry in document["predictions"]:
+        entry.pop("team", None)
+    told = _checked(name, document)
+    assert "1 note above. It can be handed in to the challenges of 2023 and 2024, not to that of 2025" in told
+    told = _checked(name, document | {"predictions": []})
+    assert told.count("has an empty list of predictions") == 1
+    assert "It can be handed in" not in told
+
+
+def _checked(name: str, document: dict[str, Any]) -> str:
+    with zipfile.ZipFile("other.zip", "w") as archive:
+        archive.writestr(name, json.dumps(document))
+    return " ".join(bas("submit", "--check", "other.zip").split())
 
 
 def test_spoiled_predictions_give_no_zip(run: Path) -> None:
@@ -114,6 +142,14 @@ def test_a_video_is_rendered_with_the_labels_beside_it(run: Path) -> None:
     bas("render", str(video), "--model", str(run))
     rendered = probe(video.with_name("224p.mp4.spots") / "rendered" / "224p.mp4")
     assert len(rendered.pts) == len(probe(video).pts)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("1_224p.mkv", 1000), ("2_224p.mkv", 2000), ("whole.mkv", None)])
+def test_a_half_is_watched_with_its_own_labels(tmp_path: Path, name: str, shown: int | None) -> None:
+    write_labels(tmp_path / "Labels-ball.json", [annotation(1000), annotation(2000, half=2)])
+    video = tmp_path / name
+    labels = _labels_of_video(Game("x", (Video(video, 1),), None), video)
+    assert labels == (None if shown is None else [Spot(shown, "PASS", "left")])
 
 
 def test_a_video_needs_a_model_and_mistakes_need_labels(run: Path) -> None:
