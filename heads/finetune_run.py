@@ -163,7 +163,7 @@ def _told(
     total = sum(p.numel() for p in stacker.parameters())
     return (
         f"{tune.batch} clips a step, of {shape.rows} rows ({float(shape.rows / settings.extract.row_rate):.1f} s) that "
-        f"tell of {shape.told.size}; {learned:,} of {total:,} weights learn, in {joint_precision(tune, device)}; about "
+        f"tell of {shape.first_told.sum()}; {learned:,} of {total:,} weights learn, in {joint_precision(tune, device)}; about "
         f"{expected / 2**30:.1f} GiB a process expected, beside what the libraries take."
     )
 

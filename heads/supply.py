@@ -99,7 +99,7 @@ class Supply:
         truth = truth_of(
             footage.targets,
             there[self._shape.told],
-            counted=counted[self._shape.told],
+            counted=counted[self._shape.told] & self._shape.first_told,
             mirrored=np.full(len(self._shape.told), look.flip),
             sided=self._settings.fit.teams == "classes",
             second=False,

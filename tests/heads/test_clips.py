@@ -90,10 +90,13 @@ def test_a_window_head_tells_of_every_row_whose_window_fits_in_the_clip() -> Non
     assert len(clip_shape(_head("blocks3d", frames=33), 31).windows) == 1
 
 
-def test_a_clip_head_reads_clips_side_by_side() -> None:
+def test_a_clip_head_tells_of_every_row_of_a_clip_once() -> None:
     shape = clip_shape(_head("gru", clip_rows=20), 50)
-    assert (shape.windows == [np.arange(20), np.arange(20, 40)]).all()
+    assert (shape.windows == [np.arange(20), np.arange(20, 40), np.arange(30, 50)]).all()
     assert (shape.told == shape.windows).all()
+    assert sorted(shape.told[shape.first_told]) == list(range(50))
+    assert not shape.first_told[2, :10].any()  # the second window told of them
+    assert len(clip_shape(_head("gru", clip_rows=20), 40).windows) == 2
     assert clip_shape(_head("gru", clip_rows=100), None).rows == 100
     assert clip_shape(_head("linear"), None).rows == 31
 
@@ -174,8 +177,10 @@ def test_jitter_shows_each_picture_or_a_neighbor(footage: list[Footage], setting
     assert moved
 
 
-def _samples(footage: list[Footage], settings: Pipeline, head: Head) -> list[tuple[Clip, Sample]]:
-    shape = clip_shape(head, None)
+def _samples(
+    footage: list[Footage], settings: Pipeline, head: Head, clip_rows: int | None = None
+) -> list[tuple[Clip, Sample]]:
+    shape = clip_shape(head, clip_rows)
     reader = ClipReader(footage, shape, settings, decoder="cpu", device=_CPU)
     supply = Supply(footage, shape, settings, reader=reader, lanes=slice(0, 3), device=_CPU)
     clips = [list(reader.lane(lane)) for lane in plan_epoch(footage, shape, settings.finetune, epoch=1)]
@@ -200,6 +205,13 @@ def test_every_row_has_its_truth_and_rows_beyond_the_ends_do_not_count(
         assert (sample.rows.numpy() + clip.planned.first_row == rows.clip(0, count - 1)).all()
         seen += not inside.all()
     assert seen
+
+
+def test_rows_of_two_windows_count_once(footage: list[Footage], settings: Pipeline) -> None:
+    for clip, sample in _samples(footage, settings, _head("gru", clip_rows=20), clip_rows=31):
+        rows = clip.planned.first_row + np.arange(31)
+        inside = (rows >= 0) & (rows < len(footage[clip.planned.footage].weights))
+        assert sample.truth.counted.sum() == inside.sum()
 
 
 def test_a_mirrored_clip_has_its_teams_swapped(footage: list[Footage], settings: Pipeline) -> None:
