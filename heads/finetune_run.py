@@ -156,7 +156,7 @@ def _told(
         tune,
         size=canvas_of(settings.extract).padded,
         slots=len(supply.slots.ticks),
-        clips=tune.batch // processes.world,
+        processes=processes.world,
         half=joint_precision(tune, device) != "fp32",
     )
     learned = sum(p.numel() for p in stacker.parameters() if p.requires_grad)

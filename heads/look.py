@@ -43,6 +43,7 @@ class Look:
 
 
 _BLUR_SIGMAS = (0.1, 2.0)
+_FLOAT_COPIES = 3  # what a change makes stands beside what it is made of
 
 
 def draw_look(settings: AugmentSettings, generator: np.random.Generator) -> Look:
@@ -89,6 +90,13 @@ def change(
         x = place(x, *look.placements)
     x = _light(rearrange(x, "t h w -> t 1 h w"), look, settings)
     return rearrange(x, "t 1 h w -> t h w").mul_(255).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def float_copies(settings: AugmentSettings) -> int:
+    """Clips of float32 that `change`, or mixing what it gave, holds at once at most."""
+    names = AugmentSettings.model_fields.keys() - {"jitter", "flip", "mixup"}
+    changes = settings.mixup > 0 or any(getattr(settings, name).p for name in names)
+    return _FLOAT_COPIES * changes
 
 
 def _light(

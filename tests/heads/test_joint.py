@@ -141,6 +141,14 @@ def test_what_is_frozen_does_not_move_and_no_statistics_do(tmp_path: Path, part:
         assert any(name.startswith(f"encoder.body.blocks.{block}.") for name in moved) == (part != "encoder")
 
 
+def test_places_of_stacks_and_windows_go_with_the_model_and_into_no_checkpoint(tmp_path: Path) -> None:
+    joint = _joint(_stacker(tmp_path))
+    assert joint.state_dict().keys() == {f"stacker.{name}" for name in joint.stacker.state_dict()}
+    assert {buffer.device.type for buffer in joint.to("meta").buffers()} == {"meta"}
+    assert joint._stacks.is_meta
+    assert joint._windows.is_meta
+
+
 def test_a_frozen_encoder_drops_nothing(tmp_path: Path) -> None:
     joint = _joint(_stacker(tmp_path), freeze="encoder").train()
     assert not any(module.training for module in joint.stacker.encoder.modules())
