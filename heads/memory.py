@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -56,6 +57,13 @@ def expected_bytes(
     changed = float_copies(settings.augment) * clip
     activations = _activations(model, shape, settings, size)
     return _FLOAT_BYTES * (states + changed) + luma + activations // (2 if half else 1)
+
+
+def memory_of(device: torch.device) -> int:
+    """Bytes that a device has: the GPU's own, or the machine's."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[1]
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 @dataclass(frozen=True, slots=True)

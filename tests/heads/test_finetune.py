@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from killing import end_of, in_child, signal_in_step, start_child
+from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
@@ -21,9 +22,11 @@ from bas.cli import app
 from bas.config import load
 from bas.errors import SettingsError
 from bas.files import read_json
+from bas.heads.contact_sheet import contact_sheet
 from bas.heads.finetune_run import finetune
 from bas.heads.joint_validation import JointValidation
 from bas.heads.lessons import Place
+from bas.heads.memory import memory_of
 from bas.heads.models import settings_of
 from bas.heads.run import fit
 from bas.heads.stacker import Stacker
@@ -247,6 +250,42 @@ def test_a_tuned_model_is_taken_by_every_command(home: Path, reference: Path) ->
 def test_a_clip_shorter_than_the_window_is_refused_with_its_length(home: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"finetune\.clip_rows=12 is less than the 20 rows"):
         _tune(tmp_path, "finetune.clip_rows=12")
+
+
+def test_a_clip_longer_than_every_video_is_refused_with_both_lengths(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"40000 rows \(3200\.0 s\).* 188 \(15\.0 s\)"):
+        _tune(tmp_path, "finetune.clip_rows=40000")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_step_that_the_machine_cannot_hold_is_refused_with_what_lowers_it(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert memory_of(torch.device("cpu")) > 1 << 28
+    monkeypatch.setattr("bas.heads.finetune_run.memory_of", lambda device: 1 << 20)
+    with pytest.raises(SettingsError, match=r"has 0\.0 GiB.*finetune\.chunk_rows \(now 64\)"):
+        _tune(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def _draw(out: Path, *sets: str) -> None:
+    settings = load("finetune", base=settings_of(_fitted()), preset="tiny", sets=sets)
+    contact_sheet(_fitted(), settings, _place(Path("runs")), out=out)
+
+
+def test_a_contact_sheet_shows_the_training_that_would_run(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = tmp_path / "clips.png"
+    _draw(sheet, "finetune.samples=4", "head.window_seconds=3.6")
+    told = capsys.readouterr()
+    assert "4 clips of 44 rows" in told.out + told.err  # the fitted head's would have 31
+    with Image.open(sheet) as picture:
+        assert picture.size[1] > 4 * 100
+    with pytest.raises(SettingsError, match="less than the 20 rows"):
+        _draw(sheet, "finetune.clip_rows=12")
+    with pytest.raises(SettingsError, match=r"clips\.jpg.*\.png"):
+        _draw(tmp_path / "clips.jpg")
 
 
 def test_rows_of_another_kind_are_refused(home: Path, tmp_path: Path) -> None:
