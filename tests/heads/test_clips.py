@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from threading import Barrier
+from typing import Any
 
 import media
 import numpy as np
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from bas.config import FinetuneSettings, FitSettings, Pipeline
 from bas.config.finetune import AugmentSettings, Chance
-from bas.extract.decode import Health
+from bas.extract.decode import Health, read_frames
 from bas.extract.stacks import canvas_of
 from bas.extract.timeline import Timeline, open_timeline
 from bas.heads.build import build_head
@@ -145,7 +147,52 @@ def test_a_clip_is_cut_to_the_picture(footage: list[Footage], settings: Pipeline
             video = pictures[clip.planned.footage]
             assert torch.equal(clip.luma, video[ticks.clip(0, len(video) - 1)])
             assert clip.sound.all()
-    assert 0 < reader.usage.share <= 1
+    assert 0 < reader.usage.inside <= reader.usage.decoded
+
+
+def test_damage_is_told_once_a_video(
+    footage: list[Footage],
+    settings: Pipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    real = read_frames
+
+    def damaged(*arguments: Any, health: Health, **options: Any) -> Any:
+        yield from real(*arguments, health=health, **options)
+        health.unsound += 7
+
+    monkeypatch.setattr("bas.heads.clips.read_frames", damaged)
+    shape = clip_shape(_head(), None)
+    reader = _reader(footage, settings, shape)
+    for lane in plan_epoch(footage, shape, settings.finetune, epoch=1):
+        list(reader.lane(lane))
+    told = capsys.readouterr().err
+    for one in footage:
+        assert told.replace("\n", "").count(f"{one.video.path}: 7 pictures") == 1
+
+
+def test_lanes_are_read_side_by_side(
+    footage: list[Footage], settings: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = Barrier(3)
+    real = ClipReader.lane
+
+    def lane(self: ClipReader, *arguments: Any, **options: Any) -> Any:
+        together.wait(timeout=20)  # passes where three threads wait at once
+        yield from real(self, *arguments, **options)
+
+    plain = [sample for _, sample in _samples(footage, settings, _head())]
+    monkeypatch.setattr(ClipReader, "lane", lane)
+    shape = clip_shape(_head(), None)
+    reader = ClipReader(footage, shape, settings, decoder="cpu", device=_CPU)
+    supply = Supply(footage, shape, settings, reader=reader, lanes=slice(0, 3), device=_CPU)
+    read = [sample for step in supply.epoch(1) for sample in step]
+    assert all(torch.equal(one.luma, other.luma) for one, other in zip(plain, read, strict=True))
+    usage = reader.usage
+    assert 0 < supply.share_used <= 1
+    list(supply.epoch(1))
+    assert reader.usage == usage  # counted anew, not on
 
 
 def test_a_lane_that_starts_later_gives_what_it_would_have_given(
