@@ -152,13 +152,32 @@ def _start_two(work: Any) -> list[int]:
     return [of(0), of(1)]
 
 
-def test_two_processes_learn_what_one_learns(home: Path, tmp_path: Path) -> None:
-    longer = ("finetune.samples=40", "finetune.epochs=1", "finetune.augment.flip.p=0.5")
-    assert in_child(lambda: _tune(tmp_path / "one", *longer)) == 0
-    children = _start_two(lambda rank: _tune(tmp_path / "two", *longer))
+@pytest.mark.parametrize(
+    ("steps", "sets"),
+    [
+        (20, ("finetune.samples=40",)),
+        (
+            4,
+            (
+                "finetune.samples=16",
+                "finetune.batch=4",  # two clips a process and step
+                "finetune.checkpointing=true",
+                "finetune.freeze=encoder.blocks[:2]",
+                "finetune.augment.mixup=0.2",
+            ),
+        ),
+    ],
+    ids=["plain", "accumulated, checkpointed, frozen and mixed"],
+)
+def test_two_processes_learn_what_one_learns(
+    home: Path, tmp_path: Path, steps: int, sets: tuple[str, ...]
+) -> None:
+    sets = (*sets, "finetune.epochs=1", "finetune.augment.flip.p=0.5")
+    assert in_child(lambda: _tune(tmp_path / "one", *sets)) == 0
+    children = _start_two(lambda rank: _tune(tmp_path / "two", *sets))
     assert [end_of(child) for child in children] == [0, 0]
     one, two = (_metrics(next((tmp_path / name).glob("e2e-*"))) for name in ("one", "two"))
-    assert len(one[0]["losses"]) == 20
+    assert len(one[0]["losses"]) == steps
     assert two[0]["losses"] == pytest.approx(one[0]["losses"], rel=1e-5)
     assert two[0]["mAP@1"] == pytest.approx(one[0]["mAP@1"], abs=2e-3)
 
