@@ -29,7 +29,7 @@ _WIDTH = 240
 _MARGIN = 4
 _LINE = 14  # pixels of a line of text
 _BACK, _INK = 24, 235
-_LEGEND = "Seconds of the clip, and what is labeled there; - where no window tells of the row."
+_LEGEND = "Seconds of the clip, and what is labeled there; - where the row is not learned from."
 
 
 def contact_sheet(start: Path, settings: Pipeline, place: Place, *, out: Path) -> None:
