@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from bas.config import FinetuneSettings
 from bas.extract.timeline import Timeline
@@ -47,6 +47,13 @@ class ClipShape:
     told: Int64[np.ndarray, "windows told"]
     """Rows that each window tells of."""
 
+    @property
+    def first_told(self) -> Bool[np.ndarray, "windows told"]:
+        """Where a row is told of for the first time; windows of a clip may overlap."""
+        first = np.zeros(self.told.size, bool)
+        first[np.unique(self.told, return_index=True)[1]] = True
+        return first.reshape(self.told.shape)
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedClip:
@@ -77,6 +84,8 @@ def keyframe_ticks(timeline: Timeline) -> Int64[np.ndarray, "keyframes"]:
 def clip_shape(head: Head, clip_rows: int | None) -> ClipShape:
     """Windows of a clip: around every row whose window fits; of heads that read whole clips, side by side.
 
+    The last of those ends with the clip, so that each row is told of.
+
     Args:
         head: says what a window is.
         clip_rows: length of a clip, no shorter than the window; None takes the window's, or 31.
@@ -85,7 +94,8 @@ def clip_shape(head: Head, clip_rows: int | None) -> ClipShape:
     rows = clip_rows or max(window, _SHORTEST)
     assert rows >= window, (rows, window)
     step = 1 if isinstance(head, WindowHead) else window
-    centers = np.arange(0, rows - window + 1, step)[:, None] - head.offsets[0]
+    starts = np.union1d(np.arange(0, rows - window + 1, step), rows - window)
+    centers = starts[:, None] - head.offsets[0]
     return ClipShape(rows, centers + head.offsets, centers + head.told)
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from itertools import groupby
+from threading import Lock
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
+from bas import console
 from bas.config import Chance, Pipeline
 from bas.extract.decode import Decoder, Frame, Health, read_frames
 from bas.extract.stacks import canvas_of
@@ -46,15 +48,15 @@ class Clip:
 class Usage:
     """How much of what is decoded is used."""
 
-    health: list[Health] = field(default_factory=list)
-    """Of every read."""
+    decoded: int = 0
+    """Pictures."""
     inside: int = 0
-    """Pictures that were decoded and lie in a clip."""
+    """Of these, those that lie in a clip; several clips may share one."""
 
     @property
     def share(self) -> float:
-        """Of the pictures that were decoded, those that lie in a clip; several clips may share one."""
-        return self.inside / max(1, sum(one.pictures for one in self.health))
+        """Of what was decoded, what lies in a clip."""
+        return self.inside / max(1, self.decoded)
 
 
 def slots_of(shape: ClipShape, settings: Pipeline) -> Slots:
@@ -84,6 +86,8 @@ class ClipReader:
         self._decoder: Decoder = decoder
         self._device = device
         self.usage = Usage()
+        self._told: set[int] = set()
+        self._counting = Lock()
 
     def lane(self, lane: Lane, *, start: int = 0) -> Generator[Clip, None, None]:
         """The clips of a lane, one a step from step `start` on."""
@@ -101,16 +105,15 @@ class ClipReader:
     def read(self, clips: Iterable[PlannedClip]) -> Generator[Clip, None, None]:
         """Clips in the order of their videos; those that lie close together are cut out of one read."""
         for number, of_video in groupby(clips, lambda clip: clip.footage):
-            footage = self._footage[number]
-            for near in _reads(list(of_video), footage, self._slots):
-                yield from self._one_read(near, footage)
+            for near in _reads(list(of_video), self._footage[number], self._slots):
+                yield from self._one_read(near, number)
 
-    def _one_read(self, clips: Sequence[PlannedClip], footage: Footage) -> Generator[Clip, None, None]:
+    def _one_read(self, clips: Sequence[PlannedClip], number: int) -> Generator[Clip, None, None]:
+        footage = self._footage[number]
         timeline = footage.timeline
         cuts = deque(self._cut(clip, footage) for clip in clips)
         active: deque[_Cut] = deque()
-        health = Health()
-        self.usage.health.append(health)
+        health, inside = Health(), 0
         frames = read_frames(
             timeline.times,
             timeline.ticks,
@@ -120,16 +123,31 @@ class ClipReader:
             device=self._device,
             health=health,
         )
-        with closing(frames):
+        with closing(frames), ExitStack() as at_end:
+            at_end.callback(lambda: self._count(number, health, inside))
             for frame in frames:
                 while cuts and cuts[0].first <= frame.number:
                     active.append(cuts.popleft())
-                self.usage.inside += bool(active)
+                inside += bool(active)
                 self._place(frame, active)
                 while active and active[0].last <= frame.number:
                     cut = active.popleft()
                     assert cut.luma is not None
                     yield Clip(cut.planned, cut.luma, cut.sound)
+
+    def _count(self, number: int, health: Health, inside: int) -> None:
+        """Add up a read, and tell once a video of what is lost in it."""
+        with self._counting:
+            self.usage.decoded += health.pictures
+            self.usage.inside += inside
+            tell = health.unsound > 0 and number not in self._told
+            if tell:
+                self._told.add(number)
+        if tell:
+            console.warn(
+                f"{self._footage[number].video.path}: {health.unsound:,} pictures of a read are missing or damaged; "
+                "what is made of them is not learned from. Look at it: bas doctor."
+            )
 
     def _cut(self, planned: PlannedClip, footage: Footage) -> _Cut:
         timeline = footage.timeline

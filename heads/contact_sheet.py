@@ -13,12 +13,13 @@ from PIL import Image, ImageDraw
 from bas import console
 from bas.config import Pipeline
 from bas.dataset import open_dataset
+from bas.errors import SettingsError
 from bas.files import atomic_write
 from bas.heads.clip_plan import ClipShape, clip_shape
 from bas.heads.clips import Slots
 from bas.heads.film import film, supply_of
+from bas.heads.finetune_run import starting_stacker
 from bas.heads.lessons import Place
-from bas.heads.merged import load_stacker
 from bas.heads.processes import Processes
 from bas.heads.supply import Sample
 from bas.heads.targets import target_classes
@@ -28,6 +29,7 @@ _WIDTH = 240
 _MARGIN = 4
 _LINE = 14  # pixels of a line of text
 _BACK, _INK = 24, 235
+_LEGEND = "Seconds of the clip, and what is labeled there; - where the row is not learned from."
 
 
 def contact_sheet(start: Path, settings: Pipeline, place: Place, *, out: Path) -> None:
@@ -40,10 +42,13 @@ def contact_sheet(start: Path, settings: Pipeline, place: Place, *, out: Path) -
         out: takes the picture.
 
     Raises:
+        SettingsError: `out` is no PNG.
         SettingsError, MissingError, DataError: as of the training itself.
     """
+    if out.suffix.lower() != ".png":
+        raise SettingsError(f"{out} is to take a PNG. Give it a name that ends in .png.")
     dataset = open_dataset(place.data, video=settings.extract.video)
-    stacker = load_stacker(start, device="cpu")
+    stacker = starting_stacker(start, settings, dataset)
     shape = clip_shape(stacker.head, settings.finetune.clip_rows)
     videos = film(dataset, dataset.split("train"), settings)
     supply = supply_of(shape, videos, dataset, settings, place, Processes())
@@ -62,12 +67,13 @@ def _sheet(
     extract = settings.extract
     height = round(_WIDTH * extract.height / extract.width)
     across, down = _WIDTH + _MARGIN, height + _LINE + _MARGIN
-    sheet = Image.new("L", (_COLUMNS * across + _MARGIN, len(samples) * down + _MARGIN), _BACK)
+    sheet = Image.new("L", (_COLUMNS * across + _MARGIN, _LINE + len(samples) * down + _MARGIN), _BACK)
     draw = ImageDraw.Draw(sheet)
-    rows = np.linspace(0, shape.rows - 1, _COLUMNS).round().astype(int)
+    draw.text((_MARGIN + 2, _MARGIN), _LEGEND, fill=_INK)
+    rows = np.linspace(0, shape.rows - 1, _COLUMNS).round().astype(int).tolist()
     for line, sample in enumerate(samples):
         for column, row in enumerate(rows):
-            left, top = _MARGIN + column * across, _MARGIN + line * down
+            left, top = _MARGIN + column * across, _MARGIN + _LINE + line * down
             luma = sample.luma[slots.stacks[row, 1]].cpu().numpy()
             sheet.paste(Image.fromarray(luma).resize((_WIDTH, height)), (left, top))
             text = f"{float(row / extract.row_rate):.1f} s  {_told(sample, row, shape, outputs)}"

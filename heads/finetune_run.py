@@ -13,7 +13,7 @@ import torch
 
 import bas
 from bas import console
-from bas.config import Pipeline, to_yaml
+from bas.config import FinetuneSettings, Pipeline, to_yaml
 from bas.dataset import Dataset, open_dataset
 from bas.dataset.games import listing
 from bas.errors import RunFailedError, SettingsError
@@ -23,18 +23,18 @@ from bas.extract.stacks import canvas_of
 from bas.files import sha256_of
 from bas.heads.build import build_head
 from bas.heads.clip_plan import ClipShape, clip_shape, span
+from bas.heads.clips import slots_of
 from bas.heads.film import FilmedVideo, film, supply_of
 from bas.heads.finetune import Finetune, joint_precision
 from bas.heads.joint import JointModel
 from bas.heads.joint_validation import JointValidation
 from bas.heads.lessons import Place
 from bas.heads.material import out_of_fold_file
-from bas.heads.memory import expected_bytes
+from bas.heads.memory import expected_bytes, memory_of
 from bas.heads.merged import load_stacker
 from bas.heads.models import learned_games, write_model
 from bas.heads.processes import Processes, joined
 from bas.heads.stacker import Stacker
-from bas.heads.supply import Supply
 from bas.heads.targets import target_classes, task_of
 from bas.heads.warm import model_file, warm_start
 from bas.runs import Run, open_run
@@ -70,22 +70,37 @@ def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
     with joined(device) as processes:
         _require_shares(settings, processes)
         dataset = open_dataset(place.data, video=settings.extract.video)
-        stacker = _stacker(start, settings, dataset)
+        stacker = starting_stacker(start, settings, dataset)
         learned = film(dataset, dataset.split("train"), settings)
         judged = film(dataset, dataset.split("valid"), settings)
         _require_unseen(start, judged)
         digest = _digest(settings, stacker, learned, judged, start)
         processes.require_same(f"{digest} {bas.__version__} {torch.__version__}", what="settings and data")
+        shape = clip_shape(stacker.head, settings.finetune.clip_rows)
+        _require_footage(learned, shape, settings)
+        slots, precision = slots_of(shape, settings), joint_precision(settings.finetune, device)
+        model = JointModel(stacker, shape, slots, settings.finetune)
+        expected = expected_bytes(
+            model,
+            shape,
+            settings.finetune,
+            size=canvas_of(settings.extract).padded,
+            slots=len(slots.ticks),
+            processes=processes.world,
+            half=precision != "fp32",
+        )
+        _require_memory(expected, settings.finetune, device)
         folder = place.runs / f"e2e-{digest[:8]}"
         with _opened(folder, settings, processes) as run, stop_on_signals(signal.SIGINT) as stop:
             if processes.from_first(lambda: run.state) == "done":
                 console.say(f"{folder} is finished already. Next: bas eval --run {folder}")
                 return folder
-            training = _prepare(stacker, learned, judged, dataset, settings, place, run, processes)
+            training = _prepare(model, shape, learned, judged, dataset, settings, place, run, processes)
             console.say(
                 f"{len(learned)} training and {len(judged)} validation videos of {place.data}; from {start}, the "
                 f"run in {folder}, on {place.device}, {processes.world} process{'es' * (processes.world > 1)}.",
             )
+            console.say(_told(model, shape, settings, expected=expected, precision=precision))
             best = training.train(stop)
             tuning = training.tune(stop)
             if processes.first:
@@ -110,88 +125,13 @@ def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
     return folder
 
 
-def _prepare(
-    stacker: Stacker,
-    learned: Sequence[FilmedVideo],
-    judged: Sequence[FilmedVideo],
-    dataset: Dataset,
-    settings: Pipeline,
-    place: Place,
-    run: Run,
-    processes: Processes,
-) -> Finetune:
-    device = torch.device(place.device)
-    shape = clip_shape(stacker.head, settings.finetune.clip_rows)
-    supply = supply_of(shape, learned, dataset, settings, place, processes)
-    model = JointModel(stacker, shape, supply.slots, settings.finetune)
-    console.say(_told(model, shape, supply, settings, processes, device))
-    validation = JointValidation(
-        judged,
-        labels_of_games(tuple({item.game.id: item.game for item in judged}.values())),
-        dataset.classes,
-        settings,
-        place.decoder,
-        run.folder,
-    )
-    return Finetune(
-        model,
-        supply,
-        validation,
-        settings=settings,
-        run=run,
-        processes=processes,
-        device=device,
-    )
+def starting_stacker(start: Path, settings: Pipeline, dataset: Dataset) -> Stacker:
+    """The model to start from, on the CPU; with a new head where settings or classes ask for another.
 
-
-def _told(
-    model: JointModel,
-    shape: ClipShape,
-    supply: Supply,
-    settings: Pipeline,
-    processes: Processes,
-    device: torch.device,
-) -> str:
-    """What a step is made of, and what it will take."""
-    tune, stacker = settings.finetune, model.stacker
-    expected = expected_bytes(
-        model,
-        shape,
-        tune,
-        size=canvas_of(settings.extract).padded,
-        slots=len(supply.slots.ticks),
-        clips=tune.batch // processes.world,
-        half=joint_precision(tune, device) != "fp32",
-    )
-    learned = sum(p.numel() for p in stacker.parameters() if p.requires_grad)
-    total = sum(p.numel() for p in stacker.parameters())
-    return (
-        f"{tune.batch} clips a step, of {shape.rows} rows ({float(shape.rows / settings.extract.row_rate):.1f} s) that "
-        f"tell of {shape.told.size}; {learned:,} of {total:,} weights learn, in {joint_precision(tune, device)}; about "
-        f"{expected / 2**30:.1f} GiB a process expected, beside what the libraries take."
-    )
-
-
-def _require_unseen(start: Path, judged: Sequence[FilmedVideo]) -> None:
-    """Refuse to choose epochs by matches that the model to start from learned from."""
-    seen = sorted(learned_games(start) & {item.game.id for item in judged})
-    if seen:
-        raise SettingsError(
-            f"{start} learned from {listing(seen)}, by which epochs are chosen: scores there would flatter. Start from "
-            "a run of the training matches alone: --run RUN."
-        )
-
-
-def _require_shares(settings: Pipeline, processes: Processes) -> None:
-    if settings.finetune.batch % processes.world:
-        raise SettingsError(
-            f"finetune.batch={settings.finetune.batch} clips cannot be shared by {processes.world} processes. Make "
-            f"it a multiple: --set finetune.batch={processes.world * max(1, settings.finetune.batch // processes.world)}."
-        )
-
-
-def _stacker(start: Path, settings: Pipeline, dataset: Dataset) -> Stacker:
-    """The model to start from; with a new head where settings or classes ask for another."""
+    Raises:
+        SettingsError: the settings do not fit the model.
+        MissingError, DataError: the model is not there, or wrong.
+    """
     model = load_stacker(start, device="cpu")
     theirs, ours = model.settings.extract, settings.extract
     changed = [name for name in _ROWS if getattr(theirs, name) != getattr(ours, name)]
@@ -216,6 +156,90 @@ def _stacker(start: Path, settings: Pipeline, dataset: Dataset) -> Stacker:
             f"finetune.clip_rows={rows} is less than the {window} rows that the head reads. Take {window} or more."
         )
     return Stacker(model.encoder, head, settings=settings, classes=columns)
+
+
+def _prepare(
+    model: JointModel,
+    shape: ClipShape,
+    learned: Sequence[FilmedVideo],
+    judged: Sequence[FilmedVideo],
+    dataset: Dataset,
+    settings: Pipeline,
+    place: Place,
+    run: Run,
+    processes: Processes,
+) -> Finetune:
+    device = torch.device(place.device)
+    supply = supply_of(shape, learned, dataset, settings, place, processes)
+    validation = JointValidation(
+        judged,
+        labels_of_games(tuple({item.game.id: item.game for item in judged}.values())),
+        dataset.classes,
+        settings,
+        place.decoder,
+        run.folder,
+    )
+    return Finetune(
+        model,
+        supply,
+        validation,
+        settings=settings,
+        run=run,
+        processes=processes,
+        device=device,
+    )
+
+
+def _told(model: JointModel, shape: ClipShape, settings: Pipeline, *, expected: int, precision: str) -> str:
+    """What a step is made of, and what it will take."""
+    learned = sum(p.numel() for p in model.stacker.parameters() if p.requires_grad)
+    total = sum(p.numel() for p in model.stacker.parameters())
+    return (
+        f"{settings.finetune.batch} clips a step, of {shape.rows} rows "
+        f"({float(shape.rows / settings.extract.row_rate):.1f} s) that tell of {shape.first_told.sum()}; "
+        f"{learned:,} of {total:,} weights learn, in {precision}; about {expected / 2**30:.1f} GiB a process "
+        "expected, beside what the libraries take."
+    )
+
+
+def _require_footage(videos: Sequence[FilmedVideo], shape: ClipShape, settings: Pipeline) -> None:
+    """Refuse clips that no training video can fill."""
+    longest, rate = max((len(item.timeline.rows) for item in videos), default=0), settings.extract.row_rate
+    if videos and shape.rows > longest:
+        raise SettingsError(
+            f"A clip has {shape.rows} rows ({float(shape.rows / rate):.1f} s), and the longest training video "
+            f"{longest} ({float(longest / rate):.1f} s). Lower finetune.clip_rows, or take a head that reads fewer rows."
+        )
+
+
+def _require_memory(expected: int, settings: FinetuneSettings, device: torch.device) -> None:
+    """Refuse a step that the machine cannot hold."""
+    there = memory_of(device)
+    if expected > there:
+        raise SettingsError(
+            f"About {expected / 2**30:.1f} GiB are expected to be needed, and {device} has {there / 2**30:.1f} GiB. "
+            f"Lower finetune.clip_rows, finetune.chunk_rows (now {settings.chunk_rows}), finetune.shuffle_clips (now "
+            f"{settings.shuffle_clips}) or finetune.batch (now {settings.batch}), set finetune.checkpointing=true, or "
+            "freeze more of the encoder: finetune.freeze."
+        )
+
+
+def _require_unseen(start: Path, judged: Sequence[FilmedVideo]) -> None:
+    """Refuse to choose epochs by matches that the model to start from learned from."""
+    seen = sorted(learned_games(start) & {item.game.id for item in judged})
+    if seen:
+        raise SettingsError(
+            f"{start} learned from {listing(seen)}, by which epochs are chosen: scores there would flatter. Start from "
+            "a run of the training matches alone: --run RUN."
+        )
+
+
+def _require_shares(settings: Pipeline, processes: Processes) -> None:
+    if settings.finetune.batch % processes.world:
+        raise SettingsError(
+            f"finetune.batch={settings.finetune.batch} clips cannot be shared by {processes.world} processes. Make "
+            f"it a multiple: --set finetune.batch={processes.world * max(1, settings.finetune.batch // processes.world)}."
+        )
 
 
 def _digest(

@@ -41,9 +41,10 @@ class JointModel(nn.Module):
         stacker.encoder.to(memory_format=torch.channels_last)
         self._settings = settings
         freeze(stacker.encoder, settings.freeze)
-        device = stacker.device
-        self._stacks = torch.from_numpy(slots.stacks).to(device)
-        self._windows = torch.from_numpy(shape.windows).to(device)
+        self._stacks: Tensor
+        self._windows: Tensor
+        self.register_buffer("_stacks", torch.from_numpy(slots.stacks), persistent=False)
+        self.register_buffer("_windows", torch.from_numpy(shape.windows), persistent=False)
         channels, height, width = stacker.head.row_shape
         values = shape.windows.shape[1] * channels * height * width
         self.chunk_windows = max(1, _CHUNK_VALUES // values)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
+from string import digits
 from typing import Any
 
 from torch import nn
@@ -20,18 +22,20 @@ _BLOCKS = re.compile(r"encoder\.blocks\[:([0-9]+)\]")
 
 
 def depths(encoder: Encoder) -> list[list[nn.Module]]:
-    """The encoder's modules from the pictures up: the stem, then each block, what follows with the last one.
+    """The encoder's modules from the pictures up: the stem, then each block with what follows it.
 
-    An encoder without `blocks` is one block a child.
+    Blocks are what the most children with weights are numbered as: blocks.0, layer1, s1 or stages_0 of timm.
     """
-    children = dict(encoder.body.named_children())
-    if not isinstance(children.get("blocks"), nn.Sequential | nn.ModuleList):
-        return [[child] for child in children.values()]
-    names = list(children)
-    at = names.index("blocks")
-    blocks = [[block] for block in children["blocks"].children()]
-    blocks[-1] += [children[name] for name in names[at + 1 :]]
-    return [[children[name] for name in names[:at]], *blocks]
+    children = list(_children(encoder.body))
+    learning = {name for name, child in children if next(child.parameters(), None) is not None}
+    kinds = Counter(_kind(name) for name, _ in children if name in learning)
+    kind = kinds.most_common(1)[0][0]
+    layers: list[list[nn.Module]] = [[]]
+    for name, child in children:
+        if _kind(name) == kind and name in learning:
+            layers.append([])
+        layers[-1].append(child)
+    return layers
 
 
 def freeze(encoder: Encoder, part: str) -> None:
@@ -61,6 +65,19 @@ def joint_groups(stacker: Stacker, settings: FinetuneSettings) -> list[dict[str,
         rate = settings.encoder_learning_rate * settings.layer_decay**distance
         groups += group(chain.from_iterable(module.parameters() for module in modules), rate)
     return groups
+
+
+def _children(body: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Children with their names; `blocks` holds them one level deeper."""
+    for name, child in body.named_children():
+        if name == "blocks" and isinstance(child, nn.Sequential | nn.ModuleList):
+            yield from ((f"{name}.{number}", block) for number, block in child.named_children())
+        else:
+            yield name, child
+
+
+def _kind(name: str) -> str:
+    return name.rstrip(digits)
 
 
 def _frozen(encoder: Encoder, part: str) -> Iterator[nn.Module]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch.nn import functional
 from torchvision.transforms.v2 import functional as pictures
 
 from bas.config import AugmentSettings, Chance
+from bas.config.finetune import Factor, Offset, Sharpness
 from bas.heads.placement import Placement, draw_placements, place
 
 
@@ -21,24 +22,28 @@ from bas.heads.placement import Placement, draw_placements, place
 class Look:
     """What is done to one clip; None is left as it is."""
 
-    placements: tuple[Placement, Placement] | None
+    placements: tuple[Placement, Placement] | None = None
     """Of the first and of the last picture; the camera moves evenly between them."""
-    flip: bool
-    sharpness: float | None
-    """Share of the difference to the blurred picture that is added."""
-    motion_blur: tuple[float, float] | None
+    flip: bool = False
+    sharpness: float | None = None
+    """0 is blurred, 1 as it is, 2 as much sharper."""
+    motion_blur: tuple[float, float] | None = None
     """Angle in degrees, and direction from -1 to 1."""
-    blur_sigma: float | None
+    blur_sigma: float | None = None
     """Pixels."""
-    brightness: float | None
+    offset: float | None = None
+    """Added to pixels in [0, 1]."""
+    brightness: float | None = None
     """Factor."""
-    contrast: float | None
+    contrast: float | None = None
     """Factor of the distance to the mean."""
-    posterize: bool
-    noise_seed: int | None
+    bits: int | None = None
+    """That posterizing keeps."""
+    noise_seed: int | None = None
 
 
 _BLUR_SIGMAS = (0.1, 2.0)
+_FLOAT_COPIES = 3  # what a change makes stands beside what it is made of
 
 
 def draw_look(settings: AugmentSettings, generator: np.random.Generator) -> Look:
@@ -47,23 +52,24 @@ def draw_look(settings: AugmentSettings, generator: np.random.Generator) -> Look
     def happens(chance: Chance) -> bool:
         return bool(generator.random() < chance.p)
 
-    def factor(strength: float) -> float:
-        return float(generator.uniform(max(0.0, 1 - strength), 1 + strength))
+    def value(chance: Sharpness | Offset | Factor) -> float | None:
+        return float(generator.uniform(*chance.range)) if happens(chance) else None
 
     blur = settings.motion_blur
     return Look(
         placements=draw_placements(settings, generator),
         flip=happens(settings.flip),
-        sharpness=float(generator.uniform(0, settings.sharpness.strength))
-        if happens(settings.sharpness)
-        else None,
+        sharpness=value(settings.sharpness),
         motion_blur=(float(generator.uniform(-blur.degrees, blur.degrees)), float(generator.uniform(-1, 1)))
         if happens(blur)
         else None,
         blur_sigma=float(generator.uniform(*_BLUR_SIGMAS)) if happens(settings.blur) else None,
-        brightness=factor(settings.brightness.strength) if happens(settings.brightness) else None,
-        contrast=factor(settings.contrast.strength) if happens(settings.contrast) else None,
-        posterize=happens(settings.posterize),
+        offset=value(settings.offset),
+        brightness=value(settings.brightness),
+        contrast=value(settings.contrast),
+        bits=int(generator.integers(*settings.posterize.bits, endpoint=True))
+        if happens(settings.posterize)
+        else None,
         noise_seed=int(generator.integers(1 << 31)) if happens(settings.noise) else None,
     )
 
@@ -77,7 +83,7 @@ def change(
     """
     if look.flip:
         luma = luma.flip(2)
-    if look == _flipped(look):
+    if replace(look, flip=False) == Look():
         return luma
     x = luma.float() / 255
     if look.placements is not None:
@@ -86,28 +92,32 @@ def change(
     return rearrange(x, "t 1 h w -> t h w").mul_(255).round_().clamp_(0, 255).to(torch.uint8)
 
 
-def _flipped(look: Look) -> Look:
-    """A look that mirrors as `look` does, and does nothing else."""
-    return Look(None, look.flip, None, None, None, None, None, False, None)
+def float_copies(settings: AugmentSettings) -> int:
+    """Clips of float32 that `change`, or mixing what it gave, holds at once at most."""
+    names = AugmentSettings.model_fields.keys() - {"jitter", "flip", "mixup"}
+    changes = settings.mixup > 0 or any(getattr(settings, name).p for name in names)
+    return _FLOAT_COPIES * changes
 
 
 def _light(
     x: Float[Tensor, "slots 1 height width"], look: Look, settings: AugmentSettings
 ) -> Float[Tensor, "slots 1 height width"]:
     if look.sharpness is not None:
-        x = pictures.adjust_sharpness(x, 1 + look.sharpness)
+        x = pictures.adjust_sharpness(x, look.sharpness)
     if look.motion_blur is not None:
         kernel = _line(settings.motion_blur.kernel, *look.motion_blur).to(x.device)
         x = functional.conv2d(x, rearrange(kernel, "h w -> 1 1 h w"), padding="same")
     if look.blur_sigma is not None:
         x = pictures.gaussian_blur(x, [settings.blur.kernel] * 2, [look.blur_sigma] * 2)
+    if look.offset is not None:
+        x = (x + look.offset).clamp(0, 1)
     if look.brightness is not None:
         x = (x * look.brightness).clamp(0, 1)
     if look.contrast is not None:
         mean = x.mean(dim=(2, 3), keepdim=True)
         x = (mean + look.contrast * (x - mean)).clamp(0, 1)
-    if look.posterize:
-        step = 256 >> settings.posterize.bits
+    if look.bits is not None:
+        step = 256 >> look.bits
         x = (x * 255 / step).floor() * step / 255
     if look.noise_seed is not None:
         random = torch.Generator(x.device).manual_seed(look.noise_seed)
@@ -116,7 +126,7 @@ def _light(
 
 
 def _line(kernel: int, degrees: float, direction: float) -> Float[Tensor, "kernel kernel"]:
-    """A blurring line through the middle, heavier at one end: all weight is at it for -1 or 1."""
+    """A blurring line through the middle, heavier at one end: a ramp from 0 for -1 or 1."""
     places = torch.linspace(-1, 1, kernel)
     weights = (1 + direction * places).clamp(min=0)
     radians = math.radians(degrees)

@@ -21,6 +21,7 @@ from bas.extract.split import training_games
 from bas.extract.weights import build_encoder
 from bas.files import sha256_of
 from bas.heads.build import build_head
+from bas.heads.clip_plan import span
 from bas.heads.film import sound_games
 from bas.heads.fit import fit_head
 from bas.heads.head import Head
@@ -148,7 +149,7 @@ def _new_head(settings: Pipeline, dataset: Dataset, older: Dataset | None) -> He
 def _require_room(head: Head, games: Sequence[Game], settings: Pipeline) -> None:
     """Refuse a window that is longer than a video."""
     rate = settings.extract.row_rate
-    window = int(head.offsets[-1] - head.offsets[0] + 1)
+    window = span(head)
     for game in games:
         for video in game.videos:
             rows = int(length_ms(video.path) * rate / 1000)

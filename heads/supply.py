@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from bas.config import Pipeline
 from bas.heads.clip_plan import ClipShape, Footage, Lane, plan_epoch
-from bas.heads.clips import Clip, ClipReader, slots_of
+from bas.heads.clips import Clip, ClipReader, Usage, slots_of
 from bas.heads.look import change, draw_look
 from bas.heads.truth import Truth, truth_of
 
@@ -32,7 +33,7 @@ class Sample:
 
 
 class Supply:
-    """The samples of this process, step by step, made one step ahead."""
+    """The samples of this process, step by step, made one step ahead, those of each lane by a thread of its own."""
 
     def __init__(
         self,
@@ -56,30 +57,28 @@ class Supply:
         self._footage, self._shape, self._settings = footage, shape, settings
         self.slots = slots_of(shape, settings)
         self._reader, self._lanes, self._device = reader, lanes, device
+        self._changing = Lock()  # one clip at a time, for its float copies are large
         self.steps = max(1, settings.finetune.samples // settings.finetune.batch)
 
     @property
     def share_used(self) -> float:
-        """Of the pictures that were decoded so far, those that lie in a clip."""
+        """Of the pictures that were decoded for the epoch at hand, those that lie in a clip."""
         return self._reader.usage.share
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[list[Sample]]:
         """The samples of each step of an epoch, from step `start` on."""
         plan = plan_epoch(self._footage, self._shape, self._settings.finetune, epoch=number)
+        self._reader.usage = Usage()
         with ExitStack() as stack:
             lanes = [
                 stack.enter_context(closing(self._lane(lane, start=start))) for lane in plan[self._lanes]
             ]
-            ahead = stack.enter_context(ThreadPoolExecutor(1))
-
-            def gather() -> list[Sample]:
-                return [next(lane) for lane in lanes]
-
-            coming = ahead.submit(gather)
+            ahead = stack.enter_context(ThreadPoolExecutor(len(lanes)))
+            coming = [ahead.submit(next, lane) for lane in lanes]
             for step in range(start, self.steps):
-                ready = coming.result()
+                ready = [sample.result() for sample in coming]
                 if step + 1 < self.steps:
-                    coming = ahead.submit(gather)
+                    coming = [ahead.submit(next, lane) for lane in lanes]
                 yield ready
 
     def _lane(self, lane: Lane, *, start: int) -> Generator[Sample, None, None]:
@@ -99,14 +98,16 @@ class Supply:
         truth = truth_of(
             footage.targets,
             there[self._shape.told],
-            counted=counted[self._shape.told],
+            counted=counted[self._shape.told] & self._shape.first_told,
             mirrored=np.full(len(self._shape.told), look.flip),
             sided=self._settings.fit.teams == "classes",
             second=False,
             device=self._device,
         )
         rows = torch.from_numpy(there - clip.planned.first_row).to(self._device)
-        return Sample(change(clip.luma, look, augment), rows, truth, int(generator.integers(1 << 62)))
+        with self._changing:
+            luma = change(clip.luma, look, augment)
+        return Sample(luma, rows, truth, int(generator.integers(1 << 62)))
 
     def _mixed(self, samples: Iterator[Sample], lane: Lane, start: int) -> Generator[Sample, None, None]:
         """Each sample mixed with the one after it, pixel by pixel; the last of an epoch stays as it is.
@@ -121,7 +122,9 @@ class Supply:
                 yield sample
                 return
             share = float(np.random.default_rng([*lane.clips[place].draws, 2]).beta(alpha, alpha))
-            yield _mix(sample, following, share)
+            with self._changing:
+                mixed = _mix(sample, following, share)
+            yield mixed
             sample = following
 
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, NonNegativeFloat, field_validator
 
 from bas.config.base import Settings, TrainSettings
 
+T = TypeVar("T", int, float)
+
 _FREEZE = re.compile(r"none|encoder|encoder\.blocks\[:[1-9][0-9]*\]")
+
+
+def _in_order(ends: tuple[T, T]) -> tuple[T, T]:
+    if ends[0] > ends[1]:
+        raise ValueError("the lower end of a range comes first")
+    return ends
+
+
+Factors = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], AfterValidator(_in_order)]
 
 
 class Chance(Settings):
@@ -41,14 +52,9 @@ class Crop(Chance):
     """Largest change of the aspect ratio."""
 
 
-class Strength(Chance):
-    strength: float = Field(0.2, ge=0)
-    """Factors are drawn from 1 - strength to 1 + strength."""
-
-
 class Sharpness(Chance):
-    strength: float = Field(1.0, ge=0)
-    """Largest share of the difference to the blurred picture that is added."""
+    range: Factors = (0.0, 1.0)
+    """0 is blurred, 1 as it is, 2 as much sharper."""
 
 
 class MotionBlur(Chance):
@@ -63,9 +69,21 @@ class Blur(Chance):
     """Pixels of the Gaussian, odd."""
 
 
+class Offset(Chance):
+    range: Annotated[tuple[float, float], AfterValidator(_in_order)] = (-0.2, 0.2)
+    """Added to pixels in [0, 1]."""
+
+
+class Factor(Chance):
+    range: Factors = (0.8, 1.2)
+
+
+_Bits = Annotated[int, Field(ge=1, le=8)]
+
+
 class Posterize(Chance):
-    bits: int = Field(3, ge=1, le=8)
-    """That are kept."""
+    bits: Annotated[tuple[_Bits, _Bits], AfterValidator(_in_order)] = (3, 7)
+    """That are kept: fewest and most."""
 
 
 class Noise(Chance):
@@ -86,8 +104,11 @@ class AugmentSettings(Settings):
     sharpness: Sharpness = Sharpness()
     motion_blur: MotionBlur = MotionBlur()
     blur: Blur = Blur()
-    brightness: Strength = Strength()
-    contrast: Strength = Strength()
+    offset: Offset = Offset()
+    brightness: Factor = Factor()
+    """Of all pixels."""
+    contrast: Factor = Factor()
+    """Of the distance to the picture's mean."""
     posterize: Posterize = Posterize()
     noise: Noise = Noise()
     mixup: float = Field(0.0, ge=0)

@@ -37,20 +37,31 @@ _SETTINGS = Pipeline.model_validate({"extract": {"height": 224, "width": 398, "g
 def main() -> None:
     """Print both tables."""
     if sys.argv[1:2] == ["--peak"]:
-        sys.stdout.write(" ".join(map(str, _peak(int(sys.argv[2]), checkpointing=sys.argv[3] == "1"))))
+        sys.stdout.write(
+            " ".join(map(str, _peak(int(sys.argv[2]), checkpointing=sys.argv[3] == "1", freeze=sys.argv[4])))
+        )
         return
     rows = table(
         "Memory of a step, tf_efficientnetv2_b0 at 398 x 224, one clip",
         "rows",
         "activations",
+        "frozen",
         "measured",
         "expected",
     )
-    for length, checkpointing in ((31, True), (63, True), (127, True), (31, False)):
-        command = [sys.executable, __file__, "--peak", str(length), str(int(checkpointing))]
+    for length, checkpointing, freeze in (
+        (31, True, "none"),
+        (63, True, "none"),
+        (127, True, "none"),
+        (31, False, "none"),
+        (31, False, "encoder.blocks[:2]"),
+        (31, False, "encoder.blocks[:5]"),
+        (31, False, "encoder"),
+    ):
+        command = [sys.executable, __file__, "--peak", str(length), str(int(checkpointing)), freeze]
         told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         measured, expected = (f"{int(part) / 2**20:,.0f} MiB" for part in told.split()[-2:])
-        rows.add_row(str(length), "computed anew" if checkpointing else "kept", measured, expected)
+        rows.add_row(str(length), "computed anew" if checkpointing else "kept", freeze, measured, expected)
     show(rows, "")
     rows = table(
         "Joint training, tiny preset, default head",
@@ -66,12 +77,12 @@ def main() -> None:
     show(rows)
 
 
-def _peak(length: int, *, checkpointing: bool) -> tuple[int, int]:
+def _peak(length: int, *, checkpointing: bool, freeze: str) -> tuple[int, int]:
     """Bytes that two steps took beyond what the process had, and those that were expected."""
     encoder = Encoder(_SETTINGS.extract.encoder)
     head = build_head(_SETTINGS.head, (encoder.width, 4, 7), Task(12), row_rate=Fraction(25, 2))
     stacker = Stacker(encoder, head, settings=_SETTINGS, classes=tuple("ABCDEFGHIJKL"))
-    settings = FinetuneSettings(checkpointing=checkpointing, shuffle_clips=1, batch=1)
+    settings = FinetuneSettings(checkpointing=checkpointing, freeze=freeze, shuffle_clips=1, batch=1)
     shape = clip_shape(head, length)
     slots = slots_of(shape, _SETTINGS)
     model = JointModel(stacker, shape, slots, settings).train()
@@ -83,7 +94,9 @@ def _peak(length: int, *, checkpointing: bool) -> tuple[int, int]:
         optimizer.backward(loss)
         optimizer.step(loss.detach())
     size = canvas_of(_SETTINGS.extract).padded
-    expected = expected_bytes(model, shape, settings, size=size, slots=len(slots.ticks), clips=1, half=False)
+    expected = expected_bytes(
+        model, shape, settings, size=size, slots=len(slots.ticks), processes=1, half=False
+    )
     return _memory("VmHWM") - before, expected
 
 

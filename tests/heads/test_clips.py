@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from threading import Barrier
+from typing import Any
 
 import media
 import numpy as np
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from bas.config import FinetuneSettings, FitSettings, Pipeline
 from bas.config.finetune import AugmentSettings, Chance
-from bas.extract.decode import Health
+from bas.extract.decode import Health, read_frames
 from bas.extract.stacks import canvas_of
 from bas.extract.timeline import Timeline, open_timeline
 from bas.heads.build import build_head
@@ -90,10 +92,13 @@ def test_a_window_head_tells_of_every_row_whose_window_fits_in_the_clip() -> Non
     assert len(clip_shape(_head("blocks3d", frames=33), 31).windows) == 1
 
 
-def test_a_clip_head_reads_clips_side_by_side() -> None:
+def test_a_clip_head_tells_of_every_row_of_a_clip_once() -> None:
     shape = clip_shape(_head("gru", clip_rows=20), 50)
-    assert (shape.windows == [np.arange(20), np.arange(20, 40)]).all()
+    assert (shape.windows == [np.arange(20), np.arange(20, 40), np.arange(30, 50)]).all()
     assert (shape.told == shape.windows).all()
+    assert sorted(shape.told[shape.first_told]) == list(range(50))
+    assert not shape.first_told[2, :10].any()  # the second window told of them
+    assert len(clip_shape(_head("gru", clip_rows=20), 40).windows) == 2
     assert clip_shape(_head("gru", clip_rows=100), None).rows == 100
     assert clip_shape(_head("linear"), None).rows == 31
 
@@ -142,7 +147,52 @@ def test_a_clip_is_cut_to_the_picture(footage: list[Footage], settings: Pipeline
             video = pictures[clip.planned.footage]
             assert torch.equal(clip.luma, video[ticks.clip(0, len(video) - 1)])
             assert clip.sound.all()
-    assert 0 < reader.usage.share <= 1
+    assert 0 < reader.usage.inside <= reader.usage.decoded
+
+
+def test_damage_is_told_once_a_video(
+    footage: list[Footage],
+    settings: Pipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    real = read_frames
+
+    def damaged(*arguments: Any, health: Health, **options: Any) -> Any:
+        yield from real(*arguments, health=health, **options)
+        health.unsound += 7
+
+    monkeypatch.setattr("bas.heads.clips.read_frames", damaged)
+    shape = clip_shape(_head(), None)
+    reader = _reader(footage, settings, shape)
+    for lane in plan_epoch(footage, shape, settings.finetune, epoch=1):
+        list(reader.lane(lane))
+    told = capsys.readouterr().err
+    for one in footage:
+        assert told.replace("\n", "").count(f"{one.video.path}: 7 pictures") == 1
+
+
+def test_lanes_are_read_side_by_side(
+    footage: list[Footage], settings: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = Barrier(3)
+    real = ClipReader.lane
+
+    def lane(self: ClipReader, *arguments: Any, **options: Any) -> Any:
+        together.wait(timeout=20)  # passes where three threads wait at once
+        yield from real(self, *arguments, **options)
+
+    plain = [sample for _, sample in _samples(footage, settings, _head())]
+    monkeypatch.setattr(ClipReader, "lane", lane)
+    shape = clip_shape(_head(), None)
+    reader = ClipReader(footage, shape, settings, decoder="cpu", device=_CPU)
+    supply = Supply(footage, shape, settings, reader=reader, lanes=slice(0, 3), device=_CPU)
+    read = [sample for step in supply.epoch(1) for sample in step]
+    assert all(torch.equal(one.luma, other.luma) for one, other in zip(plain, read, strict=True))
+    usage = reader.usage
+    assert 0 < supply.share_used <= 1
+    list(supply.epoch(1))
+    assert reader.usage == usage  # counted anew, not on
 
 
 def test_a_lane_that_starts_later_gives_what_it_would_have_given(
@@ -174,8 +224,10 @@ def test_jitter_shows_each_picture_or_a_neighbor(footage: list[Footage], setting
     assert moved
 
 
-def _samples(footage: list[Footage], settings: Pipeline, head: Head) -> list[tuple[Clip, Sample]]:
-    shape = clip_shape(head, None)
+def _samples(
+    footage: list[Footage], settings: Pipeline, head: Head, clip_rows: int | None = None
+) -> list[tuple[Clip, Sample]]:
+    shape = clip_shape(head, clip_rows)
     reader = ClipReader(footage, shape, settings, decoder="cpu", device=_CPU)
     supply = Supply(footage, shape, settings, reader=reader, lanes=slice(0, 3), device=_CPU)
     clips = [list(reader.lane(lane)) for lane in plan_epoch(footage, shape, settings.finetune, epoch=1)]
@@ -200,6 +252,13 @@ def test_every_row_has_its_truth_and_rows_beyond_the_ends_do_not_count(
         assert (sample.rows.numpy() + clip.planned.first_row == rows.clip(0, count - 1)).all()
         seen += not inside.all()
     assert seen
+
+
+def test_rows_of_two_windows_count_once(footage: list[Footage], settings: Pipeline) -> None:
+    for clip, sample in _samples(footage, settings, _head("gru", clip_rows=20), clip_rows=31):
+        rows = clip.planned.first_row + np.arange(31)
+        inside = (rows >= 0) & (rows < len(footage[clip.planned.footage].weights))
+        assert sample.truth.counted.sum() == inside.sum()
 
 
 def test_a_mirrored_clip_has_its_teams_swapped(footage: list[Footage], settings: Pipeline) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from killing import end_of, in_child, signal_in_step, start_child
+from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
@@ -21,9 +22,11 @@ from bas.cli import app
 from bas.config import load
 from bas.errors import SettingsError
 from bas.files import read_json
+from bas.heads.contact_sheet import contact_sheet
 from bas.heads.finetune_run import finetune
 from bas.heads.joint_validation import JointValidation
 from bas.heads.lessons import Place
+from bas.heads.memory import memory_of
 from bas.heads.models import settings_of
 from bas.heads.run import fit
 from bas.heads.stacker import Stacker
@@ -149,13 +152,32 @@ def _start_two(work: Any) -> list[int]:
     return [of(0), of(1)]
 
 
-def test_two_processes_learn_what_one_learns(home: Path, tmp_path: Path) -> None:
-    longer = ("finetune.samples=40", "finetune.epochs=1", "finetune.augment.flip.p=0.5")
-    assert in_child(lambda: _tune(tmp_path / "one", *longer)) == 0
-    children = _start_two(lambda rank: _tune(tmp_path / "two", *longer))
+@pytest.mark.parametrize(
+    ("steps", "sets"),
+    [
+        (20, ("finetune.samples=40",)),
+        (
+            4,
+            (
+                "finetune.samples=16",
+                "finetune.batch=4",  # two clips a process and step
+                "finetune.checkpointing=true",
+                "finetune.freeze=encoder.blocks[:2]",
+                "finetune.augment.mixup=0.2",
+            ),
+        ),
+    ],
+    ids=["plain", "accumulated, checkpointed, frozen and mixed"],
+)
+def test_two_processes_learn_what_one_learns(
+    home: Path, tmp_path: Path, steps: int, sets: tuple[str, ...]
+) -> None:
+    sets = (*sets, "finetune.epochs=1", "finetune.augment.flip.p=0.5")
+    assert in_child(lambda: _tune(tmp_path / "one", *sets)) == 0
+    children = _start_two(lambda rank: _tune(tmp_path / "two", *sets))
     assert [end_of(child) for child in children] == [0, 0]
     one, two = (_metrics(next((tmp_path / name).glob("e2e-*"))) for name in ("one", "two"))
-    assert len(one[0]["losses"]) == 20
+    assert len(one[0]["losses"]) == steps
     assert two[0]["losses"] == pytest.approx(one[0]["losses"], rel=1e-5)
     assert two[0]["mAP@1"] == pytest.approx(one[0]["mAP@1"], abs=2e-3)
 
@@ -247,6 +269,42 @@ def test_a_tuned_model_is_taken_by_every_command(home: Path, reference: Path) ->
 def test_a_clip_shorter_than_the_window_is_refused_with_its_length(home: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"finetune\.clip_rows=12 is less than the 20 rows"):
         _tune(tmp_path, "finetune.clip_rows=12")
+
+
+def test_a_clip_longer_than_every_video_is_refused_with_both_lengths(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"40000 rows \(3200\.0 s\).* 188 \(15\.0 s\)"):
+        _tune(tmp_path, "finetune.clip_rows=40000")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_step_that_the_machine_cannot_hold_is_refused_with_what_lowers_it(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert memory_of(torch.device("cpu")) > 1 << 28
+    monkeypatch.setattr("bas.heads.finetune_run.memory_of", lambda device: 1 << 20)
+    with pytest.raises(SettingsError, match=r"has 0\.0 GiB.*finetune\.chunk_rows \(now 64\)"):
+        _tune(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def _draw(out: Path, *sets: str) -> None:
+    settings = load("finetune", base=settings_of(_fitted()), preset="tiny", sets=sets)
+    contact_sheet(_fitted(), settings, _place(Path("runs")), out=out)
+
+
+def test_a_contact_sheet_shows_the_training_that_would_run(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = tmp_path / "clips.png"
+    _draw(sheet, "finetune.samples=4", "head.window_seconds=3.6")
+    told = capsys.readouterr()
+    assert "4 clips of 44 rows" in told.out + told.err  # the fitted head's would have 31
+    with Image.open(sheet) as picture:
+        assert picture.size[1] > 4 * 100
+    with pytest.raises(SettingsError, match="less than the 20 rows"):
+        _draw(sheet, "finetune.clip_rows=12")
+    with pytest.raises(SettingsError, match=r"clips\.jpg.*\.png"):
+        _draw(tmp_path / "clips.jpg")
 
 
 def test_rows_of_another_kind_are_refused(home: Path, tmp_path: Path) -> None:

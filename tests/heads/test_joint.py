@@ -24,7 +24,7 @@ from bas.heads.build import build_head
 from bas.heads.clip_plan import clip_shape
 from bas.heads.clips import slots_of
 from bas.heads.joint import JointModel
-from bas.heads.layers import depths, joint_groups
+from bas.heads.layers import depths, freeze, joint_groups
 from bas.heads.outputs import Task
 from bas.heads.stacker import Stacker
 from bas.signals import StopFlag
@@ -137,7 +137,16 @@ def test_what_is_frozen_does_not_move_and_no_statistics_do(tmp_path: Path, part:
         if "running_" in name or "num_batches" in name or name.startswith(frozen or "none"):
             assert name not in moved
     assert any(name.startswith("head.") for name in moved)
-    assert any(name.startswith("encoder.body.blocks.4") for name in moved) == (part != "encoder")
+    for block in range(2, 5):  # those above what is frozen
+        assert any(name.startswith(f"encoder.body.blocks.{block}.") for name in moved) == (part != "encoder")
+
+
+def test_places_of_stacks_and_windows_go_with_the_model_and_into_no_checkpoint(tmp_path: Path) -> None:
+    joint = _joint(_stacker(tmp_path))
+    assert joint.state_dict().keys() == {f"stacker.{name}" for name in joint.stacker.state_dict()}
+    assert {buffer.device.type for buffer in joint.to("meta").buffers()} == {"meta"}
+    assert joint._stacks.is_meta
+    assert joint._windows.is_meta
 
 
 def test_a_frozen_encoder_drops_nothing(tmp_path: Path) -> None:
@@ -160,10 +169,28 @@ def test_every_weight_learns_once_and_the_deeper_it_lies_the_slower(tmp_path: Pa
     assert {rates[id(p)] for p in stacker.head.parameters()} == {1e-2}
 
 
-def test_encoders_without_blocks_are_layered_by_their_children() -> None:
-    layers = depths(Encoder("test_resnet"))
-    assert len(layers) > 3
-    assert len(depths(tiny_encoder())) == 1 + len(tiny_encoder().body.blocks)  # type: ignore[arg-type]
+@pytest.mark.parametrize("name", ["test_resnet", "resnet18"])
+def test_a_resnet_has_a_stem_and_four_stages(name: str) -> None:
+    encoder = Encoder(name)
+    body: Any = encoder.body
+    stem, *stages = depths(encoder)
+    assert stem == [body.conv1, body.bn1, body.act1, body.maxpool]
+    assert stages == [[body.layer1], [body.layer2], [body.layer3], [body.layer4]]
+    freeze(encoder, "encoder.blocks[:2]")
+    learning = {name.split(".")[1] for name, p in encoder.named_parameters() if p.requires_grad}
+    assert learning == {"layer3", "layer4"}
+    with pytest.raises(SettingsError, match="has 4 blocks"):
+        freeze(encoder, "encoder.blocks[:5]")
+
+
+def test_what_follows_a_block_goes_with_it() -> None:
+    body: Any = tiny_encoder().body
+    assert depths(tiny_encoder())[1:] == [[block] for block in body.blocks]
+    body = (encoder := Encoder("densenet121")).body
+    stem, first, *_, last = depths(encoder)
+    assert stem == [body.features_conv0, body.features_norm0, body.features_pool0]
+    assert first == [body.features_denseblock1, body.features_transition1]
+    assert last == [body.features_denseblock4, body.features_norm5]
 
 
 def test_more_frozen_blocks_than_there_are_is_refused(tmp_path: Path) -> None:

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from bas.config import load
 from bas.config.finetune import (
     AugmentSettings,
     Blur,
     Camera,
     Chance,
     Crop,
+    Factor,
     MotionBlur,
     Noise,
+    Offset,
     Posterize,
     Rotation,
     Sharpness,
-    Strength,
 )
 from bas.heads.look import Look, _line, change, draw_look
 from bas.heads.placement import Placement, place
 
-_NOTHING = Look(None, False, None, None, None, None, None, False, None)
 _ALL = AugmentSettings(
     camera=Camera(p=1),
     rotation=Rotation(p=1),
@@ -35,8 +35,9 @@ _ALL = AugmentSettings(
     sharpness=Sharpness(p=1),
     motion_blur=MotionBlur(p=1),
     blur=Blur(p=1),
-    brightness=Strength(p=1),
-    contrast=Strength(p=1),
+    offset=Offset(p=1),
+    brightness=Factor(p=1),
+    contrast=Factor(p=1),
     posterize=Posterize(p=1),
     noise=Noise(p=1),
 )
@@ -51,7 +52,7 @@ def _clip(slots: int = 4) -> torch.Tensor:
 
 def test_by_default_a_clip_stays_as_it_is() -> None:
     look = draw_look(AugmentSettings(), np.random.default_rng(0))
-    assert look == _NOTHING
+    assert look == Look()
     clip = _clip()
     assert change(clip, look, AugmentSettings()) is clip
 
@@ -66,7 +67,8 @@ def test_the_same_draw_gives_the_same_clip() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["rotation", "crop", "sharpness", "motion_blur", "blur", "brightness", "contrast", "posterize"]
+    "name",
+    ["rotation", "crop", "sharpness", "motion_blur", "blur", "offset", "brightness", "contrast", "posterize"],
 )
 def test_every_picture_of_a_clip_is_changed_alike(name: str) -> None:
     only = AugmentSettings(**{name: getattr(_ALL, name)})
@@ -95,7 +97,8 @@ def test_a_turned_picture_keeps_its_proportions() -> None:
     assert abs(column - 40) <= 1
     assert abs(abs(row - 20) - 10) <= 1
     row, column = divmod(int(place(turned, back, back).argmax()), 80)
-    assert (abs(row - 20), abs(column - 50)) <= (1, 1)
+    assert abs(row - 20) <= 1
+    assert abs(column - 50) <= 1
 
 
 @given(degrees=st.floats(-30, 30), direction=st.floats(-1, 1), kernel=st.sampled_from([3, 7, 11]))
@@ -108,12 +111,71 @@ def test_a_blurring_line_keeps_the_brightness(degrees: float, direction: float, 
 
 def test_flip_mirrors_left_and_right() -> None:
     clip = _clip()
-    assert torch.equal(change(clip, replace(_NOTHING, flip=True), _ALL), clip.flip(2))
+    assert torch.equal(change(clip, Look(flip=True), _ALL), clip.flip(2))
 
 
-def test_posterized_pictures_have_few_levels_and_brighter_ones_are_brighter() -> None:
-    clip = _clip()
-    few = change(clip, replace(_NOTHING, posterize=True), _ALL)
-    assert len(set(few.flatten().tolist())) <= 8
-    brighter = change(clip, replace(_NOTHING, brightness=1.1), _ALL)
-    torch.testing.assert_close(brighter.float(), (clip * 1.1).clamp(max=255), atol=1, rtol=0)
+_DARK, _LIGHT = 60, 180
+
+
+@pytest.mark.parametrize(
+    ("look", "dark", "light"),
+    [
+        (Look(offset=0.2), 111, 231),  # 0.2 is 51 of 255
+        (Look(offset=-0.3), 0, 104),  # 60 - 76.5 is cut off
+        (Look(brightness=1.2), 72, 216),
+        (Look(brightness=1.5), 90, 255),
+        (Look(contrast=0.5), 90, 150),  # about the mean, which is 120
+        (Look(contrast=1.5), 30, 210),
+        (Look(bits=3), 32, 160),  # multiples of 32
+        (Look(bits=7), 60, 180),
+        (Look(offset=0.2, brightness=0.5), 56, 116),  # 55.5 and 115.5, half to even
+        (Look(brightness=0.5, contrast=0.5), 45, 75),
+    ],
+)
+def test_light_changes_by_the_numbers(look: Look, dark: int, light: int) -> None:
+    clip = torch.full((2, 4, 8), _DARK, dtype=torch.uint8)
+    clip[:, :, 4:] = _LIGHT
+    changed = change(clip, look, AugmentSettings())
+    assert set(changed[:, :, :4].flatten().tolist()) == {dark}
+    assert set(changed[:, :, 4:].flatten().tolist()) == {light}
+
+
+@pytest.mark.parametrize(("sharpness", "middle", "beside"), [(0.0, 50, 10), (0.5, 90, 5), (1.0, 130, 0)])
+def test_sharpness_goes_from_a_blurred_picture_to_what_it_is(
+    sharpness: float, middle: int, beside: int
+) -> None:
+    clip = torch.zeros(1, 7, 7, dtype=torch.uint8)
+    clip[0, 3, 3] = 130  # the blur gives the middle 5 of 13 shares and each neighbor one
+    changed = change(clip, Look(sharpness=sharpness), AugmentSettings())
+    assert changed[0, 3, 3] == middle
+    assert changed[0, 3, 2] == beside
+
+
+def test_ranges_are_drawn_from_end_to_end() -> None:
+    settings = AugmentSettings(
+        sharpness=Sharpness(p=1, range=(0.25, 0.5)),
+        offset=Offset(p=1, range=(-0.2, 0.1)),
+        brightness=Factor(p=1, range=(0.7, 1.2)),
+        posterize=Posterize(p=1, bits=(3, 7)),
+    )
+    looks = [draw_look(settings, np.random.default_rng(seed)) for seed in range(300)]
+    assert {look.bits for look in looks} == {3, 4, 5, 6, 7}
+    for name, low, high in (("sharpness", 0.25, 0.5), ("offset", -0.2, 0.1), ("brightness", 0.7, 1.2)):
+        drawn = [getattr(look, name) for look in looks]
+        assert low <= min(drawn) < low + 0.01
+        assert high - 0.01 < max(drawn) <= high
+
+
+def test_a_range_that_begins_at_its_upper_end_is_refused() -> None:
+    with pytest.raises(ValidationError, match="lower end"):
+        Factor(range=(1.2, 0.8))
+
+
+@pytest.mark.parametrize("name", ["lromul_basic", "lromul_transfer", "lromul_long"])
+def test_the_winner_of_2023_moves_scales_and_softens(name: str) -> None:
+    augment = load("finetune", preset=name).finetune.augment
+    assert augment.offset == Offset(p=0.3, range=(-0.2, 0.2))
+    assert augment.brightness == Factor(p=0.3, range=(0.8, 1.2))
+    assert augment.contrast.p == 0
+    assert augment.sharpness == Sharpness(p=0.2, range=(0, 1))
+    assert augment.posterize == Posterize(p=0.2, bits=(3, 7))
