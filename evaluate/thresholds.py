@@ -24,12 +24,20 @@ class Passing:
 
     @property
     def best(self) -> float | None:
-        """Confidence of highest F1 among those from which on one claim in ten is right; None where none is so."""
-        tells = self.right >= _LEAST_PRECISION * self.claimed
-        if not tells.any() or not self.right.any():
+        """Confidence of highest F1; None where no claim or no spot is."""
+        return self._highest_f1(least_precision=0.0)
+
+    @property
+    def worth_showing(self) -> float | None:
+        """The same among those from which on one claim in ten is right; None where none is so."""
+        return self._highest_f1(least_precision=_LEAST_PRECISION) if self.right.any() else None
+
+    def _highest_f1(self, *, least_precision: float) -> float | None:
+        there = self.right >= least_precision * self.claimed
+        if not self.num_spots or not there.any():
             return None
         f1 = 2 * self.right / (self.claimed + self.num_spots)
-        return float(self.levels[np.argmax(np.where(tells, f1, -1.0))])
+        return float(self.levels[np.argmax(np.where(there, f1, -1.0))])
 
 
 def passing(pairs: Sequence[tuple[Cells, Cells]], *, reach: int) -> Passing:

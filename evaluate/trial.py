@@ -97,9 +97,9 @@ def score_action(watched: Watched, settings: EventSettings, knots: Sequence[Knot
 
 
 def best_threshold(watched: Watched, settings: EventSettings, knots: Sequence[Knot] = ()) -> float | None:
-    """Confidence from which on an action's events have the highest F1; None where there is no event or no spot."""
+    """Confidence from which on an action's events have the highest F1; None where they are noise."""
     pairs = [(half.spots, _detected(half, settings, knots)) for half in watched.halves]
-    return passing(pairs, reach=reach_frames(_TOLERANCE, framerate=FRAMERATE)).best
+    return passing(pairs, reach=reach_frames(_TOLERANCE, framerate=FRAMERATE)).worth_showing
 
 
 def _detected(half: WatchedHalf, settings: EventSettings, knots: Sequence[Knot]) -> Cells:
