@@ -18,7 +18,7 @@ from bas.files import atomic_write
 from bas.heads.clip_plan import ClipShape, clip_shape
 from bas.heads.clips import Slots
 from bas.heads.film import film, supply_of
-from bas.heads.finetune_run import starting_stacker
+from bas.heads.finetune_start import require_footage, starting_stacker
 from bas.heads.lessons import Place
 from bas.heads.processes import Processes
 from bas.heads.supply import Sample
@@ -51,6 +51,7 @@ def contact_sheet(start: Path, settings: Pipeline, place: Place, *, out: Path) -
     stacker = starting_stacker(start, settings, dataset)
     shape = clip_shape(stacker.head, settings.finetune.clip_rows)
     videos = film(dataset, dataset.split("train"), settings)
+    require_footage(videos, shape, settings)
     supply = supply_of(shape, videos, dataset, settings, place, Processes())
     outputs = target_classes(dataset.classes, teams=settings.fit.teams == "classes")
     samples = list(islice(chain.from_iterable(supply.epoch(1)), _CLIPS))

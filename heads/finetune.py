@@ -110,8 +110,9 @@ class Finetune:
                     self._train_epoch(stop)
         except torch.OutOfMemoryError as error:
             raise RunFailedError(
-                f"The memory is too small for a clip. Checkpoints are kept. Lower finetune.chunk_rows (now "
-                f"{settings.chunk_rows}) or finetune.clip_rows, or set finetune.checkpointing=true."
+                f"The memory is too small for a step. Checkpoints are kept. Lower finetune.chunk_rows (now "
+                f"{settings.chunk_rows}), finetune.clip_rows or finetune.shuffle_clips, set finetune.checkpointing=true, "
+                "or freeze more of the encoder: finetune.freeze."
             ) from error
         chosen = self._processes.from_first(
             lambda: self._run.load(best_epoch(self._history) * self._supply.steps)

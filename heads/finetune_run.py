@@ -13,35 +13,35 @@ import torch
 
 import bas
 from bas import console
-from bas.config import FinetuneSettings, Pipeline, to_yaml
+from bas.config import Pipeline, to_yaml
 from bas.dataset import Dataset, open_dataset
-from bas.dataset.games import listing
-from bas.errors import RunFailedError, SettingsError
+from bas.errors import RunFailedError
 from bas.evaluate.run import labels_of_games
 from bas.evaluate.search import show
 from bas.extract.stacks import canvas_of
 from bas.files import sha256_of
-from bas.heads.build import build_head
-from bas.heads.clip_plan import ClipShape, clip_shape, span
+from bas.heads.clip_plan import ClipShape, clip_shape
 from bas.heads.clips import slots_of
 from bas.heads.film import FilmedVideo, film, supply_of
 from bas.heads.finetune import Finetune, joint_precision
+from bas.heads.finetune_start import (
+    require_footage,
+    require_memory,
+    require_shares,
+    require_unseen,
+    starting_stacker,
+)
 from bas.heads.joint import JointModel
 from bas.heads.joint_validation import JointValidation
 from bas.heads.lessons import Place
 from bas.heads.material import out_of_fold_file
-from bas.heads.memory import expected_bytes, memory_of
-from bas.heads.merged import load_stacker
+from bas.heads.memory import expected_bytes
 from bas.heads.models import learned_games, write_model
 from bas.heads.processes import Processes, joined
 from bas.heads.stacker import Stacker
-from bas.heads.targets import target_classes, task_of
-from bas.heads.warm import model_file, warm_start
+from bas.heads.warm import model_file
 from bas.runs import Run, open_run
 from bas.signals import stop_on_signals
-
-_ROWS = ("clock", "encoder", "stack", "hop", "height", "width", "grid")
-"""Settings of extraction that a model was made for."""
 
 
 def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
@@ -68,16 +68,16 @@ def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
     """
     device = torch.device(place.device)
     with joined(device) as processes:
-        _require_shares(settings, processes)
+        require_shares(settings, processes)
         dataset = open_dataset(place.data, video=settings.extract.video)
         stacker = starting_stacker(start, settings, dataset)
         learned = film(dataset, dataset.split("train"), settings)
         judged = film(dataset, dataset.split("valid"), settings)
-        _require_unseen(start, judged)
+        require_unseen(start, judged)
         digest = _digest(settings, stacker, learned, judged, start)
         processes.require_same(f"{digest} {bas.__version__} {torch.__version__}", what="settings and data")
         shape = clip_shape(stacker.head, settings.finetune.clip_rows)
-        _require_footage(learned, shape, settings)
+        require_footage(learned, shape, settings)
         slots, precision = slots_of(shape, settings), joint_precision(settings.finetune, device)
         model = JointModel(stacker, shape, slots, settings.finetune)
         expected = expected_bytes(
@@ -89,7 +89,7 @@ def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
             processes=processes.world,
             half=precision != "fp32",
         )
-        _require_memory(expected, settings.finetune, device)
+        require_memory(expected, settings.finetune, device)
         folder = place.runs / f"e2e-{digest[:8]}"
         with _opened(folder, settings, processes) as run, stop_on_signals(signal.SIGINT) as stop:
             if processes.from_first(lambda: run.state) == "done":
@@ -123,39 +123,6 @@ def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
                 run.mark("done")
     console.say(f"{folder} is finished. Next: bas eval --run {folder}")
     return folder
-
-
-def starting_stacker(start: Path, settings: Pipeline, dataset: Dataset) -> Stacker:
-    """The model to start from, on the CPU; with a new head where settings or classes ask for another.
-
-    Raises:
-        SettingsError: the settings do not fit the model.
-        MissingError, DataError: the model is not there, or wrong.
-    """
-    model = load_stacker(start, device="cpu")
-    theirs, ours = model.settings.extract, settings.extract
-    changed = [name for name in _ROWS if getattr(theirs, name) != getattr(ours, name)]
-    if changed:
-        raise SettingsError(
-            f"{start} reads rows with "
-            + ", ".join(f"extract.{name}={getattr(theirs, name)}" for name in changed)
-            + ", and the settings ask for others. Leave these settings out, or fit a head on such rows first."
-        )
-    teams = settings.fit.teams
-    columns = target_classes(dataset.classes, teams=teams != "none")
-    head = model.head
-    same_output = columns == model.classes and (teams == "output") == (model.settings.fit.teams == "output")
-    if not same_output or settings.head != model.settings.head:
-        torch.manual_seed(settings.finetune.seed)
-        task = task_of(settings, actions=len(dataset.classes))
-        head = build_head(settings.head, head.row_shape, task, row_rate=settings.extract.row_rate)
-        warm_start(head, start, classes=columns)
-    window, rows = span(head), settings.finetune.clip_rows
-    if rows is not None and rows < window:
-        raise SettingsError(
-            f"finetune.clip_rows={rows} is less than the {window} rows that the head reads. Take {window} or more."
-        )
-    return Stacker(model.encoder, head, settings=settings, classes=columns)
 
 
 def _prepare(
@@ -200,46 +167,6 @@ def _told(model: JointModel, shape: ClipShape, settings: Pipeline, *, expected: 
         f"{learned:,} of {total:,} weights learn, in {precision}; about {expected / 2**30:.1f} GiB a process "
         "expected, beside what the libraries take."
     )
-
-
-def _require_footage(videos: Sequence[FilmedVideo], shape: ClipShape, settings: Pipeline) -> None:
-    """Refuse clips that no training video can fill."""
-    longest, rate = max((len(item.timeline.rows) for item in videos), default=0), settings.extract.row_rate
-    if videos and shape.rows > longest:
-        raise SettingsError(
-            f"A clip has {shape.rows} rows ({float(shape.rows / rate):.1f} s), and the longest training video "
-            f"{longest} ({float(longest / rate):.1f} s). Lower finetune.clip_rows, or take a head that reads fewer rows."
-        )
-
-
-def _require_memory(expected: int, settings: FinetuneSettings, device: torch.device) -> None:
-    """Refuse a step that the machine cannot hold."""
-    there = memory_of(device)
-    if expected > there:
-        raise SettingsError(
-            f"About {expected / 2**30:.1f} GiB are expected to be needed, and {device} has {there / 2**30:.1f} GiB. "
-            f"Lower finetune.clip_rows, finetune.chunk_rows (now {settings.chunk_rows}), finetune.shuffle_clips (now "
-            f"{settings.shuffle_clips}) or finetune.batch (now {settings.batch}), set finetune.checkpointing=true, or "
-            "freeze more of the encoder: finetune.freeze."
-        )
-
-
-def _require_unseen(start: Path, judged: Sequence[FilmedVideo]) -> None:
-    """Refuse to choose epochs by matches that the model to start from learned from."""
-    seen = sorted(learned_games(start) & {item.game.id for item in judged})
-    if seen:
-        raise SettingsError(
-            f"{start} learned from {listing(seen)}, by which epochs are chosen: scores there would flatter. Start from "
-            "a run of the training matches alone: --run RUN."
-        )
-
-
-def _require_shares(settings: Pipeline, processes: Processes) -> None:
-    if settings.finetune.batch % processes.world:
-        raise SettingsError(
-            f"finetune.batch={settings.finetune.batch} clips cannot be shared by {processes.world} processes. Make "
-            f"it a multiple: --set finetune.batch={processes.world * max(1, settings.finetune.batch // processes.world)}."
-        )
 
 
 def _digest(
