@@ -109,7 +109,7 @@ def predict(
     Raises:
         MissingError, DataError: the video is not there, or damaged.
     """
-    _require_video(Path(video))
+    _require_file(Path(video))
     _, scores = _score_video(Path(video), model, features=Path(features), decoder=decoder, flip=flip)
     return detections(scores, model.settings.peaks)
 
@@ -122,7 +122,7 @@ def predict_video(
     Args:
         out: takes the files, and the rows of the video; a folder beside the video by default.
     """
-    _require_video(video)
+    _require_file(video)
     out = out or spots_folder(video)
     model = load_spotter(folder, device=device)
     maker = maker_of(model, flip=flip)
@@ -134,16 +134,16 @@ def predict_video(
     _show(halves[1], model, out=out)
 
 
-def _require_video(video: Path) -> None:
+def _require_file(video: Path) -> None:
     if not video.is_file():
         found = "a folder" if video.is_dir() else "not there"
         raise MissingError(f"{video} is {found}. Give one video file; for the matches of a split: bas eval.")
-    probe(video)  # what is no video is refused before anything is written beside it
 
 
 def _score_video(
     video: Path, model: Spotter, *, features: Path, decoder: Decoder, flip: bool
 ) -> tuple[Game, Scores]:
+    probe(video)  # what is no video is refused before anything is written beside it
     (game,) = open_dataset(video).games
     caches = model_rows(model, [game], features=features, decoder=decoder, flip=flip, degrade=True)
     with_rows([game], caches)
