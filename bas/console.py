@@ -29,7 +29,7 @@ def say(text: str) -> None:
 
 def warn(text: str) -> None:
     """One line that a user should not miss, on stderr."""
-    _log.print(f"[yellow]warning[/yellow] {escape(text)}")
+    _last.print(f"[yellow]warning[/yellow] {escape(text)}")
 
 
 def fail(text: str) -> None:
@@ -38,7 +38,7 @@ def fail(text: str) -> None:
 
 
 def hush() -> None:
-    """Say nothing more but how it ends: another process of the same training speaks."""
+    """Say nothing more but warnings and how it ends: another process of the same training speaks."""
     _log.quiet = _out.quiet = True
 
 

@@ -26,7 +26,9 @@ class Moment:
     """What it is, in words: `PASS left 93%`."""
 
 
-def cut_clips(times: VideoTimes, moments: Sequence[Moment], out: Path, *, origin_pts: int) -> list[Path]:
+def cut_clips(
+    times: VideoTimes, moments: Sequence[Moment], out: Path, *, origin_pts: int, ours: bool = False
+) -> list[Path]:
     """Cut each moment into `<out>/<name>.mp4`, its pictures re-encoded and their times kept; the paths.
 
     A moment without a picture is left out with a warning. Clips of an earlier call that are none of
@@ -37,6 +39,7 @@ def cut_clips(times: VideoTimes, moments: Sequence[Moment], out: Path, *, origin
         moments: what to cut.
         out: folder.
         origin_pts: time of position 0.
+        ours: the folder holds clips of this video alone: those of an earlier cut are deleted.
 
     Raises:
         DataError: the video cannot be read.
@@ -56,7 +59,8 @@ def cut_clips(times: VideoTimes, moments: Sequence[Moment], out: Path, *, origin
                 encode(path, chain([first], pictures), times, origin_pts=start)
                 paths.append(path)
             advance()
-    _remove_others(out, paths)
+    if ours:
+        _remove_others(out, paths)
     return paths
 
 

@@ -116,7 +116,7 @@ def games_in(archive: Path) -> tuple[str, ...]:
     """
     with _opened(archive) as opened:
         paths = [PurePosixPath(_normal(info.filename)) for info in opened.infolist()]
-    return tuple(str(path.parent) for path in paths if path.name == RESULTS_FILE)
+    return tuple(str(path.parent) for path in paths if path.name == RESULTS_FILE and len(path.parts) > 1)
 
 
 @contextmanager

@@ -43,7 +43,12 @@ def expected_games(archive: Path, data: Path, *, split: str | None) -> Expected:
         DataError: it is no zip, or the data are laid out wrongly.
     """
     named = tuple(dict.fromkeys(games_in(archive)))
-    known = _known(data) if data.exists() else _soccernet()
+    try:
+        known = _known(data)
+    except MissingError:
+        if split is not None and data.exists():
+            raise
+        known = _soccernet()
     if split is not None:
         return _of_split({"val": "valid"}.get(split, split), known, archive=archive)
     if not _names(named, known.games):

@@ -30,7 +30,7 @@ class Passing:
     @property
     def worth_showing(self) -> float | None:
         """The same among those from which on one claim in ten is right; None where none is so."""
-        return self._highest_f1(least_precision=_LEAST_PRECISION) if self.right.any() else None
+        return self._highest_f1(least_precision=_LEAST_PRECISION)
 
     def _highest_f1(self, *, least_precision: float) -> float | None:
         there = self.right >= least_precision * self.claimed

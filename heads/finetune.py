@@ -161,6 +161,7 @@ class Finetune:
                 if stopping or last or self._step % settings.checkpoint_steps == 0:
                     self._save()
                 if stopping:
+                    self._processes.gather(None)  # torchrun ends the others as soon as one has ended
                     stop.check()
                     raise StoppedError("Another process was asked to stop. The same command continues.")
                 advance()

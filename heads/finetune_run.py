@@ -40,7 +40,7 @@ from bas.heads.models import learned_games, write_model
 from bas.heads.processes import Processes, joined
 from bas.heads.stacker import Stacker
 from bas.heads.warm import model_file
-from bas.runs import Run, open_run
+from bas.runs import Run, open_run, run_state
 from bas.signals import stop_on_signals
 
 
@@ -76,6 +76,10 @@ def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
         require_unseen(start, judged)
         digest = _digest(settings, stacker, learned, judged, start)
         processes.require_same(f"{digest} {bas.__version__} {torch.__version__}", what="settings and data")
+        folder = place.runs / f"e2e-{digest[:8]}"
+        if processes.from_first(lambda: run_state(folder)) == "done":
+            console.say(f"{folder} is finished already. Next: bas eval --run {folder}")
+            return folder
         shape = clip_shape(stacker.head, settings.finetune.clip_rows)
         require_footage(learned, shape, settings)
         slots, precision = slots_of(shape, settings), joint_precision(settings.finetune, device)
@@ -90,11 +94,7 @@ def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
             half=precision != "fp32",
         )
         require_memory(expected, settings.finetune, device)
-        folder = place.runs / f"e2e-{digest[:8]}"
         with _opened(folder, settings, processes) as run, stop_on_signals(signal.SIGINT) as stop:
-            if processes.from_first(lambda: run.state) == "done":
-                console.say(f"{folder} is finished already. Next: bas eval --run {folder}")
-                return folder
             training = _prepare(model, shape, learned, judged, dataset, settings, place, run, processes)
             console.say(
                 f"{len(learned)} training and {len(judged)} validation videos of {place.data}; from {start}, the "

@@ -1,4 +1,6 @@
-"""What stored predictions were made of, so that none is taken for those of another model or video.
+"""What stored predictions were made of, so that none is taken for those of another model, view or video.
+
+A video is told by name and size.
 
 <folder of a game's predictions>/made.json    weights, settings, view, videos, and post-processing
 """
@@ -68,7 +70,10 @@ def maker_of(model: Spotter, *, flip: bool = False) -> Maker:
     files = [model.folder / "model.safetensors", *sorted(model.folder.glob("members/*/model.safetensors"))]
     scores = {
         "weights": [sha256_of(file) for file in files if file.is_file()],
-        "members": config.get("members", []),
+        "members": [
+            config.get("members", []),
+            *(sha256_of(file.with_name("config.json")) for file in files[1:]),
+        ],
         "settings": settings,
         "flip": flip,
     }

@@ -29,11 +29,6 @@ from bas.heads.tuning import VALID, validation_games
 from bas.runs import open_run, run_state
 from bas.types import Game
 
-_OURS = {*MODEL_FILES, "members", "settings.yaml", "STATUS.json", "lock", "predictions"} - {
-    "model.safetensors"
-}
-"""What lies in a merged run, finished or not."""
-
 
 def merge(
     runs: Sequence[Path],
@@ -78,6 +73,7 @@ def merge(
     fastest = _fastest([models[index] for index in kept])  # whose clock is that of the mean
     found = tune(labels, mean, classes=actions, peaks=_untuned(fastest))
     show(found)
+    (out / "members").mkdir(parents=True, exist_ok=True)  # by which an unfinished merge is known
     with open_run(out, settings_yaml=to_yaml(fastest.settings)) as run:
         config: dict[str, Any] = {
             "format": FORMAT,
@@ -105,10 +101,11 @@ def _is_finished(out: Path, names: Sequence[str]) -> bool:
     Raises:
         SettingsError: something else does.
     """
-    there = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    there = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
     config = read_config(out) if "config.json" in there else {}
-    if not there <= _OURS or config.get("reads", "runs") != "runs":
-        raise SettingsError(f"{out} holds {listing(sorted(there))}. Choose another folder: --out FOLDER.")
+    begun = "members" in there and config.get("reads", "runs") == "runs"
+    if there and not begun:
+        raise SettingsError(f"{out} holds {listing(there)}. Choose another folder: --out FOLDER.")
     if run_state(out) != "done":
         return False
     if config["merged"] != names:

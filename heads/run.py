@@ -128,7 +128,7 @@ def fit_games(
             Stacker(encoder, head, settings=settings, classes=columns),
             metrics={"validation mAP@1": best.history[-1]["mAP@1"], "epoch": best.number},
             data={"training matches": len(learned.games), "validation matches": len(judged.games)},
-            learned=_learned(learned, settings),
+            learned=_learned(learned, second, settings),
             tuning=tuning,
         )
         run.mark("done")
@@ -167,10 +167,12 @@ def _second_dataset(settings: Pipeline) -> Dataset | None:
     return open_dataset(Path(settings.fit.second_data), video=settings.extract.video)
 
 
-def _learned(lesson: Lesson, settings: Pipeline) -> set[str]:
-    """Ids of the games that the head learned from, and of those that the model it started from did."""
-    before = learned_games(Path(settings.fit.start_from)) if settings.fit.start_from else ()
-    return {*(game.id for game in lesson.games), *before}
+def _learned(lesson: Lesson, second: Lesson | None, settings: Pipeline) -> set[str]:
+    """Ids of the games that head and encoder learned from, here or in the models that they come from."""
+    named = [folder for folder in (settings.fit.start_from, settings.extract.weights) if folder]
+    models = [Path(folder) for folder in named if (Path(folder) / "config.json").is_file()]
+    lessons = [lesson, *([second] if second else [])]
+    return {game.id for one in lessons for game in one.games}.union(*map(learned_games, models))
 
 
 def _named_files(settings: Pipeline, learn: Sequence[Game]) -> list[Path]:

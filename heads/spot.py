@@ -10,6 +10,7 @@ from typing import Any
 from bas import console
 from bas.dataset import Dataset
 from bas.dataset.games import listing
+from bas.dataset.layouts import SPOTS
 from bas.errors import DataError
 from bas.evaluate.dense import SCORES_FILE, read_scores
 from bas.evaluate.peaks import actions_of
@@ -32,7 +33,7 @@ def predictions_folder(run: Path, split: str, *, flip: bool = False) -> Path:
 
 def spots_folder(video: Path) -> Path:
     """Folder beside a video that takes what models say of it."""
-    return video.with_name(f"{video.name}.spots")
+    return video.with_name(video.name + SPOTS)
 
 
 def require_classes(model: Spotter, dataset: Dataset, *, run: Path) -> None:

@@ -88,12 +88,14 @@ def _tell(
     noted = f"; {len(notes)} note{'s' * (len(notes) > 1)} above" if notes else ""
     console.show(
         f"{archive}: {len(games)} match{'es' * (len(games) != 1)}{of_split}, {len(each):,} predictions, nothing wrong"
-        f"{noted}. {_where(each)}"
+        f"{noted}. {_where(each, split=split)}"
     )
 
 
-def _where(predictions: Sequence[Prediction]) -> str:
+def _where(predictions: Sequence[Prediction], *, split: str | None) -> str:
     """To whom it can be handed in."""
+    if split is None:
+        return "Name the split that it is for, to know whether it can be handed in: --split SPLIT."
     if not predictions:
         return "A server takes it, and scores 0."
     if all(prediction.team is None for prediction in predictions):

@@ -61,6 +61,8 @@ def validation_games(dataset: Dataset, run: Path, config: Mapping[str, Any]) -> 
     """
     judged = config["tuning"]["games"] if "tuning" in config else [game.id for game in dataset.split(VALID)]
     seen = sorted(set(judged) & learned_games(run))
+    if config["data"].get("validation matches") == 0:
+        seen = judged
     if seen:
         raise SettingsError(
             f"{run} learned from {listing(seen)}, so that tuning on them would flatter. Give the post-processing of "

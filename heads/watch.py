@@ -80,11 +80,14 @@ def make_clips(
         chosen = [(one, [_claimed(found.claim) for found in one.outcomes if found.claim]) for one in watched]
     else:
         chosen = _mistakes(watched, num_mistakes)
+    ours = out is None
     out = out or _home(source) / ("clips" if num_mistakes is None else "mistakes")
     paths = [
         path
         for one, moments in chosen
-        for path in cut_clips(one.timeline.times, moments, out / one.name, origin_pts=one.timeline.origin_pts)
+        for path in cut_clips(
+            one.timeline.times, moments, out / one.name, origin_pts=one.timeline.origin_pts, ours=ours
+        )
     ]
     console.say(f"{len(paths)} clips in {out}")
     return tuple(paths)

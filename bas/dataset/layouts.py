@@ -36,6 +36,8 @@ LEAGUES = (_BALL_LEAGUE, *_V2_LEAGUES)
 _BALL_LABELS, _V2_LABELS = "Labels-ball.json", "Labels-v2.json"
 _HALF = re.compile(r"[12]_(224p|720p|hq)\.\w+", re.IGNORECASE)
 _WHOLE = re.compile(r"(224p|720p)\.\w+", re.IGNORECASE)
+SPOTS = ".spots"
+"""End of the folder beside a video that holds what models say of it: rows, events, rendered copies; no match."""
 _ARCHIVES = (".zip", ".7z")
 _DEEPEST = 6  # folders below the root: the four of a game, and two more to see how it was misplaced
 _WANTED = (
@@ -148,9 +150,8 @@ def _folders(root: Path) -> Iterator[_Folder]:
             continue
         seen.add(path.resolve())
         depth = len(path.relative_to(root).parts)
-        folders[:] = (
-            sorted(f for f in folders if not f.startswith((".", "__MACOSX"))) if depth < _DEEPEST else []
-        )
+        matches = sorted(f for f in folders if not f.startswith((".", "__MACOSX")) and not f.endswith(SPOTS))
+        folders[:] = matches if depth < _DEEPEST else []
         shown = sorted(name for name in names if not name.startswith("."))
         videos = [name for name in shown if Path(name).suffix.lower() in VIDEO_SUFFIXES]
         layouts = frozenset(_layouts(path, shown, videos))

@@ -153,6 +153,9 @@ def test_caches_among_matches_do_not_hide_the_matches(root: Path, capsys: pytest
     spots = root / TRAIN[0] / "224p.spots" / "features" / "key"
     spots.mkdir(parents=True)
     (spots / "224p.h5").write_bytes(b"rows of a prediction")
+    rendered = root / TRAIN[0] / "224p.mp4.spots" / "rendered" / "224p.mp4"
+    rendered.parent.mkdir(parents=True)
+    rendered.write_bytes(b"a copy with events drawn into it")
     examine_folder(root, video=None)
     assert "4 games, 4 videos" in capsys.readouterr().out
     with pytest.raises(DataError, match=r"Faults in .*features: 1"):

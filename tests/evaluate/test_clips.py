@@ -82,15 +82,20 @@ def test_a_moment_without_a_picture_is_left_out_and_told(
     assert "around 000m10.000s PASS left 93%: that clip is left out" in told
 
 
-def test_clips_replace_those_of_an_earlier_call_and_nothing_else(tmp_path: Path) -> None:
+def test_clips_replace_those_of_an_earlier_call_where_the_folder_is_theirs_and_nothing_else(
+    tmp_path: Path,
+) -> None:
     times = probe(media.write_video(tmp_path / "video.mp4", 50))
-    mine = tmp_path / "out" / "000m00.400s the best of them.mp4"
-    cut_clips(times, [moment(400), moment(800)], tmp_path / "out", origin_pts=times.start_pts)
+    out, origin = tmp_path / "out", times.start_pts
+    mine = out / "000m00.400s the best of them.mp4"
+    first, second = cut_clips(times, [moment(400), moment(800)], out, origin_pts=origin, ours=True)
     mine.write_bytes(b"a user's")
-    paths = cut_clips(times, [moment(800)], tmp_path / "out", origin_pts=times.start_pts)
-    assert set((tmp_path / "out").iterdir()) == {mine, *paths}
-    cut_clips(times, [], tmp_path / "out", origin_pts=times.start_pts)
-    assert list((tmp_path / "out").iterdir()) == [mine]
+    cut_clips(times, [moment(800)], out, origin_pts=origin)
+    assert set(out.iterdir()) == {mine, first, second}
+    cut_clips(times, [moment(800)], out, origin_pts=origin, ours=True)
+    assert set(out.iterdir()) == {mine, second}
+    cut_clips(times, [], out, origin_pts=origin, ours=True)
+    assert list(out.iterdir()) == [mine]
 
 
 def test_names_sort_by_time_and_suit_every_file_system() -> None:

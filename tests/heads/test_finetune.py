@@ -281,7 +281,7 @@ def test_a_step_that_the_machine_cannot_hold_is_refused_with_what_lowers_it(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert memory_of(torch.device("cpu")) > 1 << 28
-    monkeypatch.setattr("bas.heads.finetune_run.memory_of", lambda device: 1 << 20)
+    monkeypatch.setattr("bas.heads.finetune_start.memory_of", lambda device: 1 << 20)
     with pytest.raises(SettingsError, match=r"has 0\.0 GiB.*finetune\.chunk_rows \(now 64\)"):
         _tune(tmp_path)
     assert not list(tmp_path.iterdir())

@@ -136,7 +136,7 @@ def test_a_folder_that_holds_something_else_is_not_merged_into(
 ) -> None:
     kept = shutil.copytree(run, tmp_path / "kept")
     (tmp_path / "notes").mkdir()
-    (tmp_path / "notes" / "thoughts.txt").write_text("mine")
+    (tmp_path / "notes" / "README.md").write_text("mine")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for folder in (kept, tmp_path / "notes"):
         with pytest.raises(SettingsError, match="Choose another folder: --out FOLDER"):
@@ -144,6 +144,8 @@ def test_a_folder_that_holds_something_else_is_not_merged_into(
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     changed = (merged / "config.json").stat().st_mtime_ns
     assert _merge([run, other], place, merged) == merged  # finished already
+    (merged / "clips").mkdir()  # as bas clips leaves them
+    assert _merge([run, other], place, merged) == merged
     assert (merged / "config.json").stat().st_mtime_ns == changed
 
 
