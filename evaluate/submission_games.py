@@ -9,7 +9,7 @@ from pathlib import Path
 from bas.dataset import BALL_CLASSES, open_dataset
 from bas.dataset.games import listing
 from bas.dataset.layouts import VideoSize
-from bas.dataset.splits import ALL, official_lists, split_lists
+from bas.dataset.splits import ALL, official_lists, split_lists, split_name
 from bas.errors import MissingError
 from bas.evaluate.submission import games_in
 from bas.types import Game
@@ -50,7 +50,7 @@ def expected_games(archive: Path, data: Path, *, split: str | None) -> Expected:
             raise
         known = _soccernet()
     if split is not None:
-        return _of_split({"val": "valid"}.get(split, split), known, archive=archive)
+        return _of_split(split_name(split), known, archive=archive)
     if not _names(named, known.games):
         known = _soccernet()
     splits = [name for name, games in known.lists.items() if name != ALL and _names(named, games)]

@@ -19,7 +19,7 @@ from bas.dataset.dataset import open_dataset
 from bas.dataset.games import listing
 from bas.dataset.hugging_face import fetch_from_hugging_face
 from bas.dataset.manifest import Entry, add_to_manifest
-from bas.dataset.splits import ALL, SPLIT_NAMES
+from bas.dataset.splits import ALL, SPLIT_NAMES, split_name
 from bas.errors import DataError, MissingError, UnavailableError
 from bas.files import locked, read_json, sha256_of, write_json
 
@@ -51,7 +51,7 @@ def download(edition: Edition, *, split: str, data: Path, fetch: Fetch | None = 
         LockedError: another process is filling the folder.
     """
     task = f"spotting-ball-{edition}"
-    name = {"val": "valid"}.get(split, split)
+    name = split_name(split)
     if name not in (*SPLIT_NAMES, ALL):
         raise MissingError(f"There is no split {split!r}. There are {', '.join((*SPLIT_NAMES, ALL))}.")
     with locked(data / _STATE_FOLDER / "lock", wait=False):

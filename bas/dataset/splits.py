@@ -21,6 +21,11 @@ SPLITS_FILE = "splits.yaml"
 _ALIASES = {"val": "valid"}
 
 
+def split_name(name: str) -> str:
+    """A split as it is called here: `val` is valid."""
+    return _ALIASES.get(name, name)
+
+
 def split_lists(root: Path, layout: Layout) -> dict[str, tuple[str, ...]]:
     """Game ids of every split: of `splits.yaml` in the data folder, else SoccerNet's, or those of the listings.
 
@@ -52,7 +57,7 @@ def select(name: str, games: Sequence[Game], *, root: Path, layout: Layout) -> t
     if name == ALL:
         return tuple(games)
     lists = split_lists(root, layout)
-    name = _ALIASES.get(name, name)
+    name = split_name(name)
     by_id = {game.id: game for game in games}
     wanted = lists.get(name)
     if wanted is None or (not any(game in by_id for game in wanted) and not (root / SPLITS_FILE).is_file()):
@@ -78,7 +83,7 @@ def _given_lists(root: Path, layout: Layout) -> dict[str, tuple[str, ...]]:
 def _read_lists(file: Path) -> dict[str, tuple[str, ...]]:
     lists: dict[str, tuple[str, ...]] = {}
     for key, value in read_yaml(file).items():
-        name = _ALIASES.get(key, key)
+        name = split_name(key)
         if name not in SPLIT_NAMES:
             raise DataError(f"{file}: there is no split {key!r}. Its keys are {', '.join(SPLIT_NAMES)}.")
         if name in lists:
