@@ -66,7 +66,8 @@ def _item(
     game: Game, video: Video, events: Sequence[Detection], *, fps: Fraction, folder: Path
 ) -> dict[str, Any]:
     own_fps = declared_fps(video.path) or fps
-    path = Path(os.path.relpath(video.path.absolute(), folder.absolute())).as_posix()
+    physical = video.path.parent.resolve() / video.path.name  # `..` leaves a link through its target
+    path = Path(os.path.relpath(physical, folder.resolve())).as_posix()
     return {
         "id": game.id if len(game.videos) == 1 else f"{game.id}/{video.path.stem}",
         "inputs": [{"type": "video", "path": path, "fps": float(own_fps)}],

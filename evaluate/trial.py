@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 
-from bas.clock import position_of
+from bas.clock import positions_of
 from bas.config import EventSettings, Knot
 from bas.evaluate.peaks import confidences, smooth, split_team
 from bas.evaluate.precision import (
@@ -117,5 +117,5 @@ def _detected(half: WatchedHalf, settings: EventSettings, knots: Sequence[Knot])
 @lru_cache(maxsize=16)  # videos of one length and clock
 def _official_clock(num_ticks: int, fps: Fraction) -> Int64[np.ndarray, "ticks"]:
     """Frame at which the official scorer reads what is written for each tick."""
-    positions_ms = np.array([position_of(tick, fps) for tick in range(num_ticks)], dtype=np.float64)
+    positions_ms = positions_of(np.arange(num_ticks), fps).astype(np.float64)
     return official_frames(positions_ms, framerate=FRAMERATE)

@@ -113,6 +113,15 @@ def test_osl_holds_both_confidences_the_frame_of_the_video_and_its_path(tmp_path
     assert "team" not in item["events"][2]
 
 
+def test_the_path_of_a_video_holds_from_a_folder_that_is_linked(tmp_path: Path) -> None:
+    predicted = PredictedGame(game(tmp_path), {1: EVENTS}, FPS)
+    (tmp_path / "big disk" / "runs").mkdir(parents=True)
+    (tmp_path / "runs").symlink_to(tmp_path / "big disk" / "runs")
+    write_osl(tmp_path / "runs", [predicted], classes=BALL_CLASSES)
+    (item,) = json.loads((tmp_path / "runs" / "osl.json").read_text())["data"]
+    assert (tmp_path / "runs" / item["inputs"][0]["path"]).samefile(predicted.game.videos[0].path)
+
+
 def test_what_is_written_as_osl_is_read_as_labels_and_as_predictions(tmp_path: Path) -> None:
     write_osl(tmp_path, [PredictedGame(game(tmp_path), {1: EVENTS}, FPS)], classes=BALL_CLASSES, split="test")
     dataset = open_dataset(tmp_path)

@@ -6,9 +6,8 @@ import errno
 import itertools
 import os
 import random
+import resource
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -248,32 +247,20 @@ def test_sigterm_stops_an_extraction_with_75(tmp_path: Path, monkeypatch: pytest
     assert list(tmp_path.rglob("*.part"))
 
 
-SCRIPT = """
-import resource, sys
-from pathlib import Path
-from bas.config.settings import ExtractSettings
-from bas.errors import BasError
-from bas.extract.run import extract
-from bas.types import Game, Video
-video, settings, features = sys.argv[1:]
-resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000))
-game = Game("game", (Video(Path(video), 1),), None)
-try:
-    extract([game], ExtractSettings.model_validate_json(settings), features=Path(features), device="cpu")
-except BasError as error:
-    print(error, file=sys.stderr)
-    sys.exit(error.exit_code)
-"""
-
-
 def test_a_full_disk_ends_with_74_and_keeps_what_is_finished(bench: Bench, tmp_path: Path) -> None:
-    features = tmp_path / "features"
-    video = str(bench.game.videos[0].path)
-    command = [sys.executable, "-c", SCRIPT, video, bench.settings.model_dump_json(), str(features)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 74, done.stderr
+    features, told = tmp_path / "features", tmp_path / "told"
+
+    def work() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000))
+        try:
+            extract([bench.game], bench.settings, features=features, device="cpu")
+        except OutputError as error:
+            told.write_text(str(error))
+            raise
+
+    assert in_child(work) == 74
     assert not list(features.rglob("*.h5"))
-    assert "could not be written" in done.stderr
+    assert "could not be written" in told.read_text()
     assert len(list(features.rglob("*.part"))) == 2  # each below the limit, both of them above it
     assert not list(features.rglob("*.tmp.*"))
     report = extract([bench.game], bench.settings, features=features, device="cpu")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from bas.cli import app
+from bas.cli import app, main
 
 _OPTIONS = {
     "synth": "--layout --matches --minutes --profile --seed --size",
@@ -40,12 +40,6 @@ synthetic.synthesize = lambda *arguments, **named: os.kill(os.getpid(), signal.S
 sys.argv = ["bas", "synth", "out"]
 cli.main()
 """
-
-
-def _bas(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bas", *arguments], cwd=cwd, capture_output=True, text=True, check=False
-    )
 
 
 def test_the_command_line_sprouts_no_flags() -> None:
@@ -97,13 +91,33 @@ def test_help_loads_nothing_heavy() -> None:
     ],
 )
 def test_a_mistake_is_one_message_and_a_code(
-    tmp_path: Path, arguments: list[str], status: int, words: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    status: int,
+    words: str,
 ) -> None:
-    result = _bas(*arguments, cwd=tmp_path)
-    assert result.returncode == status, result.stderr
-    assert words in " ".join(result.stderr.split())
-    assert "Traceback" not in result.stderr
-    assert result.stdout == ""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["bas", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == status
+    out, err = capsys.readouterr()
+    assert words in " ".join(err.split())
+    assert out == ""
+
+
+def test_a_process_ends_with_the_code_of_its_mistake(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "bas", "doctor", "nowhere"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (66, "")
+    assert result.stderr.startswith("error nowhere")
 
 
 def test_ctrl_c_is_one_message_and_130() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -77,12 +78,12 @@ def test_kill_9_at_any_file_operation_of_a_save_leaves_a_sound_checkpoint(
 ) -> None:
     """A save of a new checkpoint, and one that takes the place of the newest."""
     operations = ("open", "pwrite", "fsync", "replace", "rename", "unlink", "rmdir")
+    for epoch in range(1, 5):
+        Run(tmp_path / "before").save(_checkpoint(epoch), best=1)
     survived = 0
     for nth in range(1, 200):
-        folder = tmp_path / str(nth)
+        folder = shutil.copytree(tmp_path / "before", tmp_path / str(nth))
         run = Run(folder)
-        for epoch in range(1, 5):
-            run.save(_checkpoint(epoch), best=1)
         child = os.fork()
         if child == 0:
             _kill_at(operations, nth)

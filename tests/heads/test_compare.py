@@ -17,12 +17,6 @@ from bas.heads.run import fit
 _SETS = ("fit.epochs=1", "fit.samples=64", "fit.batch=32", "extract.grid=[2,3]")
 
 
-@pytest.fixture(scope="module")
-def place(matches: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    folder = tmp_path_factory.mktemp("compared")
-    return Place(matches, folder / "features", folder / "runs", "cpu", "auto")
-
-
 def _run(place: Place, head: str, *sets: str) -> Path:
     return fit(load("heads", head=head, preset="tiny", sets=[*_SETS, *sets]), place)
 

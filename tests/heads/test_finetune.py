@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +37,14 @@ _TUNE = ("finetune.samples=8", "finetune.batch=2", "finetune.epochs=2", "finetun
 
 
 @pytest.fixture(scope="module")
-def home(matches: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with data and a fitted head where the commands' defaults find them."""
-    folder = tmp_path_factory.mktemp("home")
-    before = Path.cwd()
-    os.chdir(folder)
-    (folder / "data").symlink_to(matches)
+def fitted(home: Path) -> Path:
+    """A fitted head where the commands' defaults find it."""
     settings = load("heads", head="netvlad", preset="tiny", sets=[*_FIT, "head.dropout=0"])
-    fit(settings, _place(folder / "runs"))
-    yield folder
-    os.chdir(before)
+    return fit(settings, _place(Path("runs")))
 
 
 @pytest.fixture(scope="module")
-def reference(home: Path) -> Path:
+def reference(home: Path, fitted: Path) -> Path:
     """A joint training that nothing stopped."""
     assert in_child(lambda: _tune(home / "reference")) == 0
     return next((home / "reference").glob("e2e-*"))
@@ -88,7 +81,7 @@ def _assert_same_run(run: Path, reference: Path) -> None:
 
 @pytest.mark.parametrize("step", [2, 4, 7])
 def test_a_killed_training_ends_with_the_same_bits(
-    home: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+    fitted: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     with monkeypatch.context() as patched:
         signal_in_step(patched, step, signal.SIGKILL)
@@ -100,7 +93,7 @@ def test_a_killed_training_ends_with_the_same_bits(
 
 
 def test_a_stopped_training_saves_the_step_at_hand_and_ends_with_the_same_bits(
-    home: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fitted: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
         signal_in_step(patched, 2, signal.SIGTERM)
@@ -114,7 +107,7 @@ def test_a_stopped_training_saves_the_step_at_hand_and_ends_with_the_same_bits(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
 def test_a_signal_while_matches_are_judged_loses_no_step(
-    home: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+    fitted: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
 ) -> None:
     with monkeypatch.context() as patched:
         real = JointValidation.score
@@ -170,7 +163,7 @@ def _start_two(work: Any) -> list[int]:
     ids=["plain", "accumulated, checkpointed, frozen and mixed"],
 )
 def test_two_processes_learn_what_one_learns(
-    home: Path, tmp_path: Path, steps: int, sets: tuple[str, ...]
+    fitted: Path, tmp_path: Path, steps: int, sets: tuple[str, ...]
 ) -> None:
     sets = (*sets, "finetune.epochs=1", "finetune.augment.flip.p=0.5")
     assert in_child(lambda: _tune(tmp_path / "one", *sets)) == 0
@@ -184,7 +177,7 @@ def test_two_processes_learn_what_one_learns(
 
 @pytest.mark.parametrize("lost", [0, 1])
 def test_when_one_of_two_is_killed_the_other_ends_and_the_run_goes_on(
-    home: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int
+    fitted: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:
     def work(rank: int) -> None:
         if rank == lost:
@@ -206,19 +199,19 @@ def test_when_one_of_two_is_killed_the_other_ends_and_the_run_goes_on(
     assert losses == pytest.approx(expected, rel=1e-4)
 
 
-def test_processes_with_different_settings_refuse_to_start(home: Path, tmp_path: Path) -> None:
+def test_processes_with_different_settings_refuse_to_start(fitted: Path, tmp_path: Path) -> None:
     children = _start_two(lambda rank: _tune(tmp_path, f"finetune.seed={rank}"))
     assert [end_of(child) for child in children] == [78, 78]
 
 
 def test_clips_that_processes_cannot_share_are_refused(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     children = _start_two(lambda rank: _tune(tmp_path, "finetune.batch=3"))
     assert [end_of(child) for child in children] == [78, 78]
 
 
-def test_the_stages_of_the_winner_of_2023_follow_each_other(home: Path, tmp_path: Path) -> None:
+def test_the_stages_of_the_winner_of_2023_follow_each_other(fitted: Path, tmp_path: Path) -> None:
     small = ("finetune.epochs=1", "finetune.samples=2", "finetune.chunk_rows=64", "head.blocks=1")
     sets = [
         *_FIT,
@@ -244,7 +237,7 @@ def test_the_stages_of_the_winner_of_2023_follow_each_other(home: Path, tmp_path
     assert all(torch.equal(after[name], before[name]) for name in before)  # the long stage's is frozen
 
 
-def test_a_tuned_model_is_taken_by_every_command(home: Path, reference: Path) -> None:
+def test_a_tuned_model_is_taken_by_every_command(fitted: Path, reference: Path) -> None:
     def bas_(*arguments: str) -> str:
         result = CliRunner().invoke(app, list(arguments))
         assert result.exit_code == 0, (result.output, result.exception)
@@ -266,19 +259,19 @@ def test_a_tuned_model_is_taken_by_every_command(home: Path, reference: Path) ->
     assert bas.predict(video, model, features="tuned") is not None
 
 
-def test_a_clip_shorter_than_the_window_is_refused_with_its_length(home: Path, tmp_path: Path) -> None:
+def test_a_clip_shorter_than_the_window_is_refused_with_its_length(fitted: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"finetune\.clip_rows=12 is less than the 20 rows"):
         _tune(tmp_path, "finetune.clip_rows=12")
 
 
-def test_a_clip_longer_than_every_video_is_refused_with_both_lengths(home: Path, tmp_path: Path) -> None:
+def test_a_clip_longer_than_every_video_is_refused_with_both_lengths(fitted: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"40000 rows \(3200\.0 s\).* 188 \(15\.0 s\)"):
         _tune(tmp_path, "finetune.clip_rows=40000")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_step_that_the_machine_cannot_hold_is_refused_with_what_lowers_it(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert memory_of(torch.device("cpu")) > 1 << 28
     monkeypatch.setattr("bas.heads.finetune_start.memory_of", lambda device: 1 << 20)
@@ -293,7 +286,7 @@ def _draw(out: Path, *sets: str) -> None:
 
 
 def test_a_contact_sheet_shows_the_training_that_would_run(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sheet = tmp_path / "clips.png"
     _draw(sheet, "finetune.samples=4", "head.window_seconds=3.6")
@@ -307,14 +300,16 @@ def test_a_contact_sheet_shows_the_training_that_would_run(
         _draw(tmp_path / "clips.jpg")
 
 
-def test_rows_of_another_kind_are_refused(home: Path, tmp_path: Path) -> None:
+def test_rows_of_another_kind_are_refused(fitted: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"extract\.hop=2"):
         _tune(tmp_path, "extract.hop=4")
 
 
 @pytest.mark.needs_cuda
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_sixteen_bits_train_on_a_gpu(home: Path, tmp_path: Path, cuda: torch.device, precision: str) -> None:
+def test_sixteen_bits_train_on_a_gpu(
+    fitted: Path, tmp_path: Path, cuda: torch.device, precision: str
+) -> None:
     start = _fitted()
     settings = load(
         "finetune", base=settings_of(start), preset="tiny", sets=[*_TUNE, f"finetune.precision={precision}"]

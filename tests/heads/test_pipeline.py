@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,28 +21,18 @@ from bas.dataset import open_dataset
 from bas.errors import DataError, LockedError, StoppedError
 from bas.evaluate.predict import slide
 from bas.evaluate.score import Evaluation
-from bas.extract.cache import FeatureCache, open_cache
+from bas.extract.cache import FeatureCache
 from bas.extract.run import cached_rows
 from bas.files import locked
 from bas.heads.apply import evaluate_run
 from bas.heads.lessons import Place
 from bas.heads.material import with_rows
+from bas.heads.models import settings_of
 from bas.heads.run import fit
 from bas.heads.stacker import Stacker
 from bas.types import Game
 
-_SETS = ("fit.epochs=3", "fit.samples=128", "fit.batch=32", "extract.grid=[2,3]", "extract.segment_seconds=4")
-
-
-@pytest.fixture(scope="module")
-def home(matches: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with data, features and runs where the commands' defaults find them."""
-    folder = tmp_path_factory.mktemp("home")
-    before = Path.cwd()
-    os.chdir(folder)
-    (folder / "data").symlink_to(matches)
-    yield folder
-    os.chdir(before)
+_SETS = ("fit.epochs=3", "fit.samples=128", "fit.batch=32", "extract.grid=[2,3]")
 
 
 @pytest.fixture(scope="module")
@@ -126,14 +114,13 @@ def test_a_video_alone_is_predicted_like_its_match(run: Path) -> None:
     assert len(Path("spots/events.csv").read_text().splitlines()) == len(alone) + 1
 
 
-def test_the_door_from_python(run: Path, home: Path) -> None:
+def test_the_door_from_python(run: Path) -> None:
     """The four lines of the package's docstring."""
     game = open_dataset(Path("data"), video="224p").split("test")[0]
     model = bas.load_model(run)
     assert isinstance(model, Stacker)
     assert model.classes[0] == "PASS"
-    caches = [bas.open_cache(path) for path in (home / "features").rglob("224p.h5")]
-    assert all(cache.features.shape[1:] == (64, 2, 3) for cache in caches)
+    assert bas.open_cache(_cache(run).path).features.shape[1:] == (64, 2, 3)
     events = bas.predict(game.videos[0].path, model)
     assert [e.frame for e in events] == sorted(e.frame for e in events)
     _bas("eval")
@@ -145,14 +132,18 @@ def _test_games() -> tuple[Game, ...]:
     return open_dataset(Path("data"), video="224p").split("test")
 
 
+def _cache(run: Path) -> FeatureCache:
+    """Rows of the test match by the encoder of a run."""
+    games = _test_games()
+    settings = settings_of(run).extract.model_copy(update={"weights": str(run)})
+    return cached_rows(games, settings, features=Path("features"), device="cpu")[games[0].videos[0].path]
+
+
 def test_luma_and_cached_rows_give_the_same_scores(run: Path) -> None:
     model = bas.load_model(run)
     assert isinstance(model, Stacker)
-    game = _test_games()[0]
-    video = game.videos[0].path
-    settings = model.settings.extract.model_copy(update={"weights": str(run)})
-    cache = cached_rows([game], settings, features=Path("features"), device="cpu")[video]
-    luma = _luma(video)
+    cache = _cache(run)
+    luma = _luma(_test_games()[0].videos[0].path)
     centers = np.arange(40, len(cache.features) - 40, 23)
     _assert_rows_agree(model, cache, luma, centers)
     windows = torch.stack([luma[np.array(model.ticks) + center * cache.hop] for center in centers])
@@ -229,8 +220,8 @@ def test_teams_double_the_outputs_and_are_scored(home: Path, tmp_path: Path) -> 
 def test_a_changed_label_of_training_makes_another_run(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("data", "features"):
-        shutil.copytree(name, tmp_path / name)
+    shutil.copytree("data", tmp_path / "data")
+    (tmp_path / "features").symlink_to(Path("features").resolve())
     monkeypatch.chdir(tmp_path)
     Path("data/manifest.json").unlink()
     dataset = open_dataset(Path("data"), video="224p")
@@ -289,7 +280,7 @@ def test_a_model_that_was_damaged_is_refused(run: Path, tmp_path: Path) -> None:
 
 
 def test_every_frame_of_a_match_has_a_score(run: Path) -> None:
-    cache = open_cache(next(Path("features").rglob("224p.h5")))
+    cache = _cache(run)
     scores = slide(bas.load_model(run), cache)
     assert scores.values.shape == (cache.num_frames, 12)
     assert ((scores.values >= 0) & (scores.values <= 1)).all()

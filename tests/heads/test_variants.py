@@ -34,12 +34,6 @@ _SETS = (
 _CLIPS = ("head.clip_rows=32", "head.dim=64")
 
 
-@pytest.fixture(scope="module")
-def place(matches: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    folder = tmp_path_factory.mktemp("variants")
-    return Place(matches, folder / "features", folder / "runs", "cpu", "auto")
-
-
 def _settings(head: str, *sets: str) -> Pipeline:
     return load("heads", head=head, preset="tiny", sets=[*_SETS, *sets])
 
