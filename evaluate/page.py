@@ -88,7 +88,7 @@ def _content(page: Page) -> dict[str, Any]:
         + ", ".join(f"{seconds:g} s {_percent(value)}" for seconds, value in analysis.curve)
         + ".",
         "offsets_told": f"Of {found} actions found, {early} were claimed early and {found - early - offset[0]} late.",
-        "training_told": f"{len(page.training)} epochs; best validation mAP@1 {_percent(best)}.",
+        "training_told": f"{len(page.training)} epoch{'s' * (len(page.training) != 1)}; best validation mAP@1 {_percent(best)}.",
         "timelines": _timelines(page),
         "strips": [_strip(page, one) for one in worst(analysis.outcomes, page.scores or {}, _WORST)],
         "table": [_row(one) for one in analysis.outcomes],

@@ -59,6 +59,7 @@ def offsets(analysis: Analysis) -> str:
         )
         axes.axvline(0, color=_SECOND, linewidth=1, linestyle="--")
         axes.set(xlabel="frames after the action", ylabel="actions found")
+        axes.locator_params(axis="y", integer=True, min_n_ticks=1)
     return drawing.svg
 
 
@@ -69,7 +70,7 @@ def by_epoch(records: Sequence[Mapping[str, Any]], key: str, *, name: str, facto
         values = [float("nan") if record[key] is None else factor * record[key] for record in records]
         axes.plot([record["epoch"] for record in records], values, "o-", color=_ACCENT, markersize=3)
         axes.set(xlabel="epoch", ylabel=name)
-        axes.locator_params(axis="x", integer=True)
+        axes.locator_params(axis="x", integer=True, min_n_ticks=1)
     return drawing.svg
 
 
@@ -88,9 +89,11 @@ class _Drawing:
 
         self._context = mpl.rc_context(_STYLE)
         self._context.__enter__()
-        self._figure = Figure(figsize=self._size, layout="constrained")
+        self._figure = Figure(figsize=self._size)
         FigureCanvasSVG(self._figure)
-        self.axes: Axes = self._figure.subplots()
+        height = self._size[1]
+        margins = {"left": 0.19, "right": 0.96, "bottom": 0.45 / height, "top": 1 - 0.25 / height}
+        self.axes: Axes = self._figure.subplots(gridspec_kw=margins)  # a layout engine would draw twice
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -13,14 +13,7 @@ from jaxtyping import Float, Float64, Int64
 from bas.clock import positions_of
 from bas.config import EventSettings, Knot
 from bas.evaluate.peaks import confidences, smooth, split_team
-from bas.evaluate.precision import (
-    Cells,
-    Entries,
-    Timeline,
-    average_precision,
-    official_frames,
-    timeline,
-)
+from bas.evaluate.precision import THRESHOLDS, Cells, area, official_frames, taken
 from bas.evaluate.score import FRAMERATE
 from bas.evaluate.suppression import claims
 from bas.evaluate.thresholds import passing
@@ -28,7 +21,7 @@ from bas.evaluate.timelines import half_timelines
 from bas.evaluate.tolerance import reach_frames
 from bas.types import Scores, Spot
 
-_TOLERANCE = 1.0  # seconds, of the official score
+_REACH = reach_frames(1.0, framerate=FRAMERATE)  # of the official score
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +79,20 @@ def watch(
 
 def score_action(watched: Watched, settings: EventSettings, knots: Sequence[Knot] = ()) -> Trial:
     """AP@1 of one action with settings of its own, and confidences spread by `knots`."""
-    found = [_detected(half, settings, knots) for half in watched.halves]
-    scored = average_precision(
-        [Timeline((half.spots,), (cells,)) for half, cells in zip(watched.halves, found, strict=True)],
-        num_classes=1,
-        framerate=FRAMERATE,
-        tolerances=(_TOLERANCE,),
+    pairs = [(half.spots, _detected(half, settings, knots)) for half in watched.halves]
+    scores = np.concatenate([np.zeros(0), *(cells.values for _, cells in pairs)])
+    hits = np.concatenate([np.zeros(0, dtype=bool), *(taken(*pair, reach=_REACH) for pair in pairs)])
+    official, exact = (
+        area(scores, hits, num_spots=watched.num_spots, thresholds=thresholds)
+        for thresholds in (THRESHOLDS, np.unique(scores))
     )
-    return Trial(scored.every.mean, scored.exact.mean, np.concatenate([cells.values for cells in found]))
+    return Trial(official, exact, scores)
 
 
 def best_threshold(watched: Watched, settings: EventSettings, knots: Sequence[Knot] = ()) -> float | None:
     """Confidence from which on an action's events have the highest F1; None where they are noise."""
     pairs = [(half.spots, _detected(half, settings, knots)) for half in watched.halves]
-    return passing(pairs, reach=reach_frames(_TOLERANCE, framerate=FRAMERATE)).worth_showing
+    return passing(pairs, reach=_REACH).worth_showing
 
 
 def _detected(half: WatchedHalf, settings: EventSettings, knots: Sequence[Knot]) -> Cells:
@@ -109,9 +102,8 @@ def _detected(half: WatchedHalf, settings: EventSettings, knots: Sequence[Knot])
     scores = np.concatenate([np.zeros(0), *(confidences(one.scores, knots) for one in of_teams)])
     order = np.lexsort((scores, ticks))
     frames = _official_clock(max(map(len, half.columns), default=0), half.fps)[ticks[order]]
-    nothing = Entries(ticks[:0], ticks[:0], scores[:0])
-    written = Entries(frames, np.zeros_like(frames), scores[order])
-    return timeline(nothing, written, num_classes=1).detections[0]
+    last = np.diff(frames, append=-1) != 0
+    return Cells(frames[last], scores[order][last])
 
 
 @lru_cache(maxsize=16)  # videos of one length and clock

@@ -31,7 +31,7 @@ from bas.heads.run import fit
 from bas.heads.stacker import Stacker
 
 _FIT = (
-    "fit.epochs=2", "fit.samples=96", "fit.batch=32", "extract.grid=[2,3]", "extract.height=64", "extract.width=112",
+    "fit.epochs=2", "fit.samples=96", "fit.batch=32", "extract.grid=[1,2]", "extract.height=32", "extract.width=64",
 )  # fmt: skip
 _TUNE = ("finetune.samples=8", "finetune.batch=2", "finetune.epochs=2", "finetune.checkpoint_steps=3")
 
@@ -252,7 +252,7 @@ def test_a_tuned_model_is_taken_by_every_command(fitted: Path, reference: Path) 
     bas_("extract", "--encoder", str(run), "--split", "test", "--out", "tuned")
     (cache,) = Path("tuned").rglob("*.h5")
     features = bas.open_cache(cache)
-    assert features.features.shape[1:] == (64, 2, 3)
+    assert features.features.shape[1:] == (64, 1, 2)
     video = next(Path("data").rglob("*.mp4"))
     model = bas.load_model(run)
     assert isinstance(model, Stacker)
