@@ -41,9 +41,9 @@ class Bench:
         self.folder = folder
         self.settings = tiny_settings(folder)
         self.game = make_game(folder / "data", pictures=pictures)
-        self.encoder = FrozenEncoder(
-            tiny_encoder(), size=(64, 96), grid=(2, 2), precision="fp32", device="cpu"
-        )
+        encoder = tiny_encoder()
+        self.encoder = FrozenEncoder(encoder, size=(64, 96), grid=(2, 2), precision="fp32", device="cpu")
+        self.fingerprint = fingerprint_of(self.settings, weights=weights_digest(encoder))
         self.stop = StopFlag()
         self._log = os.open(folder / "computed", os.O_RDWR | os.O_CREAT | os.O_APPEND)
         publish, write = segments_module._publish, os.write
@@ -55,14 +55,13 @@ class Bench:
         monkeypatch.setattr(segments_module, "_publish", noted)
 
     def run(self, features: str) -> VideoReport:
-        fingerprint = fingerprint_of(self.settings, weights=weights_digest(tiny_encoder()))
         return extract_video(
             VideoTask(
                 game=self.game.id,
                 video=self.game.videos[0].path,
                 target=self.target(features),
                 settings=self.settings,
-                fingerprint=fingerprint,
+                fingerprint=self.fingerprint,
                 encoder=lambda precision: self.encoder,
                 row_shape=(64, 2, 2),
                 decoder="cpu",
