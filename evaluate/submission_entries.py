@@ -96,7 +96,8 @@ def _wrong(entry: Any, rules: Rules) -> Iterator[_Fault]:
     position_ms, half = _position(entry.get("position")), _whole(entry.get("half"))
     if position_ms is None:
         yield _Fault(
-            "position", f'position {_quote(entry.get("position"))} is not whole milliseconds, as "12364"'
+            "position",
+            f'position {_quote(entry.get("position"))} is not whole milliseconds from 0 on, as "12364"',
         )
     if half is None or half not in rules.lengths_ms:
         wanted = " or ".join(str(number) for number in rules.lengths_ms)

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -30,6 +30,7 @@ from bas.extract.decode import Decoder
 from bas.extract.encoder import Encoder, FrozenEncoder
 from bas.extract.fingerprint import Fingerprint, cache_path, fingerprint_of
 from bas.extract.precision import Precision, best_precision
+from bas.extract.soundness import too_many
 from bas.extract.stacks import canvas_of
 from bas.extract.task import VideoTask
 from bas.extract.video import Outcome, VideoReport, extract_video
@@ -132,6 +133,7 @@ def cached_rows(
         MissingError, DataError: some videos cannot be read, or not as the settings want them.
     """
     opened = caches(games, settings, features=features, training=training)
+    _tell_lost(opened)
     lacking = [game for game in games if any(video.path not in opened for video in game.videos)]
     if lacking:
         console.say(f"Rows of {len(lacking)} of {len(games)} matches are not there yet: extracting them.")
@@ -149,6 +151,17 @@ def cached_rows(
             console.warn(str(error))
         opened = caches(games, settings, features=features, training=training)
     return opened
+
+
+def _tell_lost(opened: Mapping[Path, FeatureCache]) -> None:
+    """Say again of rows that were made of a damaged video what was said when they were made."""
+    for path, rows in opened.items():
+        facts = rows.header.facts
+        if too_many(facts.missing + facts.damaged, of=facts.expected):
+            console.warn(
+                f"{path}: of {facts.expected:,} pictures {facts.missing:,} are missing and {facts.damaged:,} "
+                "damaged; actions there go unseen."
+            )
 
 
 def caches(

@@ -38,7 +38,7 @@ class Soundness:
     def too_little(self) -> bool:
         """Whether more is lost than passes without a word from the user."""
         lost = self.missing + self.damaged
-        return lost > _MOST_LOST * self.expected or len(self.gap) > _LONGEST_GAP * self.rate
+        return too_many(lost, of=self.expected) or len(self.gap) > _LONGEST_GAP * self.rate
 
     @property
     def text(self) -> str:
@@ -74,6 +74,11 @@ def soundness_of(timeline: Timeline, flags: Bool[np.ndarray, "rows 3"]) -> Sound
         valid=np.all(flags, axis=1),
         rate=timeline.ticks.rate,
     )
+
+
+def too_many(lost: int, *, of: int) -> bool:
+    """Whether so many of a video's pictures are lost that people are to know."""
+    return lost > _MOST_LOST * of
 
 
 def judge(video: Path, problem: str, settings: ExtractSettings) -> None:

@@ -281,6 +281,19 @@ def test_a_hole_leaves_its_rows_not_valid_and_the_others_in_place_where_the_user
     assert run([game], settings, tmp_path).videos[0].outcome == "kept"
 
 
+def test_whoever_reads_the_rows_of_a_video_with_a_hole_is_told(
+    settings: ExtractSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    game, whole = holed(tmp_path), make_game(tmp_path, "good", 120, b_frames=0, keyframe_every=10)
+    degrade = settings.model_copy(update={"on_bad_video": "degrade"})
+    for _ in range(2):
+        capsys.readouterr()
+        cached_rows([game, whole], degrade, features=tmp_path / "features", device="cpu")
+        told = " ".join("".join(capsys.readouterr()).split())
+        assert told.count("pictures 10 are missing and 0 damaged") == 1
+        assert "good: of" not in told
+
+
 def test_damaged_pictures_are_counted_and_their_rows_not_valid(
     settings: ExtractSettings, tmp_path: Path
 ) -> None:
