@@ -154,7 +154,7 @@ def cached_rows(
 
 
 def _tell_lost(opened: Mapping[Path, FeatureCache]) -> None:
-    """Say again of rows that were made of a damaged video what was said when they were made."""
+    """Say again how much is lost of videos that lack many pictures, as was said when their rows were made."""
     for path, rows in opened.items():
         facts = rows.header.facts
         if too_many(facts.missing + facts.damaged, of=facts.expected):

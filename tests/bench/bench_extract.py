@@ -90,9 +90,7 @@ def _rates(folder: Path) -> Table:
             (_seconds(alone), _seconds(partial(_extract_anew, task))) for _ in range(_ROUNDS[settings.video])
         ]
         num_rows = len(open_timeline(task.video, settings).rows)
-        ratio = np.median(
-            [theirs / ours for theirs, ours in seconds]
-        )  # the machine's speed drifts, that of a pair less
+        ratio = np.median([theirs / ours for theirs, ours in seconds])  # of pairs: the machine's speed drifts
         theirs, ours = (num_rows / middle for middle in np.median(seconds, axis=0))
         size = f"{settings.width} x {settings.height}"
         rows.add_row(size, encoder.precision, f"{theirs:.1f}", f"{ours:.1f}", f"{ratio:.3f}")
