@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any, get_args
@@ -260,6 +261,7 @@ def test_an_imported_stacker_spots_on_any_video_with_its_own_encoder(tmp_path: P
     import_weights(
         "lromul", save_lromul(tmp_path / "model.pth", state_of(golden("stacker_short"))), tmp_path / "model"
     )
+    _pin_precision(tmp_path / "model", "fp32")
     command = ["predict", str(video), "--model", str(tmp_path / "model"), "--out", str(tmp_path / "spots")]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, (result.output, result.exception)
@@ -276,6 +278,13 @@ def test_an_imported_stacker_spots_on_any_video_with_its_own_encoder(tmp_path: P
     noise = 1e-5 * np.abs(middle).max()  # of float32, in maps that reach 100 with these weights
     np.testing.assert_allclose(rows[1], middle, rtol=1e-3, atol=noise)  # float16 has 11 bits
     np.testing.assert_allclose(read_scores(scores)[1].values[2], told, rtol=1e-4, atol=1e-6)
+
+
+def _pin_precision(model: Path, precision: str) -> None:
+    """Extract in this precision on every machine, whatever its processor offers."""
+    config = json.loads((model / "config.json").read_text())
+    config["settings"]["extract"]["precision"] = precision
+    (model / "config.json").write_text(json.dumps(config))
 
 
 def _plane(frame: av.VideoFrame) -> np.ndarray:

@@ -132,11 +132,11 @@ def _test_games() -> tuple[Game, ...]:
     return open_dataset(Path("data"), video="224p").split("test")
 
 
-def _cache(run: Path) -> FeatureCache:
+def _cache(run: Path, *, precision: str = "fp32", features: str = "features") -> FeatureCache:
     """Rows of the test match by the encoder of a run."""
     games = _test_games()
-    settings = settings_of(run).extract.model_copy(update={"weights": str(run)})
-    return cached_rows(games, settings, features=Path("features"), device="cpu")[games[0].videos[0].path]
+    settings = settings_of(run).extract.model_copy(update={"weights": str(run), "precision": precision})
+    return cached_rows(games, settings, features=Path(features), device="cpu")[games[0].videos[0].path]
 
 
 def test_luma_and_cached_rows_give_the_same_scores(run: Path) -> None:
@@ -151,6 +151,19 @@ def test_luma_and_cached_rows_give_the_same_scores(run: Path) -> None:
         online = model(windows.float() / 255).sigmoid().numpy()
     cached = model.score_rows(cache.features, rate=cache.row_rate)[centers]
     assert np.abs(online - cached).max() <= 2e-3
+
+
+def test_rows_in_bf16_give_scores_near_those_of_fp32(run: Path) -> None:
+    """Rows and scores of the two precisions, on any processor: torch computes bf16 where the hardware cannot."""
+    model = bas.load_model(run)
+    assert isinstance(model, Stacker)
+    exact, rough = _cache(run), _cache(run, precision="bf16", features="features-bf16")
+    assert (exact.header.facts.precision, rough.header.facts.precision) == ("fp32", "bf16")
+    ours, theirs = (one.features.reshape(len(one.features), -1).astype(np.float64) for one in (exact, rough))
+    cosine = (ours * theirs).sum(axis=1) / (np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1))
+    assert cosine.min() > 0.99
+    scores = [model.score_rows(one.features, rate=one.row_rate) for one in (exact, rough)]
+    assert np.abs(scores[0] - scores[1]).max() < 0.05
 
 
 def _assert_rows_agree(model: Stacker, cache: FeatureCache, luma: torch.Tensor, centers: np.ndarray) -> None:
