@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test check bench wheel clean
+.PHONY: help demo test check settings bench wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list what there is
@@ -20,6 +20,9 @@ check: $(READY) ## lint, format, types, floors
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+settings: $(READY) ## regenerate the reference of settings in configs/README.md
+	$(BIN)/python -m bas.commands.settings configs/README.md
 
 bench: $(READY) ## measurements, one table out
 	$(BIN)/python tests/bench/run.py

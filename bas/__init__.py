@@ -1,9 +1,9 @@
-"""Ball action spotting: every pass, drive and shot of a soccer broadcast, to the frame.
+"""Ball action spotting: find every pass, drive and shot in soccer video, to the frame.
 
-model = bas.load_model("runs/netvlad-1a2b3c4d")   # a module with its settings and classes
-cache = bas.open_cache("features/.../720p.h5")    # cached rows of one video
-events = bas.predict("match.mp4", model)          # detections, in time
-result = bas.score("data", "predictions")         # the official mAP@1, and all beside it
+model = bas.load_model("runs/netvlad-1a2b3c4d")   # PyTorch module with its settings and classes
+cache = bas.open_cache("features/.../720p.h5")    # cached features of one video
+events = bas.predict("match.mp4", model)          # detections in order of time
+result = bas.score("data", "predictions")         # official mAP@1 and more
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["load_model", "open_cache", "predict", "score"]
 
-_HOMES = {
+_MODULES = {
     "load_model": "bas.heads.merged",
     "open_cache": "bas.extract.cache",
     "predict": "bas.heads.apply",
@@ -29,7 +29,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """The four names above, imported when they are first asked for."""
-    if name not in _HOMES:
+    """Import the four public names on first use, so that `import bas` loads no torch."""
+    if name not in _MODULES:
         raise AttributeError(f"module 'bas' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

@@ -1,4 +1,4 @@
-"""Progress, tables and log lines: one voice. Results go to stdout, all else to stderr."""
+"""Progress bars, tables and log lines. Results go to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
@@ -13,50 +13,50 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-_LINE_SECONDS = 15.0  # between two plain lines where there is no terminal
+_LINE_SECONDS = 15.0  # between two lines of progress without a terminal
 
-_PLAIN_COLUMNS = 140  # where there is no terminal whose width could be asked for
+_PLAIN_COLUMNS = 140  # width of tables without a terminal
 
 _out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PLAIN_COLUMNS)
 _log = Console(stderr=True, highlight=False, soft_wrap=True)
-_last = Console(stderr=True, highlight=False, soft_wrap=True)
+_always = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def say(text: str) -> None:
-    """One log line, on stderr."""
+def info(text: str) -> None:
+    """Print a log line to stderr."""
     _log.print(escape(text))
 
 
 def warn(text: str) -> None:
-    """One line that a user should not miss, on stderr."""
-    _last.print(f"[yellow]warning[/yellow] {escape(text)}")
+    """Print a warning to stderr."""
+    _always.print(f"[yellow]warning[/yellow] {escape(text)}")
 
 
-def fail(text: str) -> None:
-    """The one message of a run that failed, on stderr; `hush` does not silence it."""
-    _last.print(f"[red]error[/red] {escape(text)}")
+def error(text: str) -> None:
+    """Print the error that ends a command to stderr, even after `silence`."""
+    _always.print(f"[red]error[/red] {escape(text)}")
 
 
-def hush() -> None:
-    """Say nothing more but warnings and how it ends: another process of the same training speaks."""
+def silence() -> None:
+    """Suppress log lines and results, as on all but one process of a training; warnings and errors still print."""
     _log.quiet = _out.quiet = True
 
 
 def show(*items: Table | str) -> None:
-    """Results, on stdout."""
+    """Print results to stdout."""
     for item in items:
         _out.print(escape(item) if isinstance(item, str) else item)
 
 
-def ask_secret(question: str) -> str | None:
-    """What a person types, unseen; None where nobody sits at a terminal."""
+def prompt_secret(prompt: str) -> str | None:
+    """Read a secret from the terminal without echo; None if there is no terminal."""
     import getpass
 
-    return getpass.getpass(question) if sys.stdin.isatty() else None
+    return getpass.getpass(prompt) if sys.stdin.isatty() else None
 
 
 def table(title: str, *columns: str, left: int = 1) -> Table:
-    """An empty table: the first `left` columns hold words, the others numbers."""
+    """Create an empty table; the first `left` columns are left-aligned, the others right-aligned."""
     result = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for i, column in enumerate(columns):
         result.add_column(column, justify="left" if i < left else "right", no_wrap=i > 0)
@@ -65,14 +65,20 @@ def table(title: str, *columns: str, left: int = 1) -> Table:
 
 @runtime_checkable
 class Advance(Protocol):
-    """What `progress` hands out."""
+    """Reports `steps` finished steps to `progress`, with an optional note beside the bar."""
 
     def __call__(self, steps: int = 1, *, note: str = "") -> None: ...
 
 
 @contextmanager
-def progress(what: str, total: int, *, unit: str) -> Iterator[Advance]:
-    """Report how far a long job is: a bar with rate and remaining time, or plain lines."""
+def progress(description: str, total: int, *, unit: str) -> Iterator[Advance]:
+    """Show the progress of a long job: a bar with rate and remaining time, or plain lines without a terminal.
+
+    Args:
+        description: name of the job.
+        total: number of steps.
+        unit: name of the steps.
+    """
     started = time.monotonic()
     done = 0
 
@@ -92,7 +98,7 @@ def progress(what: str, total: int, *, unit: str) -> Iterator[Advance]:
             TextColumn("{task.fields[note]}"),
         )
         with Progress(*columns, console=_log, transient=True) as bar:
-            task = bar.add_task(escape(what), total=total, rate="", note="")
+            task = bar.add_task(escape(description), total=total, rate="", note="")
 
             def advance(steps: int = 1, *, note: str = "") -> None:
                 nonlocal done
@@ -102,14 +108,14 @@ def progress(what: str, total: int, *, unit: str) -> Iterator[Advance]:
             yield advance
         return
 
-    spoken = started
+    printed_at = started
 
     def advance_plainly(steps: int = 1, *, note: str = "") -> None:
-        nonlocal done, spoken
+        nonlocal done, printed_at
         done += steps
-        if time.monotonic() - spoken >= _LINE_SECONDS:
-            spoken = time.monotonic()
+        if time.monotonic() - printed_at >= _LINE_SECONDS:
+            printed_at = time.monotonic()
             left = (total - done) / rate()
-            say(f"{what}: {done}/{total} {unit}, {speed()}, {left:.0f} s left {note}".rstrip())
+            info(f"{description}: {done}/{total} {unit}, {speed()}, {left:.0f} s left {note}".rstrip())
 
     yield advance_plainly

@@ -1,32 +1,32 @@
-"""One family of exceptions for what a user can mend; every message says what to do.
+"""Exceptions for errors that a user can fix, each with an exit code.
 
-A message has four parts: what and where, what was found, what was wanted, the remedy.
-Anything that is not a `BasError` is a bug and keeps its traceback.
+A message has four parts: the problem and its place, the value found, the value expected, and the remedy.
+Any other exception is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
 
 
 class BasError(Exception):
-    """Base of everything a user can mend; `exit_code` is what the command line returns."""
+    """Base class of errors that a user can fix; the command line exits with `exit_code`."""
 
     exit_code = 1
 
 
 class PartialError(BasError):
-    """The run finished, but some items were skipped or are incomplete."""
+    """The run finished, but skipped some items or left them incomplete."""
 
     exit_code = 3
 
 
 class DataError(BasError):
-    """A video, label, prediction or cache file is wrong."""
+    """A video, label, prediction or cache file is invalid."""
 
     exit_code = 65
 
 
 class MissingError(BasError):
-    """Something that was asked for is not there."""
+    """A requested file, folder or split does not exist."""
 
     exit_code = 66
 
@@ -38,36 +38,36 @@ class UnavailableError(BasError):
 
 
 class RunFailedError(BasError):
-    """A run cannot go on: it diverged, or memory ran out."""
+    """A run cannot continue: it diverged, or memory ran out."""
 
     exit_code = 70
 
 
 class LockedError(BasError):
-    """Another process is at work on the same output."""
+    """Another process is writing to the same output."""
 
     exit_code = 73
 
 
 class OutputError(BasError):
-    """An output cannot be written: the disk is full or failed, or something else is there already."""
+    """An output cannot be written: the disk is full or failed, or another file is in the way."""
 
     exit_code = 74
 
 
 class StoppedError(BasError):
-    """The run was asked to stop; the same command continues it."""
+    """A signal stopped the run; the same command continues it."""
 
     exit_code = 75
 
 
 class AccessError(BasError):
-    """It is there, but not for this account or password."""
+    """This account or password has no access."""
 
     exit_code = 77
 
 
 class SettingsError(BasError):
-    """A preset or a setting does not describe a run."""
+    """A preset, setting or option is invalid."""
 
     exit_code = 78

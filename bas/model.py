@@ -1,4 +1,4 @@
-"""The contract between a model and whoever slides it over a match."""
+"""Protocol of models that score the cached feature rows of a video."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxtyping import Float, Float16
 
 @runtime_checkable
 class SpottingModel(Protocol):
-    """Anything that turns the cached rows of one video into scores."""
+    """Scores every cached feature row of one video."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -20,9 +20,9 @@ class SpottingModel(Protocol):
     def score_rows(
         self, rows: Float16[np.ndarray, "rows channels height width"], *, rate: Fraction
     ) -> Float[np.ndarray, "rows classes"]:
-        """Scores in [0, 1] for every row of one video, the first and the last too.
+        """Scores in [0, 1] for every row of one video, including the first and the last.
 
         Args:
-            rows: features in frame order, usually mapped from a cache: read them in pieces.
-            rate: rows a second.
+            rows: feature rows in frame order, usually memory-mapped from a cache: read them in chunks.
+            rate: rows per second.
         """

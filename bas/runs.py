@@ -1,8 +1,8 @@
-"""A run's folder: settings, metrics, checkpoints that survive a kill, and its state.
+"""Folder of a training run: settings, metrics, checkpoints that survive a kill, and status.
 
-runs/<name>/settings.yaml    resolved, whole
-            metrics.jsonl    a line an epoch
-            checkpoints/     the last three and the best, each whole or absent
+runs/<name>/settings.yaml    all settings, resolved
+            metrics.jsonl    one line per epoch
+            checkpoints/     the last three and the best, written atomically
             STATUS.json      running, stopped, failed or done
 """
 
@@ -32,34 +32,35 @@ _MANIFEST = "MANIFEST.json"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """All that a run needs to go on as if it had never stopped."""
+    """Everything that a run needs to resume as if it had never stopped."""
 
     number: int
-    """Epochs of a head, or steps of a stacker, that are finished."""
+    """Number of finished epochs (heads) or steps (joint training)."""
     model: Mapping[str, Tensor]
+    """State dict of the model."""
     training: Mapping[str, Any]
-    """State of the optimizer, schedule and average: tensors and plain values."""
+    """State of optimizer, schedule and averaged weights: tensors and plain values."""
     history: Sequence[Mapping[str, Any]]
-    """One record an epoch, the lines of metrics.jsonl."""
+    """One record per epoch, as in metrics.jsonl."""
 
 
 class Run:
-    """One training run on disk, held under a lock by `open_run`."""
+    """A training run on disk, locked by `open_run`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @property
     def state(self) -> State | None:
-        """What STATUS.json says, or None for a run that has none yet."""
+        """State in STATUS.json; None if the run has none yet."""
         return run_state(self.folder)
 
-    def mark(self, state: State, *, reason: str = "", code: int = 0) -> None:
-        """Record how far the run is; `code` is the exit code of a run that ended."""
+    def set_state(self, state: State, *, reason: str = "", code: int = 0) -> None:
+        """Write the run's state to STATUS.json; `code` is the exit code of a run that ended."""
         write_json(self.folder / "STATUS.json", {"state": state, "code": code, "reason": reason})
 
     def save(self, checkpoint: Checkpoint, *, best: int) -> None:
-        """Publish a checkpoint whole, and drop those that are neither among the last three nor number `best`."""
+        """Write a checkpoint atomically, and delete all but the last three and number `best`."""
         import torch
         from safetensors.torch import save
 
@@ -77,7 +78,7 @@ class Run:
             atomic_write(temporary / name, content)
         hashes = {name: sha256_of(temporary / name) for name in contents}
         write_json(temporary / _MANIFEST, hashes)
-        if final.exists():  # of a step that was stopped before its epoch was judged
+        if final.exists():  # saved at the same step by a run that was stopped before it validated the epoch
             final.rename(former)
         temporary.rename(final)
         sync_folder(final.parent)
@@ -89,19 +90,19 @@ class Run:
             shutil.rmtree(self._checkpoint(number))
 
     def newest(self) -> Checkpoint | None:
-        """The newest checkpoint that is sound; damaged ones are named and passed over."""
+        """The newest intact checkpoint, or None; damaged ones are skipped with a warning."""
         for number in reversed(self._numbers()):
             try:
                 return self.load(number)
             except DataError as error:
-                console.warn(f"{error} Going back to the checkpoint before it.")
+                console.warn(f"{error} Using the previous checkpoint instead.")
         return None
 
     def load(self, number: int) -> Checkpoint:
-        """The checkpoint of that number.
+        """Load checkpoint `number`.
 
         Raises:
-            DataError: one of its files is missing or not the one that was written.
+            DataError: one of its files is missing or damaged.
         """
         import torch
         from safetensors.torch import load_file
@@ -109,26 +110,26 @@ class Run:
         folder = self._checkpoint(number)
         try:
             hashes = read_json(folder / _MANIFEST)
-            for name, wanted in hashes.items():
-                if sha256_of(folder / name) != wanted:
+            for name, expected in hashes.items():
+                if sha256_of(folder / name) != expected:
                     raise DataError(
-                        f"{folder / name} is damaged: its SHA-256 is not the one written beside it. "
-                        f"To start anew, delete {self.folder}."
+                        f"{folder / name} is damaged: its SHA-256 differs from the recorded one. "
+                        f"To start over, delete {self.folder}."
                     )
             model = load_file(folder / "model.safetensors")
             training = torch.load(folder / "training.pt", weights_only=True, map_location="cpu")
             history = json.loads((folder / "history.json").read_bytes())
         except (OSError, MissingError) as error:
             raise DataError(
-                f"{folder} is not a whole checkpoint: {error}. To start anew, delete {self.folder}."
+                f"Incomplete checkpoint {folder}: {error}. To start over, delete {self.folder}."
             ) from error
         return Checkpoint(number, model, training, history)
 
     def _checkpoint(self, number: int) -> Path:
         return self.folder / "checkpoints" / f"{number:08d}"
 
-    def tidy(self) -> None:
-        """Clear away what a killed save left; a checkpoint that it had set aside comes back."""
+    def clean_up(self) -> None:
+        """Remove what a killed `save` left behind, and restore the checkpoint that it was replacing."""
         for former in (self.folder / "checkpoints").glob("*.former"):
             if not former.with_suffix("").exists():
                 former.rename(former.with_suffix(""))
@@ -143,43 +144,43 @@ class Run:
 
 @contextmanager
 def open_run(folder: Path, *, settings_yaml: str) -> Iterator[Run]:
-    """Hold a run's folder under its lock, new or to be continued, and record how the work in it ends.
+    """Lock the folder of a new or resumed run, and record in STATUS.json how the block ends.
 
     Raises:
-        LockedError: another process is at work in it.
+        LockedError: another process has locked the folder.
     """
     with locked(folder / "lock", wait=False):
         remove_leftovers(folder)
         run = Run(folder)
-        run.tidy()
+        run.clean_up()
         if run.state != "done":
             atomic_write(folder / "settings.yaml", settings_yaml.encode())
-            run.mark("running")
+            run.set_state("running")
         try:
             yield run
         except BasError as error:
-            run.mark(
+            run.set_state(
                 "stopped" if isinstance(error, StoppedError) else "failed",
                 reason=str(error),
                 code=error.exit_code,
             )
             raise
         except KeyboardInterrupt:
-            run.mark("stopped", reason="interrupted at the keyboard", code=130)
+            run.set_state("stopped", reason="interrupted at the keyboard", code=130)
             raise
         except Exception as error:
-            run.mark("failed", reason=repr(error), code=1)
+            run.set_state("failed", reason=repr(error), code=1)
             raise
 
 
 def history_of(folder: Path) -> list[dict[str, Any]]:
-    """The records of a run's epochs; none of a model that is no run."""
+    """Records of a run's epochs; empty for a model folder that is not a run."""
     metrics = folder / "metrics.jsonl"
     return [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.is_file() else []
 
 
 def run_state(folder: Path) -> State | None:
-    """State of the run in a folder; None where there is no run."""
+    """State of the run in `folder`; None if it is not a run."""
     status = folder / "STATUS.json"
     if not status.exists():
         return None
@@ -188,14 +189,14 @@ def run_state(folder: Path) -> State | None:
 
 
 def newest_finished(runs: Path, *, without: str | None = None) -> Path:
-    """The finished run that was finished last.
+    """The run that finished last.
 
     Args:
         runs: folder of runs.
-        without: runs whose name begins so are passed over.
+        without: prefix of run names to skip.
 
     Raises:
-        MissingError: there is none.
+        MissingError: there is no finished run.
     """
     done = [
         status.parent
@@ -205,6 +206,6 @@ def newest_finished(runs: Path, *, without: str | None = None) -> Path:
     ]
     if not done:
         raise MissingError(
-            f"{runs} holds no finished run. Fit a head first: bas fit-head netvlad; or name one: --run FOLDER."
+            f"No finished run in {runs}. Fit a head first (bas fit-head netvlad), or pass --run FOLDER."
         )
     return max(done, key=lambda folder: (folder / "STATUS.json").stat().st_mtime_ns)

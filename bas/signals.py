@@ -1,4 +1,4 @@
-"""A polite end: the first signal asks a run to stop at the next good place, a later one ends it at once."""
+"""Graceful shutdown: the first signal stops a run at the next safe point, a later one ends the process at once."""
 
 from __future__ import annotations
 
@@ -11,41 +11,44 @@ from types import FrameType
 
 from bas.errors import StoppedError
 
-_ASKING = (signal.SIGTERM, signal.SIGUSR1)
-_ECHO_SECONDS = 5.0  # managers that signal a whole group reach a process directly and through its parent
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+_ECHO_SECONDS = (
+    5.0  # job managers that signal a process group reach a process directly and through its parent
+)
 
 
 class StopFlag:
-    """Set by a signal; work asks it between two steps."""
+    """Flag set by a signal; long loops call `check` between two steps."""
 
     def __init__(self) -> None:
         self.raised = False
         self.at_keyboard = False
-        """Whether it was Ctrl-C."""
+        """Whether the signal was Ctrl-C."""
 
     def check(self) -> None:
-        """Raise what ends a command once a signal has come: `StoppedError`, or `KeyboardInterrupt` after Ctrl-C."""
+        """Raise `StoppedError` if a signal has arrived, or `KeyboardInterrupt` if it was Ctrl-C."""
         if self.at_keyboard:
             raise KeyboardInterrupt
         if self.raised:
-            raise StoppedError("Stopped as asked. The same command continues where it left off.")
+            raise StoppedError("Stopped by a signal. Run the same command again to continue.")
 
 
 @contextmanager
 def stop_on_signals(*more: signal.Signals) -> Iterator[StopFlag]:
-    """Turn SIGTERM, SIGUSR1 and `more` into a flag for as long as the block runs."""
+    """Let SIGTERM, SIGUSR1 and `more` set a flag while the block runs; earlier handlers are restored at the end."""
     flag = StopFlag()
-    asked = 0.0
+    first_time = 0.0
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if flag.raised and time.monotonic() - asked > _ECHO_SECONDS:
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal first_time
+        # A signal soon after the first is probably the same request, delivered twice: see _ECHO_SECONDS.
+        if flag.raised and time.monotonic() - first_time > _ECHO_SECONDS:
             os._exit(130 if flag.at_keyboard else StoppedError.exit_code)
         if not flag.raised:
-            asked = time.monotonic()
+            first_time = time.monotonic()
             flag.raised, flag.at_keyboard = True, number == signal.SIGINT
 
-    former = {number: signal.signal(number, ask) for number in (*_ASKING, *more)}
+    former = {number: signal.signal(number, handle) for number in (*_STOP_SIGNALS, *more)}
     try:
         yield flag
     finally:

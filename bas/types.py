@@ -1,4 +1,4 @@
-"""The values that travel through bas: frozen, with their units in their names."""
+"""Shared value types: immutable, with units in the names of their fields."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Video:
 
     path: Path
     half: int
-    """1 or 2; always 1 where both halves share one file."""
+    """Half of the game, 1 or 2; always 1 if both halves share one file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,46 +24,46 @@ class Game:
     """One match on disk."""
 
     id: str
-    """Folder below the data folder with forward slashes, or the stem of a bare video."""
+    """Path of the game's folder relative to the data folder, or the stem of a single video."""
     videos: tuple[Video, ...]
     labels: Path | None
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """An action as a person annotated it."""
+    """An action annotated by a person."""
 
     position_ms: int
     """Milliseconds from the start of the half's video file."""
     label: str
     team: str | None = None
-    """left, right, home, away or None, as the file says."""
+    """Team as in the label file: left, right, home, away or None."""
     visible: bool = True
     half: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """An action as a model claims it."""
+    """An action detected by a model."""
 
     frame: int
-    """Tick of the model's clock, from the start of the half's video."""
+    """Index on the model's clock, counted from the start of the half's video."""
     label: str
     score: float
     """Confidence in [0, 1]."""
     team: str | None = None
-    """left or right, or None for a model without teams."""
+    """Predicted team, left or right; None for a model without teams."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What a model says of every frame of one video."""
+    """Class scores of a model at every frame of one video."""
 
     values: Float[np.ndarray, "frames classes"]
-    """float32 in [0, 1]."""
+    """Scores in [0, 1], float32; one column per class."""
     classes: tuple[str, ...]
     fps: Fraction
-    """Frames a second of the model's clock."""
+    """Frames per second of the model's clock."""
 
     def __post_init__(self) -> None:
         assert self.values.shape[1] == len(self.classes), (self.values.shape, self.classes)

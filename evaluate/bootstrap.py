@@ -1,9 +1,10 @@
-"""How far chance moves a score: mAP over resampled minutes, the same for all systems that are compared.
+"""Block-bootstrap confidence intervals for mAP, on the same resamples for all systems that are compared.
 
-Blocks of one minute are drawn with replacement within every match, and with five matches or more the
-matches too; a block is long against an action and short against a match (Künsch, The Jackknife and
-the Bootstrap for General Stationary Observations, 1989). Actions and detections are matched once, on
-the whole matches; a resample weighs what each minute contributes to the counts at every threshold.
+Blocks of one minute are resampled with replacement within every match; with five matches or more,
+the matches are resampled too. A block is long compared to an action and short compared to a match
+(Künsch, The Jackknife and the Bootstrap for General Stationary Observations, 1989). Spots and
+detections are matched once, on the whole matches. A resample then weights the contribution of each
+minute to the counts at every threshold.
 """
 
 from __future__ import annotations
@@ -15,31 +16,37 @@ import numpy as np
 from einops import einsum
 from jaxtyping import Float64, Int64
 
-from bas.evaluate.precision import RECALLS, THRESHOLDS, Timeline, over_tolerances, taken
+from bas.evaluate.precision import (
+    RECALLS,
+    THRESHOLDS,
+    ScoringTimeline,
+    average_over_tolerances,
+    match_detections,
+)
 from bas.evaluate.score import FRAMERATE
 from bas.evaluate.soccernet import Prediction
 from bas.evaluate.timelines import half_timelines
-from bas.evaluate.tolerance import Tolerance, parse_tolerance, reach_frames
+from bas.evaluate.tolerance import Tolerance, half_window_frames, parse_tolerance
 from bas.types import Spot
 
 BLOCK_SECONDS = 60
-ENOUGH_MATCHES = 5
-"""From which on matches are drawn too."""
-FEWEST_BLOCKS = 3
-"""Of a match; resampling fewer hardly moves a score, and its interval says nothing."""
+MIN_RESAMPLED_MATCHES = 5
+"""Number of matches from which on matches are resampled too."""
+MIN_BLOCKS = 3
+"""Number of blocks per match below which resampling hardly changes a score, so that its interval is meaningless."""
 _CONFIDENCE = 95
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where 95 % of the resamples lie."""
+    """Central 95 % of the resamples."""
 
     low: float
     high: float
 
 
-def interval(values: Float64[np.ndarray, "resamples"]) -> Interval:
-    """The percentile interval of resampled values, or of their differences."""
+def percentile_interval(values: Float64[np.ndarray, "resamples"]) -> Interval:
+    """Percentile interval of resampled values, or of differences between them."""
     tail = (100 - _CONFIDENCE) / 2
     low, high = np.percentile(values, [tail, 100 - tail])
     return Interval(float(low), float(high))
@@ -55,19 +62,19 @@ def resampled_mean_ap(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Float64[np.ndarray, "systems resamples"]:
-    """mAP of every system on each resample; all systems meet the same ones, so that they can be subtracted.
+    """mAP of every system on each resample; resamples are shared, so that systems can be subtracted.
 
-    A class that never occurs counts 0, as in the official score; one that occurs, but in no minute
-    of a resample, has no AP there, and the others' mean stands in for it.
+    A class that never occurs counts as 0, as in the official score. A class that occurs, but in no
+    minute of a resample, has no AP there; the mean of the others stands in for it.
 
     Args:
         labels: annotations by game.
-        systems: predictions by the same games.
+        systems: for every system, predictions by the same games.
         classes: the vocabulary.
         tolerance: as `bas.evaluate.tolerance.parse_tolerance` takes it.
-        framerate: rows a second of the official clock.
-        resamples: how many.
-        seed: of the draw.
+        framerate: frames per second of the official clock.
+        resamples: number of resamples.
+        seed: seed of the resampling.
     """
     games = [
         [
@@ -77,94 +84,105 @@ def resampled_mean_ap(
         for game, spots in labels.items()
     ]
     lengths = [_num_blocks(halves, framerate=framerate) for halves in games]
-    weights = draw_weights([int(of_halves.sum()) for of_halves in lengths], resamples=resamples, seed=seed)
+    weights = draw_block_counts(
+        [int(of_halves.sum()) for of_halves in lengths], resamples=resamples, seed=seed
+    )
     values = np.empty((len(systems), resamples))
     for number in range(len(systems)):
         timelines = [(halves[number], of_halves) for halves, of_halves in zip(games, lengths, strict=True)]
-        over = [
+        by_tolerance = [
             _mean_ap(
                 weights,
-                _count(timelines, reach=reach_frames(seconds, framerate=framerate), framerate=framerate),
+                _count(
+                    timelines,
+                    half_window=half_window_frames(seconds, framerate=framerate),
+                    framerate=framerate,
+                ),
             )
             for seconds in parse_tolerance(tolerance)
         ]
-        values[number] = over_tolerances(np.stack(over))
+        values[number] = average_over_tolerances(np.stack(by_tolerance))
     return values
 
 
-def draw_weights(
+def draw_block_counts(
     blocks: Sequence[int], *, resamples: int, seed: int
 ) -> Float64[np.ndarray, "resamples blocks"]:
-    """How often each block of each match is in each resample.
+    """Number of times that each block of each match is in each resample.
 
     Args:
-        blocks: number of blocks of every match; one where nothing is annotated or claimed has none.
-        resamples: how many.
-        seed: of the draw.
+        blocks: number of blocks of every match; 0 if it has neither spots nor detections.
+        resamples: number of resamples.
+        seed: seed of the resampling.
     """
     generator = np.random.default_rng(seed)
-    times = np.ones((resamples, len(blocks)), np.int64)
-    if len(blocks) >= ENOUGH_MATCHES:
-        times = generator.multinomial(len(blocks), np.full(len(blocks), 1 / len(blocks)), resamples)
-    drawn = [
-        generator.multinomial(times[:, match] * count, np.full(count, 1 / count))
+    repeats = np.ones((resamples, len(blocks)), np.int64)
+    if len(blocks) >= MIN_RESAMPLED_MATCHES:
+        repeats = generator.multinomial(len(blocks), np.full(len(blocks), 1 / len(blocks)), resamples)
+    counts = [
+        generator.multinomial(repeats[:, match] * count, np.full(count, 1 / count))
         for match, count in enumerate(blocks)
         if count
     ]
-    return np.concatenate([np.zeros((resamples, 0)), *drawn], axis=1)
+    return np.concatenate([np.zeros((resamples, 0)), *counts], axis=1)
 
 
-def num_blocks(halves: Sequence[Timeline], *, framerate: int) -> int:
-    """Blocks of a match, as far as its annotations or detections reach in each half."""
+def num_blocks(halves: Sequence[ScoringTimeline], *, framerate: int) -> int:
+    """Number of blocks of a match, up to the last spot or detection of each half."""
     return sum(_last_block(half, framerate=framerate) for half in halves)
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """What every block adds: detections from each threshold on, those of them that a spot takes, and spots."""
+class BlockCounts:
+    """Counts of every block: detections and hits at or above each threshold, and spots."""
 
-    claimed: Float64[np.ndarray, "blocks classes thresholds"]
-    right: Float64[np.ndarray, "blocks classes thresholds"]
+    detections: Float64[np.ndarray, "blocks classes thresholds"]
+    hits: Float64[np.ndarray, "blocks classes thresholds"]
     spots: Float64[np.ndarray, "blocks classes"]
 
 
-def _num_blocks(systems: Sequence[Sequence[Timeline]], *, framerate: int) -> Int64[np.ndarray, "halves"]:
-    """Blocks of each half of a match, as far as annotations or any system's detections reach."""
+def _num_blocks(
+    systems: Sequence[Sequence[ScoringTimeline]], *, framerate: int
+) -> Int64[np.ndarray, "halves"]:
+    """Number of blocks of each half of a match, up to the last spot or detection of any system."""
     return np.array(
         [max(_last_block(t, framerate=framerate) for t in halves) for halves in zip(*systems, strict=True)]
     )
 
 
-def _last_block(timeline: Timeline, *, framerate: int) -> int:
+def _last_block(timeline: ScoringTimeline, *, framerate: int) -> int:
     ends = [cells.frames[-1] + 1 for cells in (*timeline.spots, *timeline.detections) if len(cells.frames)]
     return -(-int(max(ends, default=0)) // (BLOCK_SECONDS * framerate))
 
 
 def _count(
-    games: Sequence[tuple[Sequence[Timeline], Int64[np.ndarray, "halves"]]], *, reach: int, framerate: int
-) -> Counts:
-    """Counts of all blocks of all matches, one after the other."""
+    games: Sequence[tuple[Sequence[ScoringTimeline], Int64[np.ndarray, "halves"]]],
+    *,
+    half_window: int,
+    framerate: int,
+) -> BlockCounts:
+    """Counts of all blocks of all matches, in order."""
     total = sum(int(lengths.sum()) for _, lengths in games)
     num_classes = len(games[0][0][0].spots)
-    levels = len(THRESHOLDS) + 1
-    claimed, right = np.zeros((2, total, num_classes, levels))
+    levels = len(THRESHOLDS) + 1  # a detection passes between 0 and all of the thresholds
+    detections, hits = np.zeros((2, total, num_classes, levels))
     spots = np.zeros((total, num_classes))
-    first = 0
+    first = 0  # first block of the half
     for timelines, lengths in games:
         for timeline, length in zip(timelines, lengths.tolist(), strict=True):
-            for column, (annotated, found) in enumerate(
+            for column, (annotated, detected) in enumerate(
                 zip(timeline.spots, timeline.detections, strict=True)
             ):
-                block = first + found.frames // (BLOCK_SECONDS * framerate)
-                passed = np.searchsorted(THRESHOLDS, found.values, "right")
-                hits = taken(annotated, found, reach=reach)
+                block = first + detected.frames // (BLOCK_SECONDS * framerate)
+                passed = np.searchsorted(THRESHOLDS, detected.values, "right")
+                is_hit = match_detections(annotated, detected, half_window=half_window)
                 cell = block * levels + passed
-                claimed[:, column] += _tally(cell, np.ones(len(cell)), shape=(total, levels))
-                right[:, column] += _tally(cell, hits.astype(np.float64), shape=(total, levels))
-                of_spot = first + annotated.frames // (BLOCK_SECONDS * framerate)
-                spots[:, column] += np.bincount(of_spot, minlength=total)
+                detections[:, column] += _tally(cell, np.ones(len(cell)), shape=(total, levels))
+                hits[:, column] += _tally(cell, is_hit.astype(np.float64), shape=(total, levels))
+                block_of_spot = first + annotated.frames // (BLOCK_SECONDS * framerate)
+                spots[:, column] += np.bincount(block_of_spot, minlength=total)
             first += length
-    return Counts(_from_threshold_on(claimed), _from_threshold_on(right), spots)
+    return BlockCounts(_at_or_above(detections), _at_or_above(hits), spots)
 
 
 def _tally(
@@ -173,27 +191,30 @@ def _tally(
     """Sum of the values in each cell of a table."""
     rows, columns = shape
     sums = np.bincount(cells, weights=values, minlength=rows * columns)
-    return sums.reshape(rows, columns).astype(np.float64)  # of no cells, numpy gives integers
+    return sums.reshape(rows, columns).astype(np.float64)  # bincount of nothing returns integers
 
 
-def _from_threshold_on(
+def _at_or_above(
     passed: Float64[np.ndarray, "blocks classes levels"],
 ) -> Float64[np.ndarray, "blocks classes thresholds"]:
-    """From how many pass just so many thresholds to how many pass each."""
+    """Turn counts by number of thresholds passed into counts that pass each threshold."""
     return passed[..., ::-1].cumsum(axis=2)[..., -2::-1]
 
 
 def _mean_ap(
-    weights: Float64[np.ndarray, "resamples blocks"], counts: Counts
+    weights: Float64[np.ndarray, "resamples blocks"], counts: BlockCounts
 ) -> Float64[np.ndarray, "resamples"]:
-    claimed, right = (einsum(weights, part, "r b, b c t -> r c t") for part in (counts.claimed, counts.right))
+    detections, hits = (
+        einsum(weights, part, "r b, b c t -> r c t") for part in (counts.detections, counts.hits)
+    )
     spots = einsum(weights, counts.spots, "r b, b c -> r c")
-    precision = right / np.maximum(claimed, 1)
-    recall = right / np.maximum(spots, 1)[..., None]
+    precision = hits / np.maximum(detections, 1)
+    recall = hits / np.maximum(spots, 1)[..., None]
     ap = np.zeros(spots.shape)
     for level in RECALLS:
         ap += np.where(recall >= level, precision, 0.0).max(axis=2)
     ap = np.where(spots > 0, ap / len(RECALLS), 0.0)
+    # Mean over the classes present in the resample, scaled so that classes that never occur count as 0.
     present = np.maximum((spots > 0).sum(axis=1), 1)
     occurring = int((counts.spots.sum(axis=0) > 0).sum())
     means: Float64[np.ndarray, "resamples"] = ap.sum(axis=1) / present * (occurring / spots.shape[1])

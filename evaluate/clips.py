@@ -1,4 +1,4 @@
-"""Short videos of moments, each named by what it shows."""
+"""Short clips of detections or mistakes, each named after its time and content."""
 
 from __future__ import annotations
 
@@ -10,56 +10,65 @@ from pathlib import Path
 
 from bas import console
 from bas.dataset import VideoTimes
-from bas.evaluate.pictures import encode, even, pts_at, read_pictures
+from bas.evaluate.pictures import pts_at, read_pictures, with_even_size, write_video
 
-SIDE_MS = 3000
-"""Before the moment and after it."""
+CONTEXT_MS = 3000
+"""Length of a clip before its position, and after it."""
 _NAME = re.compile(r"\d{3,}m\d\d\.\d{3}s .+ \d{1,3}%")
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """Something worth looking at."""
+class Highlight:
+    """A position in a video that is worth watching."""
 
     position_ms: int
-    told: str
-    """What it is, in words: `PASS left 93%`."""
+    caption: str
+    """Short description, such as `PASS left 93%`."""
 
 
-def cut_clips(
-    times: VideoTimes, moments: Sequence[Moment], out: Path, *, origin_pts: int, ours: bool = False
+def cut_highlights(
+    times: VideoTimes,
+    highlights: Sequence[Highlight],
+    out: Path,
+    *,
+    origin_pts: int,
+    remove_stale: bool = False,
 ) -> list[Path]:
-    """Cut each moment into `<out>/<name>.mp4`, its pictures re-encoded and their times kept; the paths.
+    """Write each highlight to `<out>/<name>.mp4`, re-encoded with its presentation times kept.
 
-    A moment without a picture is left out with a warning. Clips of an earlier call that are none of
-    these are removed; whatever has another name than they have is never touched.
+    A highlight without pictures is left out with a warning.
 
     Args:
-        times: of the video.
-        moments: what to cut.
-        out: folder.
-        origin_pts: time of position 0.
-        ours: the folder holds clips of this video alone: those of an earlier cut are deleted.
+        times: timing of the video.
+        highlights: positions to cut.
+        out: output folder.
+        origin_pts: presentation time of position 0.
+        remove_stale: delete clips of earlier calls from the folder, recognized by the form of their names.
+
+    Returns:
+        Paths of the clips written.
 
     Raises:
         DataError: the video cannot be read.
         OutputError: the disk is full.
     """
     paths = []
-    with console.progress(f"cutting {times.path.name}", len(moments), unit="clips") as advance:
-        for moment in moments:
-            path = out / f"{clip_name(moment)}.mp4"
-            start = pts_at(times, max(0, moment.position_ms - SIDE_MS), origin_pts=origin_pts)
-            stop = pts_at(times, moment.position_ms + SIDE_MS, origin_pts=origin_pts)
-            pictures = (even(picture) for picture in read_pictures(times, start_pts=start, stop_pts=stop))
+    with console.progress(f"cutting {times.path.name}", len(highlights), unit="clips") as advance:
+        for highlight in highlights:
+            path = out / f"{highlight_name(highlight)}.mp4"
+            start = pts_at(times, max(0, highlight.position_ms - CONTEXT_MS), origin_pts=origin_pts)
+            stop = pts_at(times, highlight.position_ms + CONTEXT_MS, origin_pts=origin_pts)
+            pictures = (
+                with_even_size(picture) for picture in read_pictures(times, start_pts=start, stop_pts=stop)
+            )
             first = next(pictures, None)
             if first is None:
-                console.warn(f"{times.path} shows nothing around {path.stem}: that clip is left out.")
+                console.warn(f"{times.path} has no pictures around {path.stem}; skipping that clip.")
             else:
-                encode(path, chain([first], pictures), times, origin_pts=start)
+                write_video(path, chain([first], pictures), times, origin_pts=start)
                 paths.append(path)
             advance()
-    if ours:
+    if remove_stale:
         _remove_others(out, paths)
     return paths
 
@@ -70,8 +79,8 @@ def _remove_others(out: Path, paths: Sequence[Path]) -> None:
             path.unlink()
 
 
-def clip_name(moment: Moment) -> str:
-    """`012m34.560s PASS left 93%`, so that names sort by time; without what some file systems refuse."""
-    seconds, rest = divmod(moment.position_ms, 1000)
-    told = re.sub(r"[^\w %-]+", "", moment.told)  # "Yellow->red card" is no file name everywhere
-    return f"{seconds // 60:03d}m{seconds % 60:02d}.{rest:03d}s {told}"
+def highlight_name(highlight: Highlight) -> str:
+    """File name without suffix, such as `012m34.560s PASS left 93%`; names sort by time and suit every file system."""
+    seconds, rest = divmod(highlight.position_ms, 1000)
+    caption = re.sub(r"[^\w %-]+", "", highlight.caption)  # some file systems refuse "Yellow->red card"
+    return f"{seconds // 60:03d}m{seconds % 60:02d}.{rest:03d}s {caption}"

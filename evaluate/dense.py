@@ -1,4 +1,4 @@
-"""Dense scores on disk: one small HDF5 file a game, so that later steps need no second pass."""
+"""Dense scores on disk: one small HDF5 file per game, so that later steps need not run the model again."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SCORES_FILE = "scores.h5"
 
 
 def write_scores(path: Path, halves: Mapping[int, Scores]) -> None:
-    """Write the scores of one game, whole and durable: a dataset `/<half>` (frames, classes) each."""
+    """Write the scores of one game atomically, with a dataset `/<half>` of shape (frames, classes) per half."""
     import h5py
 
-    memory = io.BytesIO()  # HDF5 must not meet a full disk
+    memory = io.BytesIO()  # HDF5 does not report a full disk cleanly, atomic_write does
     with h5py.File(memory, "w") as file:
         for half, scores in halves.items():
             dataset = file.create_dataset(str(half), data=scores.values.astype(np.float32))
@@ -30,16 +30,16 @@ def write_scores(path: Path, halves: Mapping[int, Scores]) -> None:
 
 
 def read_scores(path: Path) -> dict[int, Scores]:
-    """Scores of one game, by half.
+    """Read the scores of one game, by half.
 
     Raises:
-        MissingError: there is no such file.
-        DataError: it is not one that `write_scores` wrote.
+        MissingError: the file does not exist.
+        DataError: the file was not written by `write_scores`.
     """
     import h5py
 
     if not path.exists():
-        raise MissingError(f"{path} is not there. `bas eval` writes it.")
+        raise MissingError(f"{path} does not exist. `bas eval` writes it.")
     halves = {}
     try:
         with h5py.File(path, "r") as file:
@@ -48,6 +48,6 @@ def read_scores(path: Path) -> dict[int, Scores]:
                 halves[int(half)] = Scores(dataset[()], classes, Fraction(dataset.attrs["fps"].decode()))
     except (OSError, KeyError, ValueError, TypeError, AttributeError, AssertionError) as error:
         raise DataError(
-            f"{path} holds no scores of bas: {error}. Delete it and run `bas eval` again."
+            f"{path} is not a valid scores file: {error}. Delete it and run `bas eval` again."
         ) from error
     return halves

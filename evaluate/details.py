@@ -1,4 +1,4 @@
-"""How an analysis is told: a table by class, a line for all, and its part of the report."""
+"""Terminal tables of an analysis, and its part of report.json."""
 
 from __future__ import annotations
 
@@ -8,55 +8,62 @@ from typing import Any
 from rich.table import Table
 
 from bas import console
-from bas.evaluate.analysis import BACKGROUND, FEW, RESAMPLES, Analysis, ClassDetail
-from bas.evaluate.bootstrap import BLOCK_SECONDS, FEWEST_BLOCKS
+from bas.dataset.games import listing
+from bas.evaluate.analysis import BACKGROUND, MIN_SPOTS, RESAMPLES, Analysis, ClassDetail
+from bas.evaluate.bootstrap import BLOCK_SECONDS, MIN_BLOCKS
 from bas.evaluate.outcomes import Outcome
 
 
-def show_details(analysis: Analysis, *, name: str) -> None:
-    """Print what lies behind the score; `name` is the metric's, as mAP@1."""
-    of_all = analysis.interval
-    told = [f"95 % of resampled minutes: {100 * of_all.low:.1f} to {100 * of_all.high:.1f}"]
+def print_analysis(analysis: Analysis, *, name: str) -> None:
+    """Print interval, chance baseline, class table, window accuracy and tolerance curve, then the warnings.
+
+    Args:
+        analysis: what to print.
+        name: name of the metric, such as mAP@1.
+    """
+    interval = analysis.interval
+    parts = [f"95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} (bootstrap over minutes)"]
     if analysis.chance is not None:
-        told.append(f"chance {100 * analysis.chance:.2f}")
-    console.show(f"{name}: {', '.join(told)}", "", _class_table(analysis))
-    windows = analysis.windows
+        parts.append(f"chance {100 * analysis.chance:.2f}")
+    console.show(f"{name}: {', '.join(parts)}", "", _threshold_table(analysis))
+    windows = analysis.window_accuracy
     if windows is not None:
         console.show(
-            f"windows of 1 s around the {windows.count:,} actions, by their highest score: accuracy "
+            f"highest score in 1 s windows around the {windows.count:,} spots: accuracy "
             f"{_percent(windows.accuracy)}, macro recall {_percent(windows.macro_accuracy)}, precision "
             f"{_percent(windows.macro_precision)}, F1 {_percent(windows.macro_f1)}"
         )
     console.show(
-        "mAP by window: " + ", ".join(f"{seconds:g} s {100 * value:.1f}" for seconds, value in analysis.curve)
+        "mAP by tolerance: "
+        + ", ".join(f"{seconds:g} s {100 * value:.1f}" for seconds, value in analysis.tolerance_curve)
     )
-    if analysis.short:
+    if analysis.short_games:
         console.warn(
-            f"{len(analysis.short)} of these games reach less than {FEWEST_BLOCKS} minutes: that is too little to "
-            f"resample, and the interval too narrow. {analysis.short[0]} is one."
+            f"Games shorter than {MIN_BLOCKS} minutes cannot be resampled, so the interval is too narrow: "
+            f"{listing(analysis.short_games, shown=3)}."
         )
-    if analysis.few:
+    if analysis.rare_classes:
         console.warn(
-            f"Fewer than {FEW} actions of {', '.join(analysis.few)}: their AP says little, and moves the mean all "
-            "the same."
+            f"Fewer than {MIN_SPOTS} spots of {', '.join(analysis.rare_classes)}: their AP is unreliable, yet counts "
+            "fully in the mean."
         )
 
 
-def details_document(analysis: Analysis) -> dict[str, Any]:
-    """The analysis as JSON; what is not defined, or no finite number, is null."""
-    windows = analysis.windows
+def analysis_document(analysis: Analysis) -> dict[str, Any]:
+    """The analysis as JSON-compatible values; an undefined or infinite number becomes null."""
+    windows = analysis.window_accuracy
     return {
         "interval": [analysis.interval.low, analysis.interval.high],
         "interval_of": {
             "resamples": RESAMPLES,
             "block_s": BLOCK_SECONDS,
-            "short_games": list(analysis.short),
+            "short_games": list(analysis.short_games),
         },
-        "few_ground_truths": list(analysis.few),
+        "few_ground_truths": list(analysis.rare_classes),
         "chance": analysis.chance,
         "at_threshold": {
             "window_s": analysis.seconds,
-            "thresholds_of": analysis.thresholds_of,
+            "thresholds_of": analysis.threshold_source,
             "micro": dict(zip(("precision", "recall", "f1"), analysis.micro, strict=True)),
             "macro": dict(zip(("precision", "recall", "f1"), analysis.macro, strict=True)),
             "per_class": {one.label: _class_document(one) for one in analysis.classes},
@@ -82,61 +89,63 @@ def details_document(analysis: Analysis) -> dict[str, Any]:
             "actual_by_claimed": analysis.confusion.tolist(),
         },
         "offset_frames": {str(frames): count for frames, count in analysis.offset_frames.items()},
-        "tolerance_curve": [{"window_s": seconds, "mAP": value} for seconds, value in analysis.curve],
+        "tolerance_curve": [
+            {"window_s": seconds, "mAP": value} for seconds, value in analysis.tolerance_curve
+        ],
         "outcomes": [_outcome(one) for one in analysis.outcomes],
     }
 
 
-def _class_document(one: ClassDetail) -> dict[str, Any]:
+def _class_document(detail: ClassDetail) -> dict[str, Any]:
     return {
-        "threshold": _finite(one.threshold),
-        "precision": one.precision,
-        "recall": one.recall,
-        "f1": one.f1,
-        "ground_truths": one.num_spots,
-        "detections": one.num_claimed,
+        "threshold": _finite_or_none(detail.threshold),
+        "precision": detail.precision,
+        "recall": detail.recall,
+        "f1": detail.f1,
+        "ground_truths": detail.num_spots,
+        "detections": detail.num_detections,
     }
 
 
-def _outcome(one: Outcome) -> dict[str, Any]:
+def _outcome(outcome: Outcome) -> dict[str, Any]:
     return {
-        "game": one.game,
-        "half": one.half,
-        "position_ms": one.position_ms,
-        "kind": one.kind,
-        "label": one.spot.label if one.spot else None,
-        "team": one.spot.team if one.spot else None,
-        "claimed": one.claim.label if one.claim else None,
-        "claimed_team": one.claim.team if one.claim else None,
-        "confidence": _finite(one.claim.confidence) if one.claim else None,
-        "offset_ms": one.offset_ms,
+        "game": outcome.game,
+        "half": outcome.half,
+        "position_ms": outcome.position_ms,
+        "kind": outcome.kind,
+        "label": outcome.spot.label if outcome.spot else None,
+        "team": outcome.spot.team if outcome.spot else None,
+        "claimed": outcome.detection.label if outcome.detection else None,
+        "claimed_team": outcome.detection.team if outcome.detection else None,
+        "confidence": _finite_or_none(outcome.detection.confidence) if outcome.detection else None,
+        "offset_ms": outcome.offset_ms,
     }
 
 
-def _class_table(analysis: Analysis) -> Table:
+def _threshold_table(analysis: Analysis) -> Table:
     table = console.table(
-        f"At the threshold {analysis.thresholds_told}, window {analysis.seconds:g} s",
-        "class", "threshold", "precision", "recall", "F1", "most often taken for",
+        f"At the threshold {analysis.threshold_description}, tolerance {analysis.seconds:g} s",
+        "class", "threshold", "precision", "recall", "F1", "most often confused with",
     )  # fmt: skip
     names = [*(one.label for one in analysis.classes), BACKGROUND]
     for k, one in enumerate(analysis.classes):
         others = analysis.confusion[k].copy()
-        others[k] = 0
-        taken_for = f"{names[int(others.argmax())]} {int(others.max())}" if others.any() else ""
+        others[k] = 0  # the diagonal counts hits; what is left are confusions and, in the last column, misses
+        confused_with = f"{names[int(others.argmax())]} {int(others.max())}" if others.any() else ""
         numbers = (_percent(value) for value in (one.precision, one.recall, one.f1))
-        table.add_row(one.label, f"{one.threshold:.3f}", *numbers, taken_for)
+        table.add_row(one.label, f"{one.threshold:.3f}", *numbers, confused_with)
     table.add_section()
     table.add_row(
-        "all actions alike (micro)", "", *(_percent(value) for value in analysis.micro), style="bold"
+        "all spots (micro average)", "", *(_percent(value) for value in analysis.micro), style="bold"
     )
     table.add_row(
-        "all classes alike (macro)", "", *(_percent(value) for value in analysis.macro), style="bold"
+        "annotated classes (macro average)", "", *(_percent(value) for value in analysis.macro), style="bold"
     )
     return table
 
 
-def _finite(value: float) -> float | None:
-    """Anyone's confidences may be infinite; JSON knows no such number."""
+def _finite_or_none(value: float) -> float | None:
+    """Replace infinities and NaN, which third-party confidences may hold and JSON cannot express."""
     return value if math.isfinite(value) else None
 
 

@@ -1,4 +1,4 @@
-"""JSON documents by game: from a folder, a zip archive, or one file; nothing is ever unpacked to the disk."""
+"""JSON documents by game, read from a folder, a zip archive or a single file; archives are never unpacked to disk."""
 
 from __future__ import annotations
 
@@ -11,86 +11,86 @@ from pathlib import Path, PurePosixPath
 
 from bas.errors import DataError, MissingError
 
-LIMIT_BYTES = 64 << 20
-"""Of one document, as of any JSON document that bas reads."""
+MAX_DOCUMENT_BYTES = 64 << 20
+"""Maximum size of one document, the same as for any JSON document that bas reads."""
 
-_LIMIT_MEMBERS = 100_000
-_LIMIT_ALL_BYTES = 1 << 30
+_MAX_ARCHIVE_MEMBERS = 100_000
+_MAX_TOTAL_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The bytes of one file, and how messages name it."""
+    """Content of one file, with its name for messages."""
 
     source: str
     content: bytes
 
 
-def gather(path: Path, *names: str) -> dict[str, Document]:
-    """Documents of one file name by game: the first of `names` that is found anywhere below `path`.
+def gather_documents(path: Path, *names: str) -> dict[str, Document]:
+    """Read all documents below `path` that have the first of `names` to occur there, by game.
 
-    A game is named by its folder relative to `path`, with forward slashes; a document that stands
-    at the very top is named by `path` itself.
+    The name of a game is its folder relative to `path`, with forward slashes; a document at the
+    top level is named after `path` itself.
 
     Args:
         path: a folder, a zip archive, or a single document of any name.
-        names: file names, the preferred one first; `*.json` takes any, each a game of its own.
+        names: file names in order of preference; `*.json` matches any, each file being its own game.
 
     Raises:
-        MissingError: there is no such path, or none of these files is in it.
-        DataError: an archive cannot be read, or is larger than any real one.
+        MissingError: the path does not exist, or contains none of these files.
+        DataError: an archive cannot be read, or is implausibly large.
     """
     if not path.exists():
-        raise MissingError(f"{path} is not there. Give a folder or zip that holds {' or '.join(names)}.")
-    if is_one(path):
+        raise MissingError(f"{path} does not exist. Expected a folder or zip with {' or '.join(names)}.")
+    if is_single_document(path):
         return {path.stem: _read_file(path)}
     return _from_folder(path, names) if path.is_dir() else _from_archive(path, names)
 
 
-def is_one(path: Path) -> bool:
-    """Whether `path` is itself a document, and neither a folder nor an archive."""
+def is_single_document(path: Path) -> bool:
+    """Whether `path` is itself a document rather than a folder or an archive."""
     return path.is_file() and path.suffix.lower() != ".zip" and not zipfile.is_zipfile(path)
 
 
-def folder_of(path: Path, game: str) -> Path | None:
-    """Where the document of a game that `gather` found in `path` stands; None in an archive."""
+def document_folder(path: Path, game: str) -> Path | None:
+    """Folder of the document that `gather_documents` found for a game in `path`; None in an archive."""
     if path.is_file():
-        return path.parent if is_one(path) else None
+        return path.parent if is_single_document(path) else None
     return path / game if (path / game).is_dir() else path
 
 
-def pair(wanted: Collection[str], found: Collection[str]) -> dict[str, str]:
-    """Which found game each wanted one is: the same name, or the same below or above a wrapping folder.
+def pair_games(games: Collection[str], found: Collection[str]) -> dict[str, str]:
+    """Map each game to the found game of the same name, ignoring extra folders above either of them.
 
-    Games without a partner are left out.
+    Games without a match are left out.
 
     Raises:
-        DataError: it cannot be told which game belongs to which.
+        DataError: the match is ambiguous.
     """
     result = {}
-    for game in wanted:
-        alike = [name for name in found if name.endswith(f"/{game}") or game.endswith(f"/{name}")]
+    for game in games:
+        similar = [name for name in found if name.endswith(f"/{game}") or game.endswith(f"/{name}")]
         if game in found:
             result[game] = game
-        elif alike:
-            _require_one(alike, of=game)
-            result[game] = alike[0]
-    for partner in result.values():
-        _require_one([game for game in result if result[game] == partner], of=partner)
+        elif similar:
+            _require_unambiguous(game, similar)
+            result[game] = similar[0]
+    for match in result.values():  # nor may two games share one match
+        _require_unambiguous(match, [game for game in result if result[game] == match])
     return result
 
 
 def wrapping_folder(pairs: Mapping[str, str]) -> str | None:
-    """The folder around the found games, where one and the same stands around all of them."""
+    """The extra folder above the found games, if it is the same for all of them."""
     wrappers = {found.removesuffix(game) if found.endswith(game) else "" for game, found in pairs.items()}
     return wrappers.pop() or None if len(wrappers) == 1 else None
 
 
-def _require_one(games: Sequence[str], *, of: str) -> None:
+def _require_unambiguous(name: str, games: Sequence[str]) -> None:
     if len(games) > 1:
         raise DataError(
-            f"{of} may be any of {len(games)} games: {', '.join(sorted(games)[:3])}. "
-            "Point at the folder above england_efl or the like, of labels and of predictions alike."
+            f"{name} matches {len(games)} games: {', '.join(sorted(games)[:3])}. "
+            "Pass the folder above the league folders (such as england_efl), for labels and predictions alike."
         )
 
 
@@ -105,7 +105,7 @@ def _from_folder(root: Path, names: Sequence[str]) -> dict[str, Document]:
 
 
 def _read_file(path: Path) -> Document:
-    if path.stat().st_size > LIMIT_BYTES:
+    if path.stat().st_size > MAX_DOCUMENT_BYTES:
         raise _too_large(str(path))
     return Document(str(path), path.read_bytes())
 
@@ -114,11 +114,13 @@ def _from_archive(path: Path, names: Sequence[str]) -> dict[str, Document]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {PurePosixPath(info.filename): info for info in archive.infolist()}
-            if len(members) > _LIMIT_MEMBERS:
-                raise DataError(f"{path} holds {len(members):,} files: that is no archive of predictions.")
+            if len(members) > _MAX_ARCHIVE_MEMBERS:
+                raise DataError(
+                    f"{path} contains {len(members):,} files, too many for an archive of predictions."
+                )
             chosen = _chosen(list(members), names, where=path)
             sizes = [members[member].file_size for member in chosen.values()]
-            if max(sizes) > LIMIT_BYTES or sum(sizes) > _LIMIT_ALL_BYTES:
+            if max(sizes) > MAX_DOCUMENT_BYTES or sum(sizes) > _MAX_TOTAL_BYTES:
                 raise _too_large(f"{path}, unpacked,")
             return {
                 game: Document(f"{path}:{member}", archive.read(members[member]))
@@ -126,26 +128,26 @@ def _from_archive(path: Path, names: Sequence[str]) -> dict[str, Document]:
             }
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DataError(f"{path} is a damaged archive: {error}. Pack or download it again.") from error
-    except (RuntimeError, NotImplementedError) as error:  # an encrypted one, or an exotic compression
+    except (RuntimeError, NotImplementedError) as error:  # encrypted, or an unsupported compression method
         raise DataError(f"{path} cannot be read: {error}. Unpack it and pass the folder.") from error
 
 
 def _chosen(
     paths: Collection[PurePosixPath], names: Sequence[str], *, where: Path
 ) -> dict[str, PurePosixPath]:
-    """The wanted files among `paths`, by game."""
+    """The files with the preferred name among `paths`, by game."""
     for name in names:
-        games = {_game(path, name, where=where): path for path in sorted(paths) if _is_wanted(path, name)}
+        games = {_game(path, name, where=where): path for path in sorted(paths) if _matches(path, name)}
         if games:
             return games
     listing = ", ".join(str(path) for path in sorted(paths)[:3]) or "nothing"
     raise MissingError(
-        f"{where} holds no {' or '.join(names)}; it holds {listing}. "
+        f"{where} contains no {' or '.join(names)}. It contains {listing}. "
         "Pass the folder above the games, as in england_efl/2019-2020/<game>/."
     )
 
 
-def _is_wanted(path: PurePosixPath, name: str) -> bool:
+def _matches(path: PurePosixPath, name: str) -> bool:
     hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
     return not hidden and path.match(name)
 
@@ -159,5 +161,5 @@ def _game(path: PurePosixPath, name: str, *, where: Path) -> str:
 
 def _too_large(what: str) -> DataError:
     return DataError(
-        f"{what} is larger than the {LIMIT_BYTES:,} bytes of any real document. Is it the right file?"
+        f"{what} is larger than {MAX_DOCUMENT_BYTES:,} bytes, the limit for a document. Is it the right file?"
     )

@@ -1,4 +1,4 @@
-"""The events of a game in the forms that other programs read: CSV, SubRip, and OSL JSON v2."""
+"""Export of detections to the formats of other programs: CSV, SubRip and OSL JSON v2."""
 
 from __future__ import annotations
 
@@ -19,38 +19,43 @@ EVENTS_FILE, OSL_FILE = "events.csv", "osl.json"
 
 
 def write_exports(folder: Path, predicted: PredictedGame, *, peaks: PeaksSettings) -> None:
-    """Write `events.csv` of one game, and `<video stem>.srt` of each of its videos: of what is sure enough.
+    """Write all detections of a game to `events.csv`, and those to be shown to one `<video stem>.srt` per video.
 
     Args:
-        folder: of the game.
-        predicted: every event.
-        peaks: say what is sure enough to be shown to people.
+        folder: folder of the game.
+        predicted: the game with all its detections.
+        peaks: post-processing settings, for the display threshold of each class.
     """
-    atomic_write(folder / EVENTS_FILE, table(predicted.events, fps=predicted.fps).encode())
+    atomic_write(folder / EVENTS_FILE, csv_table(predicted.detections, fps=predicted.fps).encode())
     for video in predicted.game.videos:
-        events = predicted.events.get(video.half, ())
-        sure = [event for event in events if event.score >= peaks.threshold(event.label)]
-        text = subtitles(sure, fps=predicted.fps)
+        detections = predicted.detections.get(video.half, ())
+        shown = [one for one in detections if one.score >= peaks.threshold(one.label)]
+        text = subtitles(shown, fps=predicted.fps)
         atomic_write(folder / f"{video.path.stem}.srt", text.encode())
 
 
 def write_osl(
     folder: Path, predicted: Sequence[PredictedGame], *, classes: Sequence[str], split: str | None = None
 ) -> None:
-    """Write `osl.json` of all games; arguments as those of `osl_document`."""
+    """Write the `osl_document` of all games to `osl.json` in `folder`."""
     document = osl_document(predicted, classes=classes, split=split, folder=folder)
     write_json(folder / OSL_FILE, document)
 
 
-def table(events: Mapping[int, Sequence[Detection]], *, fps: Fraction) -> str:
-    """Every event as a line of CSV, with a head line."""
+def csv_table(detections: Mapping[int, Sequence[Detection]], *, fps: Fraction) -> str:
+    """All detections as CSV text with a header line.
+
+    Args:
+        detections: detections by half.
+        fps: frames per second of the detections' clock.
+    """
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(["half", "position_ms", "time", "frame", "label", "team", "confidence"])
-    for half, claimed in events.items():
-        for event in claimed:
-            position_ms = position_of(event.frame, fps)
+    for half, of_half in detections.items():
+        for one in of_half:
+            position_ms = position_of(one.frame, fps)
             time = game_time(half, position_ms).partition(" - ")[2]
-            confidence = f"{event.score:.4f}"
-            lines.writerow([half, position_ms, time, event.frame, event.label, event.team or "", confidence])
+            confidence = f"{one.score:.4f}"
+            lines.writerow([half, position_ms, time, one.frame, one.label, one.team or "", confidence])
     return text.getvalue()

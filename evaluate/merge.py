@@ -1,4 +1,4 @@
-"""Dense scores of several models, or of both views of one, made one."""
+"""Averages of dense scores, over the models of an ensemble or over both views of one model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from math import ceil
 import numpy as np
 from jaxtyping import Float
 
-from bas.evaluate.peaks import TEAM_ENDS
+from bas.evaluate.peaks import TEAM_SUFFIXES
 from bas.model import SpottingModel
 from bas.types import Scores
 
@@ -19,9 +19,9 @@ class Ensemble:
     """Models whose scores are averaged."""
 
     members: tuple[SpottingModel, ...]
-    """All of one vocabulary; each reads rows of its own."""
+    """Models with the same classes; each reads its own feature rows."""
     weights: tuple[float, ...]
-    """Of the members; they sum to 1."""
+    """Weight of each member in the mean, with sum 1."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -30,13 +30,13 @@ class Ensemble:
 
 
 def mean_scores(parts: Sequence[Scores], weights: Sequence[float]) -> Scores:
-    """The weighted mean of scores of one video, on the fastest of their clocks.
+    """Weighted mean of several scores of one video, on the fastest of their clocks.
 
-    Slower clocks are interpolated linearly; where one part ends before another its last scores are held.
+    Slower clocks are interpolated linearly. A part that ends before the others holds its last scores.
 
     Args:
-        parts: of the same classes in the same order.
-        weights: of the parts, to sum to 1.
+        parts: scores with the same classes in the same order.
+        weights: weight of each part, with sum 1.
     """
     fps = max(part.fps for part in parts)
     num_frames = max(ceil(len(part.values) * fps / part.fps) for part in parts)
@@ -44,28 +44,27 @@ def mean_scores(parts: Sequence[Scores], weights: Sequence[float]) -> Scores:
     for part, weight in zip(parts, weights, strict=True):
         assert part.classes == parts[0].classes, (part.classes, parts[0].classes)
         if weight and len(part.values):
-            total += weight * _resampled(part, num_frames=num_frames, ticks_a_frame=float(part.fps / fps))
+            total += weight * _resampled(part, num_frames=num_frames, step=float(part.fps / fps))
     return Scores(total.astype(np.float32), parts[0].classes, fps)
 
 
-def mirrored_back(scores: Scores) -> Scores:
-    """What a model said of mirrored pictures, as of the pictures themselves: left is right."""
+def unmirror(scores: Scores) -> Scores:
+    """Scores of mirrored pictures as scores of the originals: left and right swapped."""
     values = scores.values[:, [scores.classes.index(_other_team(name)) for name in scores.classes]]
     return Scores(values, scores.classes, scores.fps)
 
 
 def _other_team(name: str) -> str:
-    left, right = TEAM_ENDS
+    left, right = TEAM_SUFFIXES
     if name.endswith(left):
         return name.removesuffix(left) + right
     return name.removesuffix(right) + left if name.endswith(right) else name
 
 
-def _resampled(
-    scores: Scores, *, num_frames: int, ticks_a_frame: float
-) -> Float[np.ndarray, "frames classes"]:
-    places = np.arange(num_frames) * ticks_a_frame
-    if ticks_a_frame == 1 and num_frames == len(scores.values):
+def _resampled(scores: Scores, *, num_frames: int, step: float) -> Float[np.ndarray, "frames classes"]:
+    """Scores at positions 0, step, 2 * step, ... in frames of their own clock."""
+    positions = np.arange(num_frames) * step
+    if step == 1 and num_frames == len(scores.values):
         return scores.values
     known = np.arange(len(scores.values))
-    return np.stack([np.interp(places, known, column) for column in scores.values.T], axis=1)
+    return np.stack([np.interp(positions, known, column) for column in scores.values.T], axis=1)

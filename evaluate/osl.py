@@ -1,7 +1,7 @@
-"""Events as OSL JSON v2, the form of opensportslib and VideoAnnotationTool (2026).
+"""Detections as OSL JSON v2, the format of opensportslib and VideoAnnotationTool (2026).
 
-The library writes `confidence` and the annotation program reads `confidence_score`: both are
-written. No `timestamp_utc` is, for the program would believe it before the position.
+The library writes `confidence` and the annotation tool reads `confidence_score`, so both are
+written. `timestamp_utc` is not, because the tool would trust it over the position.
 """
 
 from __future__ import annotations
@@ -20,42 +20,43 @@ from bas.dataset import declared_fps
 from bas.types import Detection, Game, Video
 
 HEAD = "ball_action"
-"""Name of the one head, as in the data sets of OpenSportsLab."""
+"""Name of the only head (group of labels), as in the datasets of OpenSportsLab."""
 
 
 @dataclass(frozen=True, slots=True)
 class PredictedGame:
-    """The events of one game, by half."""
+    """One game with its detections."""
 
     game: Game
-    events: Mapping[int, Sequence[Detection]]
+    detections: Mapping[int, Sequence[Detection]]
+    """Detections by half."""
     fps: Fraction
-    """Ticks a second of the events' clock."""
+    """Frames per second of the detections' clock."""
 
 
 def osl_document(
     predicted: Sequence[PredictedGame], *, classes: Sequence[str], split: str | None, folder: Path
 ) -> dict[str, Any]:
-    """An item for every video; `frame` counts the video's own pictures.
+    """The OSL document of some games, with one item per video; `frame` is an index on the video's own clock.
 
     Args:
-        predicted: games with their events.
-        classes: labels that may occur, without teams.
-        split: what the games are called, if anything.
-        folder: of the document, to which the paths of the videos are relative.
+        predicted: games with their detections.
+        classes: all labels of the model, without teams.
+        split: name of the split, if any.
+        folder: folder of the document; the video paths are written relative to it.
     """
     metadata = {"type": "predictions", "created_by": f"bas {bas.__version__}"}
     return {
         "version": "2.0",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "dataset_name": "ball action spotting",
-        "description": "Events that a model of bas claims",
+        "description": "Detections of a bas model",
         "modalities": ["video"],
         "metadata": metadata | ({"split": split} if split else {}),
         "task": "localization",
         "labels": {HEAD: {"type": "single_label", "labels": list(classes)}},
         "data": [
-            _item(one.game, video, one.events.get(video.half, ()), fps=one.fps, folder=folder)
+            _item(one.game, video, one.detections.get(video.half, ()), fps=one.fps, folder=folder)
             for one in predicted
             for video in one.game.videos
         ],
@@ -63,28 +64,30 @@ def osl_document(
 
 
 def _item(
-    game: Game, video: Video, events: Sequence[Detection], *, fps: Fraction, folder: Path
+    game: Game, video: Video, detections: Sequence[Detection], *, fps: Fraction, folder: Path
 ) -> dict[str, Any]:
     own_fps = declared_fps(video.path) or fps
-    physical = video.path.parent.resolve() / video.path.name  # `..` leaves a link through its target
+    physical = (
+        video.path.parent.resolve() / video.path.name
+    )  # keeps a linked file, resolves linked folders: `..` leaves those through their target
     path = Path(os.path.relpath(physical, folder.resolve())).as_posix()
     return {
         "id": game.id if len(game.videos) == 1 else f"{game.id}/{video.path.stem}",
         "inputs": [{"type": "video", "path": path, "fps": float(own_fps)}],
-        "events": [_event(event, video.half, fps=fps, own_fps=own_fps) for event in events],
+        "events": [_event(detection, video.half, fps=fps, own_fps=own_fps) for detection in detections],
         "metadata": {},
     }
 
 
-def _event(event: Detection, half: int, *, fps: Fraction, own_fps: Fraction) -> dict[str, Any]:
-    position_ms = position_of(event.frame, fps)
+def _event(detection: Detection, half: int, *, fps: Fraction, own_fps: Fraction) -> dict[str, Any]:
+    position_ms = position_of(detection.frame, fps)
     written = {
         "head": HEAD,
-        "label": event.label,
+        "label": detection.label,
         "gameTime": game_time(half, position_ms),
         "position_ms": position_ms,
-        "frame": frame_at(position_ms, own_fps),
-        "confidence": float(event.score),
-        "confidence_score": float(event.score),
+        "frame": frame_at(position_ms, own_fps),  # not detection.frame, which is on the model's clock
+        "confidence": float(detection.score),
+        "confidence_score": float(detection.score),
     }
-    return written if event.team is None else {**written, "team": event.team}
+    return written if detection.team is None else {**written, "team": detection.team}

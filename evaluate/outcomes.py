@@ -1,4 +1,4 @@
-"""What became of every action and every claim: found, confused, missed, or invented."""
+"""Outcome of every spot and every detection: hit, confusion, miss or false positive."""
 
 from __future__ import annotations
 
@@ -14,114 +14,117 @@ from bas.evaluate.soccernet import Prediction
 from bas.evaluate.timelines import HALVES
 from bas.types import Spot
 
-Kind = Literal["found", "confused", "missed", "false alarm"]
+Kind = Literal["hit", "confused", "miss", "false positive"]
 
-Mark = TypeVar("Mark", Spot, Prediction)
+SpotOrPrediction = TypeVar("SpotOrPrediction", Spot, Prediction)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One action with the claim that it was given, an action without any, or a claim without an action."""
+    """A spot with the detection matched to it, an unmatched spot, or an unmatched detection."""
 
     game: str
     half: int
     spot: Spot | None
-    claim: Prediction | None
+    detection: Prediction | None
 
     @property
     def kind(self) -> Kind:
-        """What became of it."""
+        """Hit, confusion with another class, miss or false positive."""
         if self.spot is None:
-            return "false alarm"
-        if self.claim is None:
-            return "missed"
-        return "found" if self.spot.label == self.claim.label else "confused"
+            return "false positive"
+        if self.detection is None:
+            return "miss"
+        return "hit" if self.spot.label == self.detection.label else "confused"
 
     @property
     def position_ms(self) -> int:
-        """Where to look: at the action, and where there is none at the claim."""
-        one = self.spot or self.claim
+        """Position of the spot, or of the detection if there is no spot."""
+        one = self.spot or self.detection
         assert one is not None
         return one.position_ms
 
     @property
     def offset_ms(self) -> int:
-        """How much later than the action the claim is; 0 where one of them lacks."""
-        if self.spot is None or self.claim is None:
+        """Offset of the detection from the spot, positive if late; 0 unless both exist."""
+        if self.spot is None or self.detection is None:
             return 0
-        return self.claim.position_ms - self.spot.position_ms
+        return self.detection.position_ms - self.spot.position_ms
 
 
-def outcomes(
+def match_outcomes(
     labels: Mapping[str, Sequence[Spot]],
     predictions: Mapping[str, Sequence[Prediction]],
     *,
     thresholds: Mapping[str, float],
-    reach: int,
+    half_window: int,
     framerate: int,
 ) -> list[Outcome]:
-    """Match the claims that pass their class's threshold, one to one, within each half of a game.
+    """Match spots to the detections above their class's threshold, one to one, within each half of a game.
 
-    First as the official evaluator does, class by class: each action in time takes the surest free
-    claim in reach, the earliest of equals. Then each action that is left, in time too, takes the
-    nearest free claim of another class in reach, the earlier of equals: that is a confusion. Teams
-    are not looked at. An action that is still left is missed, a claim that is left a false alarm.
+    The first pass is that of the official evaluator, class by class: in time order, each spot takes
+    the free detection of highest confidence in its window, the earliest on ties. In the second pass,
+    again in time order, each spot left takes the nearest free detection of another class in its
+    window, the earlier on ties; that is a confusion. Teams are ignored. A spot still left is a miss,
+    a detection still left a false positive.
 
-    What the official evaluator ignores has no outcome: other classes and halves, and marks that a
-    later one of their class replaces on its frame. So the found are the hits of the official score.
+    Whatever the official evaluator ignores has no outcome: other classes and halves, and marks that
+    a later one of the same class replaces on the same frame. So the hits equal those of the official score.
 
     Args:
         labels: annotations by game.
-        predictions: by the same games.
-        thresholds: least confidence of a claim, by class; its keys are the vocabulary.
-        reach: frames that a claim may lie away, to either side.
-        framerate: of the official clock.
+        predictions: predictions by the same games.
+        thresholds: minimum confidence of a detection by class; the keys are the vocabulary.
+        half_window: frames that a detection may lie from its spot, on either side.
+        framerate: frames per second of the official clock.
     """
-    found: list[Outcome] = []
-    for game, spots in labels.items():
+    outcomes: list[Outcome] = []
+    for game, all_spots in labels.items():
         for half in HALVES:
-            actions = _scored((s for s in spots if s.half == half and s.label in thresholds), framerate)
-            claimed = (p for p in predictions[game] if p.half == half and p.label in thresholds)
-            claims = [p for p in _scored(claimed, framerate) if p.confidence >= thresholds[p.label]]
-            partners = _partners(actions, claims, reach=reach, framerate=framerate)
-            found += [
-                Outcome(game, half, spot, None if partner is None else claims[partner])
-                for spot, partner in zip(actions, partners, strict=True)
+            spots = _scored((s for s in all_spots if s.half == half and s.label in thresholds), framerate)
+            predicted = (p for p in predictions[game] if p.half == half and p.label in thresholds)
+            # Replace before applying thresholds, as the evaluator does: a weak detection replaces a strong one.
+            detections = [p for p in _scored(predicted, framerate) if p.confidence >= thresholds[p.label]]
+            partners = _partners(spots, detections, half_window=half_window, framerate=framerate)
+            outcomes += [
+                Outcome(game, half, spot, None if partner is None else detections[partner])
+                for spot, partner in zip(spots, partners, strict=True)
             ]
-            free = set(range(len(claims))) - {partner for partner in partners if partner is not None}
-            found += [Outcome(game, half, None, claims[index]) for index in sorted(free)]
-    return found
+            free = set(range(len(detections))) - {partner for partner in partners if partner is not None}
+            outcomes += [Outcome(game, half, None, detections[index]) for index in sorted(free)]
+    return outcomes
 
 
-def _scored(marks: Iterable[Mark], framerate: int) -> list[Mark]:
-    """The last mark of each class on each frame, by frame."""
+def _scored(marks: Iterable[SpotOrPrediction], framerate: int) -> list[SpotOrPrediction]:
+    """The last mark of each class on each official frame, sorted by frame and class."""
     given = list(marks)
     frames = _frames(given, framerate=framerate).tolist()
     last = {(frame, mark.label): mark for frame, mark in zip(frames, given, strict=True)}
-    return [last[cell] for cell in sorted(last)]
+    return [last[key] for key in sorted(last)]
 
 
 def _partners(
-    actions: Sequence[Spot], claims: Sequence[Prediction], *, reach: int, framerate: int
+    spots: Sequence[Spot], detections: Sequence[Prediction], *, half_window: int, framerate: int
 ) -> list[int | None]:
-    """Of each action, the number of its claim."""
-    at = _frames(actions, framerate=framerate)
-    frames = _frames(claims, framerate=framerate)
-    names = np.array([claim.label for claim in claims], dtype=object)
-    confidence = np.array([claim.confidence for claim in claims], dtype=np.float64)
-    free = np.ones(len(claims), bool)
-    partners: list[int | None] = [None] * len(actions)
-    starts = np.searchsorted(frames, at - reach)
-    stops = np.searchsorted(frames, at + reach, side="right")
-    for same in (True, False):
-        for number, spot in enumerate(actions):
+    """Index of the detection matched to each spot, or None."""
+    spot_frames = _frames(spots, framerate=framerate)
+    frames = _frames(detections, framerate=framerate)
+    names = np.array([detection.label for detection in detections], dtype=object)
+    confidence = np.array([detection.confidence for detection in detections], dtype=np.float64)
+    free = np.ones(len(detections), bool)
+    partners: list[int | None] = [None] * len(spots)
+    starts = np.searchsorted(frames, spot_frames - half_window)
+    stops = np.searchsorted(frames, spot_frames + half_window, side="right")
+    for same_class in (True, False):
+        for number, spot in enumerate(spots):
             if partners[number] is not None:
                 continue
             near = np.arange(starts[number], stops[number])
-            near = near[free[near] & ((names[near] == spot.label) == same)]
+            near = near[free[near] & ((names[near] == spot.label) == same_class)]
             if len(near):
-                best = confidence[near] if same else -np.abs(frames[near] - at[number])
-                partners[number] = int(near[np.argmax(best)])
+                # argmax takes the first of equals, hence the earliest.
+                preference = confidence[near] if same_class else -np.abs(frames[near] - spot_frames[number])
+                partners[number] = int(near[np.argmax(preference)])
                 free[partners[number]] = False
     return partners
 

@@ -1,4 +1,4 @@
-"""The report of a run as one HTML page that needs nothing else: numbers, figures, matches, and the worst mistakes."""
+"""Self-contained HTML report of a run: numbers, figures, match timelines and the worst mistakes."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from bas import files
 from bas.clock import game_time
 from bas.config.settings import TimeOrigin
 from bas.evaluate import plots
-from bas.evaluate.analysis import BACKGROUND, Analysis
-from bas.evaluate.mistakes import worst
+from bas.evaluate.analysis import BACKGROUND, MIN_SPOTS, Analysis
+from bas.evaluate.mistakes import worst_mistakes
 from bas.evaluate.outcomes import Outcome
 from bas.evaluate.score import Evaluation
-from bas.evaluate.strips import strip
+from bas.evaluate.strips import frame_strip
 from bas.evaluate.tolerance import tolerance_name, window_text
 from bas.types import Game, Scores
 
-_WORST = 20
+_NUM_MISTAKES = 20
 _LINE_MS = 5 * 60_000
-_MARK_WIDTH = 2.5  # of a line's 1000
+_LINE_WIDTH = 1000  # SVG units of one timeline line
+_MARK_WIDTH = 2.5
 _TEMPLATE = "page.html"
-_CLASSES = {"found": "found", "confused": "confused", "missed": "missed", "false alarm": "alarm"}
+_CSS_CLASSES = {"hit": "hit", "confused": "confused", "miss": "miss", "false positive": "false-positive"}
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a page tells of."""
+    """Contents of the report page."""
 
     title: str
     evaluation: Evaluation
@@ -37,16 +38,17 @@ class Page:
     games: Sequence[Game]
     scores: Mapping[str, Mapping[int, Scores]] | None = None
     training: Sequence[Mapping[str, Any]] = ()
-    """Records of the epochs, of a run that has them."""
+    """One record per epoch with the keys `epoch`, `loss` and `mAP@1`; empty hides the training section."""
     time_origin: TimeOrigin = "auto"
-    """What positions in the videos count from."""
+    """Time origin of the positions in the videos: `zero`, `start` or `auto`, as in the extraction settings."""
 
 
 def write_page(path: Path, page: Page) -> None:
-    """Write the page; pictures come from the videos of the games.
+    """Render the page and write it atomically; the frame strips are decoded from the videos of the games.
 
     Raises:
-        MissingError, DataError: a video is not there, or cannot be opened.
+        MissingError: a video does not exist.
+        DataError: a video cannot be opened.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -61,46 +63,58 @@ def _content(page: Page) -> dict[str, Any]:
     evaluation, analysis = page.evaluation, page.analysis
     name = f"mAP@{tolerance_name(evaluation.tolerances)}"
     offset = Counter(analysis.offset_frames)
-    found, early = sum(offset.values()), sum(count for frames, count in offset.items() if frames < 0)
+    num_hits, num_early = sum(offset.values()), sum(count for frames, count in offset.items() if frames < 0)
     best = max((r["mAP@1"] or 0.0 for r in page.training), default=0.0)
     return {
         "title": page.title,
         "subtitle": (
-            f"{len(page.games)} match{'es' * (len(page.games) != 1)}, {len(evaluation.classes)} classes, window "
+            f"{len(page.games)} match{'es' * (len(page.games) != 1)}, {len(evaluation.class_names)} classes, tolerance "
             f"{window_text(evaluation.tolerances, framerate=evaluation.framerate)}"
         ),
         "headline": _headline(page, name),
         "notes": _notes(page),
         "analysis": analysis,
-        "rows": list(zip(evaluation.rows, analysis.classes, strict=True)),
+        "rows": list(zip(evaluation.classes, analysis.classes, strict=True)),
         "percent": _percent,
         "plots": {
             "precision_recall": [(one.label, plots.precision_recall(one)) for one in analysis.classes],
             "tolerance": plots.tolerance_curve(analysis),
-            "offsets": plots.offsets(analysis),
-            "loss": plots.by_epoch(page.training, "loss", name="training loss") if page.training else "",
-            "score": plots.by_epoch(page.training, "mAP@1", name="validation mAP@1, percent", factor=100.0)
+            "offsets": plots.offset_histogram(analysis),
+            "loss": plots.epoch_curve(page.training, "loss", name="training loss") if page.training else "",
+            "score": plots.epoch_curve(page.training, "mAP@1", name="validation mAP@1, percent", factor=100.0)
             if page.training
             else "",
         },
         "confusion": _confusion(analysis),
-        "curve_told": "mAP by whole window: "
-        + ", ".join(f"{seconds:g} s {_percent(value)}" for seconds, value in analysis.curve)
+        "curve_caption": "mAP by tolerance (full window): "
+        + ", ".join(f"{seconds:g} s {_percent(value)}" for seconds, value in analysis.tolerance_curve)
         + ".",
-        "offsets_told": f"Of {found} actions found, {early} were claimed early and {found - early - offset[0]} late.",
-        "training_told": f"{len(page.training)} epoch{'s' * (len(page.training) != 1)}; best validation mAP@1 {_percent(best)}.",
+        "offsets_caption": (
+            f"Hits: {num_hits}, of which {num_early} early, {offset[0]} on the exact frame, "
+            f"{num_hits - num_early - offset[0]} late."
+        ),
+        "training_caption": (
+            f"{len(page.training)} epoch{'s' * (len(page.training) != 1)}; "
+            f"best validation mAP@1 {_percent(best)}."
+        ),
         "timelines": _timelines(page),
-        "strips": [_strip(page, one) for one in worst(analysis.outcomes, page.scores or {}, _WORST)],
+        "strips": [
+            _strip(page, one) for one in worst_mistakes(analysis.outcomes, page.scores or {}, _NUM_MISTAKES)
+        ],
         "table": [_row(one) for one in analysis.outcomes],
     }
 
 
 def _notes(page: Page) -> list[str]:
     notes, analysis = list(page.evaluation.notes), page.analysis
-    if analysis.few:
-        notes.append(f"fewer than ten actions of {', '.join(analysis.few)}: their AP says little")
-    if analysis.short:
-        notes.append(f"too short to be resampled, so the interval is too narrow: {', '.join(analysis.short)}")
+    if analysis.rare_classes:
+        notes.append(
+            f"fewer than {MIN_SPOTS} spots of {', '.join(analysis.rare_classes)}: their AP is unreliable"
+        )
+    if analysis.short_games:
+        notes.append(
+            f"too short to resample, so the interval is too narrow: {', '.join(analysis.short_games)}"
+        )
     return notes
 
 
@@ -110,24 +124,26 @@ def _headline(page: Page, name: str) -> list[dict[str, str]]:
         (_percent(evaluation.mean_ap), f"{name}, the official score"),
         (
             f"{_percent(analysis.interval.low, 1)} to {_percent(analysis.interval.high, 1)}",
-            "95 % of resampled minutes",
+            "95 % interval (bootstrap over minutes)",
         ),
     ]
     if evaluation.teams:
-        numbers.append((_percent(evaluation.teams.mean_ap_defined), "Team-mAP, actions that occur"))
+        numbers.append(
+            (_percent(evaluation.teams.mean_ap_defined), "Team-mAP, mean over the annotated actions")
+        )
     if analysis.chance is not None:
-        numbers.append((_percent(analysis.chance), "chance"))
+        numbers.append((_percent(analysis.chance), "chance baseline"))
     precision, recall, f1 = analysis.micro
     numbers.append(
-        (_percent(f1), f"F1 of all actions: precision {_percent(precision)}, recall {_percent(recall)}")
+        (_percent(f1), f"F1 over all spots: precision {_percent(precision)}, recall {_percent(recall)}")
     )
-    if analysis.windows is not None:
-        numbers.append((_percent(analysis.windows.accuracy), "accuracy of windows around actions"))
-    return [{"value": value, "what": what} for value, what in numbers]
+    if analysis.window_accuracy is not None:
+        numbers.append((_percent(analysis.window_accuracy.accuracy), "accuracy in 1 s windows around spots"))
+    return [{"value": value, "caption": caption} for value, caption in numbers]
 
 
 def _confusion(analysis: Analysis) -> dict[str, Any]:
-    """Counts with their share of the row, which is how dark their cell is."""
+    """Confusion counts, each with its share of the row total; the share sets how dark the cell is."""
     names = [*(one.label for one in analysis.classes), BACKGROUND]
     totals = analysis.confusion.sum(axis=1)
     rows = [
@@ -138,7 +154,7 @@ def _confusion(analysis: Analysis) -> dict[str, Any]:
 
 
 def _timelines(page: Page) -> list[dict[str, Any]]:
-    """Of every half, lines of five minutes with their marks."""
+    """Marks of every half, wrapped into lines of five minutes."""
     halves: dict[tuple[str, int], list[Outcome]] = {
         (game.id, video.half): [] for game in page.games for video in game.videos
     }
@@ -155,7 +171,7 @@ def _timelines(page: Page) -> list[dict[str, Any]]:
 
 
 def _starts(of_half: Sequence[Outcome]) -> range:
-    last = max((thing.position_ms for one in of_half for thing in (one.spot, one.claim) if thing), default=0)
+    last = max((mark.position_ms for one in of_half for mark in (one.spot, one.detection) if mark), default=0)
     return range(0, last + 1, _LINE_MS)
 
 
@@ -164,66 +180,71 @@ def _line(of_half: Sequence[Outcome], start: int) -> dict[str, Any]:
     kinds = Counter(one.kind for one in inside)
     return {
         "start": _time(start),
-        "told": ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "nothing",
-        "marks": [mark for one in of_half for mark in _marks(one, start)],
+        "summary": ", ".join(f"{kind}: {count}" for kind, count in kinds.items()) or "no marks",
+        "marks": [
+            # a spot and its detection may lie on two lines, so every outcome is tried on every line
+            mark
+            for one in of_half
+            for mark in _marks(one, start)
+        ],
     }
 
 
-def _marks(one: Outcome, start: int) -> list[dict[str, Any]]:
-    """The action above the line, the claim below it, of those whose time is on this line."""
-    told = _told(one)
+def _marks(outcome: Outcome, start: int) -> list[dict[str, Any]]:
+    """Rectangles of the spot (above the line) and the detection (below it), if they fall on this line."""
+    description = _description(outcome)
     marks = []
-    for thing, top in ((one.spot, 4), (one.claim, 32)):
-        if thing is not None and start <= thing.position_ms < start + _LINE_MS:
-            x = min(round(1000 * (thing.position_ms - start) / _LINE_MS, 1), 1000 - _MARK_WIDTH)
+    for mark, top in ((outcome.spot, 4), (outcome.detection, 32)):
+        if mark is not None and start <= mark.position_ms < start + _LINE_MS:
+            x = min(round(_LINE_WIDTH * (mark.position_ms - start) / _LINE_MS, 1), _LINE_WIDTH - _MARK_WIDTH)
             marks.append(
                 {
-                    "kind": _CLASSES[one.kind],
+                    "kind": _CSS_CLASSES[outcome.kind],
                     "x": x,
                     "y": top,
                     "width": _MARK_WIDTH,
                     "height": 24,
-                    "label": thing.label,
-                    "told": told,
+                    "label": mark.label,
+                    "description": description,
                 }
             )
     return marks
 
 
-def _told(one: Outcome) -> str:
-    time = _time(one.position_ms, tenths=True)
-    sure = f", confidence {one.claim.confidence:.2f}" if one.claim else ""
-    match one.kind:
-        case "found":
-            assert one.spot is not None
-            return f"{time} {one.spot.label} found, {one.offset_ms:+} ms{sure}"
+def _description(outcome: Outcome) -> str:
+    time = _time(outcome.position_ms, tenths=True)
+    confidence = f", confidence {outcome.detection.confidence:.2f}" if outcome.detection else ""
+    match outcome.kind:
+        case "hit":
+            assert outcome.spot is not None
+            return f"{time} {outcome.spot.label} hit, {outcome.offset_ms:+} ms{confidence}"
         case "confused":
-            assert one.spot is not None
-            assert one.claim is not None
-            return f"{time} {one.spot.label} taken for {one.claim.label}{sure}"
-        case "missed":
-            assert one.spot is not None
-            return f"{time} {one.spot.label} missed"
+            assert outcome.spot is not None
+            assert outcome.detection is not None
+            return f"{time} {outcome.spot.label} detected as {outcome.detection.label}{confidence}"
+        case "miss":
+            assert outcome.spot is not None
+            return f"{time} {outcome.spot.label} missed"
         case _:
-            assert one.claim is not None
-            return f"{time} {one.claim.label} where nothing is annotated{sure}"
+            assert outcome.detection is not None
+            return f"{time} {outcome.detection.label} false positive{confidence}"
 
 
-def _strip(page: Page, one: Outcome) -> dict[str, str | None]:
-    game = next(game for game in page.games if game.id == one.game)
-    videos = [video.path for video in game.videos if video.half == one.half]
-    image = strip(videos[0], one.position_ms, time_origin=page.time_origin) if videos else None
-    return {"image": image, "told": f"{game.id.rpartition('/')[2]}, {_told(one)}"}
+def _strip(page: Page, outcome: Outcome) -> dict[str, str | None]:
+    game = next(game for game in page.games if game.id == outcome.game)
+    videos = [video.path for video in game.videos if video.half == outcome.half]
+    image = frame_strip(videos[0], outcome.position_ms, time_origin=page.time_origin) if videos else None
+    return {"image": image, "caption": f"{game.id.rpartition('/')[2]}, {_description(outcome)}"}
 
 
-def _row(one: Outcome) -> dict[str, str]:
+def _row(outcome: Outcome) -> dict[str, str]:
     return {
-        "match": one.game.rpartition("/")[2],
-        "time": f"{one.half} - {_time(one.position_ms, tenths=True)}",
-        "label": one.spot.label if one.spot else "",
-        "claimed": one.claim.label if one.claim else "",
-        "confidence": f"{one.claim.confidence:.3f}" if one.claim else "",
-        "offset": str(one.offset_ms) if one.spot and one.claim else "",
+        "match": outcome.game.rpartition("/")[2],
+        "time": f"{outcome.half} - {_time(outcome.position_ms, tenths=True)}",
+        "label": outcome.spot.label if outcome.spot else "",
+        "detected": outcome.detection.label if outcome.detection else "",
+        "confidence": f"{outcome.detection.confidence:.3f}" if outcome.detection else "",
+        "offset": str(outcome.offset_ms) if outcome.spot and outcome.detection else "",
     }
 
 

@@ -1,4 +1,4 @@
-"""Color pictures of a video in, H.264 out: one picture in memory at a time, every presentation time kept."""
+"""Read and write color video, one picture in memory at a time and with every presentation time preserved."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from typing import TYPE_CHECKING
 
 from bas.dataset import VideoTimes
 from bas.errors import DataError
-from bas.extract.seek import entry, open_at
+from bas.extract.seek import open_at, seek_point
 from bas.files import publish
 
 if TYPE_CHECKING:
     from av import VideoFrame
 
-_MOST_PIXELS = 4096 * 2304
+_MAX_PIXELS = 4096 * 2304
 _ENCODER = {
     "preset": "veryfast",
     "crf": "20",
-    "bf": "0",
-}  # without B-frames every player shows the exact first
+    "bf": "0",  # without B-frames, every player starts on the exact first picture
+}
 _KEYFRAME_SECONDS = 2
 
 
 def read_pictures(times: VideoTimes, *, start_pts: int, stop_pts: int) -> Generator[VideoFrame, None, None]:
-    """The pictures whose time is in [start_pts, stop_pts), in order, decoded from a keyframe before them.
+    """Yield the pictures with presentation times in [start_pts, stop_pts), in order.
 
-    What cannot be decoded is passed over.
+    Decoding starts at an earlier keyframe; packets that cannot be decoded are skipped.
 
     Raises:
         DataError: the file cannot be read.
     """
     import av
 
-    with open_at(times, entry(times, start_pts).decode_from) as (stream, packets):
-        stream.codec_context.options = {"max_pixels": str(_MOST_PIXELS)}
+    with open_at(times, seek_point(times, start_pts).decode_from) as (stream, packets):
+        stream.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
         latest = start_pts - 1
         for packet in packets:
             try:
@@ -47,28 +47,29 @@ def read_pictures(times: VideoTimes, *, start_pts: int, stop_pts: int) -> Genera
             for frame in frames:
                 if frame.pts is not None and frame.pts >= stop_pts:
                     return
+                # `latest` begins just before start_pts: this skips the lead-in, and later any time that does not rise.
                 if frame.pts is not None and frame.pts > latest:
                     latest = frame.pts
                     yield frame
 
 
-def encode(path: Path, pictures: Iterable[VideoFrame], times: VideoTimes, *, origin_pts: int) -> None:
-    """Write pictures as an MP4 file without sound, whole or not at all.
+def write_video(path: Path, pictures: Iterable[VideoFrame], times: VideoTimes, *, origin_pts: int) -> None:
+    """Encode pictures to an H.264 MP4 file without sound; the file is published atomically.
 
     Args:
-        path: of the file.
-        pictures: of one even size, with times of the video.
-        times: of the video that they are from.
-        origin_pts: time that becomes 0; a picture before it is left out.
+        path: path of the file.
+        pictures: pictures of the same even size, with presentation times of their video.
+        times: timing of that video.
+        origin_pts: presentation time that becomes 0; earlier pictures are left out.
 
     Raises:
-        DataError: there is no picture.
+        DataError: there is no picture to write.
         OutputError: the disk is full.
     """
     source = (picture for picture in pictures if picture.pts is not None and picture.pts >= origin_pts)
     first = next(source, None)
     if first is None:
-        raise DataError(f"{times.path} has no picture for {path.name}. Copy or download it again.")
+        raise DataError(f"{times.path} has no pictures for {path.name}. Copy or download it again.")
     publish(path, lambda descriptor: _encode(descriptor, first, source, times, origin_pts), size=0)
 
 
@@ -91,13 +92,13 @@ def _encode(
             assert picture.pts is not None
             shown = picture if picture.format.name == "yuv420p" else picture.reformat(format="yuv420p")
             shown.pts, shown.time_base = picture.pts - origin_pts, times.time_base
-            shown.pict_type = PictureType.NONE  # else the encoder repeats the choices of the source's
+            shown.pict_type = PictureType.NONE  # else the encoder copies the picture types of the source
             container.mux(stream.encode(shown))
         container.mux(stream.encode(None))
 
 
-def even(picture: VideoFrame, *, scale: int = 1) -> VideoFrame:
-    """A picture as yuv420p of an even size, `scale` times as large, with its time."""
+def with_even_size(picture: VideoFrame, *, scale: int = 1) -> VideoFrame:
+    """Convert a picture to yuv420p, `scale` times as large and rounded down to an even size; its time is kept."""
     width, height = scale * picture.width // 2 * 2, scale * picture.height // 2 * 2
     if (width, height, "yuv420p") == (picture.width, picture.height, picture.format.name):
         return picture
@@ -107,6 +108,9 @@ def even(picture: VideoFrame, *, scale: int = 1) -> VideoFrame:
 
 
 def pts_at(times: VideoTimes, position_ms: int, *, origin_pts: int) -> int:
-    """Time of a position, in the units of the video, rounded up: no picture before it has that time."""
+    """Presentation time of a position, in the time base of the video.
+
+    Rounded up, so that a picture before the position never counts as at or after it.
+    """
     units = Fraction(position_ms, 1000) / times.time_base
     return origin_pts + -(-units.numerator // units.denominator)

@@ -1,4 +1,4 @@
-"""Figures of a report as SVG that lies in the page: text stays text, and takes the page's color."""
+"""Figures of the report as inline SVG; text stays text and takes the color of the page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bas.evaluate.analysis import Analysis, ClassDetail
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_INK = "#010203"  # stands for the page's own color until the SVG is written
+_INK = "#010203"  # placeholder for the page's text color, replaced by currentColor in the finished SVG
 _ACCENT, _SECOND = "#2f7ed8", "#e0873a"
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -27,45 +27,54 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def precision_recall(one: ClassDetail) -> str:
-    """Precision against recall of a class, its best threshold marked."""
-    with _Drawing(size=(2.4, 1.8)) as drawing:
+def precision_recall(detail: ClassDetail) -> str:
+    """Precision-recall curve of detail class, with its threshold marked."""
+    with _SvgFigure(size=(2.4, 1.8)) as drawing:
         axes = drawing.axes
-        axes.plot(one.recalls, one.precisions, color=_ACCENT, linewidth=1.3)
-        axes.plot([one.recall], [one.precision], "o", color=_SECOND, markersize=4)
-        axes.set_title(one.label.title(), fontsize=9)
+        axes.plot(detail.recalls, detail.precisions, color=_ACCENT, linewidth=1.3)
+        axes.plot([detail.recall], [detail.precision], "o", color=_SECOND, markersize=4)
+        axes.set_title(detail.label.title(), fontsize=9)
         axes.set(xlim=(0, 1.02), ylim=(0, 1.04), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
         axes.set(xlabel="recall", ylabel="precision")
     return drawing.svg
 
 
 def tolerance_curve(analysis: Analysis) -> str:
-    """mAP against the width of the window."""
-    with _Drawing(size=(4.2, 2.6)) as drawing:
+    """mAP against the tolerance (full window width)."""
+    with _SvgFigure(size=(4.2, 2.6)) as drawing:
         axes = drawing.axes
-        seconds, values = zip(*analysis.curve, strict=True)
+        seconds, values = zip(*analysis.tolerance_curve, strict=True)
         axes.plot(seconds, [100 * value for value in values], "o-", color=_ACCENT, markersize=3)
-        axes.set(xlabel="whole window, seconds", ylabel="mAP, percent", ylim=(0, 100), xlim=(0, None))
+        axes.set(
+            xlabel="tolerance (full window), seconds", ylabel="mAP, percent", ylim=(0, 100), xlim=(0, None)
+        )
         axes.axvline(analysis.seconds, color=_SECOND, linewidth=1, linestyle="--")
     return drawing.svg
 
 
-def offsets(analysis: Analysis) -> str:
-    """How far claims lie from their actions."""
-    with _Drawing(size=(4.2, 2.6)) as drawing:
+def offset_histogram(analysis: Analysis) -> str:
+    """Histogram of the frames between each hit and its spot."""
+    with _SvgFigure(size=(4.2, 2.6)) as drawing:
         axes = drawing.axes
         axes.bar(
             list(analysis.offset_frames), list(analysis.offset_frames.values()), color=_ACCENT, width=0.9
         )
         axes.axvline(0, color=_SECOND, linewidth=1, linestyle="--")
-        axes.set(xlabel="frames after the action", ylabel="actions found")
+        axes.set(xlabel="frames after the spot", ylabel="hits")
         axes.locator_params(axis="y", integer=True, min_n_ticks=1)
     return drawing.svg
 
 
-def by_epoch(records: Sequence[Mapping[str, Any]], key: str, *, name: str, factor: float = 1.0) -> str:
-    """One number of the records of a training, by epoch."""
-    with _Drawing(size=(4.2, 2.4)) as drawing:
+def epoch_curve(records: Sequence[Mapping[str, Any]], key: str, *, name: str, factor: float = 1.0) -> str:
+    """One value of the training records against the epoch; a value of None leaves a gap.
+
+    Args:
+        records: one record per epoch.
+        key: name of the value in each record.
+        name: label of the y axis.
+        factor: multiplies every value.
+    """
+    with _SvgFigure(size=(4.2, 2.4)) as drawing:
         axes = drawing.axes
         values = [float("nan") if record[key] is None else factor * record[key] for record in records]
         axes.plot([record["epoch"] for record in records], values, "o-", color=_ACCENT, markersize=3)
@@ -74,15 +83,15 @@ def by_epoch(records: Sequence[Mapping[str, Any]], key: str, *, name: str, facto
     return drawing.svg
 
 
-class _Drawing:
-    """A figure while it is drawn; its SVG afterwards."""
+class _SvgFigure:
+    """Context manager around one matplotlib figure: `axes` inside the block, `svg` after it."""
 
     svg: str
 
     def __init__(self, *, size: tuple[float, float]) -> None:
         self._size = size
 
-    def __enter__(self) -> _Drawing:  # noqa: PYI034  (beartype reads no Self here)
+    def __enter__(self) -> _SvgFigure:  # noqa: PYI034  (beartype does not resolve Self here)
         import matplotlib as mpl
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure
@@ -93,7 +102,9 @@ class _Drawing:
         FigureCanvasSVG(self._figure)
         height = self._size[1]
         margins = {"left": 0.19, "right": 0.96, "bottom": 0.45 / height, "top": 1 - 0.25 / height}
-        self.axes: Axes = self._figure.subplots(gridspec_kw=margins)  # a layout engine would draw twice
+        self.axes: Axes = self._figure.subplots(
+            gridspec_kw=margins
+        )  # fixed, because a layout engine draws the figure twice
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -105,7 +116,7 @@ class _Drawing:
 
 
 def _inlined(text: str) -> str:
-    """An SVG without its prologue, that grows with the page."""
+    """An SVG stripped of its prologue, metadata and fixed size, so that it can be inlined and scales with the page."""
     text = re.sub(r"^.*?(?=<svg)", "", text, flags=re.DOTALL)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'(<svg [^>]*?) width="[^"]*"', r"\1", text, count=1)

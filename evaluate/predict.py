@@ -1,4 +1,4 @@
-"""Slide a model over the cached rows of a video: scores for every frame, both ends included."""
+"""Scores of every frame of a video from its cached feature rows, both ends included."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from bas.evaluate.merge import Ensemble, mean_scores, mirrored_back
+from bas.evaluate.merge import Ensemble, mean_scores, unmirror
 from bas.extract.cache import FeatureCache
 from bas.model import SpottingModel
 from bas.types import Scores
@@ -15,27 +15,27 @@ from bas.types import Scores
 
 @dataclass(frozen=True, slots=True)
 class BothViews:
-    """The rows of one video, and of its mirrored pictures."""
+    """Feature rows of one video, and of its mirrored pictures."""
 
-    seen: FeatureCache
+    original: FeatureCache
     mirrored: FeatureCache
 
 
 Rows = FeatureCache | BothViews | tuple[FeatureCache | BothViews, ...]
-"""What a model reads of one video; an ensemble, one for each of its members."""
+"""Feature rows that a model reads for one video; for an ensemble, one entry per member."""
 
 
-def slide(model: SpottingModel | Ensemble, rows: Rows) -> Scores:
-    """Score every tick of a video: rows are interpolated linearly, views and members averaged."""
+def score_video(model: SpottingModel | Ensemble, rows: Rows) -> Scores:
+    """Score every frame of a video: rows are interpolated linearly, views and members averaged."""
     if isinstance(model, Ensemble):
-        assert isinstance(rows, tuple), "an ensemble reads rows of its own for every member"
-        parts = [slide(member, own) for member, own in zip(model.members, rows, strict=True)]
+        assert isinstance(rows, tuple), "an ensemble needs rows for every member"
+        parts = [score_video(member, own) for member, own in zip(model.members, rows, strict=True)]
         return mean_scores(parts, model.weights)
-    assert not isinstance(rows, tuple), "one model reads one kind of rows"
+    assert not isinstance(rows, tuple), "a single model needs a single set of rows"
     if isinstance(rows, BothViews):
-        views = slide(model, rows.seen), mirrored_back(slide(model, rows.mirrored))
+        views = score_video(model, rows.original), unmirror(score_video(model, rows.mirrored))
         return mean_scores(views, (0.5, 0.5))
-    values = every_frame(
+    values = interpolate_rows(
         model.score_rows(rows.features, rate=rows.row_rate),
         rows.valid,
         hop=rows.hop,
@@ -44,18 +44,18 @@ def slide(model: SpottingModel | Ensemble, rows: Rows) -> Scores:
     return Scores(values, model.classes, rows.rate)
 
 
-def every_frame(
+def interpolate_rows(
     rows: Float[np.ndarray, "rows classes"], valid: Bool[np.ndarray, "rows"], *, hop: int, num_frames: int
 ) -> Float[np.ndarray, "frames classes"]:
-    """Scores between rows, by linear interpolation; beyond the first and last row theirs are held.
+    """Interpolate scores linearly between rows; before the first and after the last, hold theirs.
 
-    A row whose picture is missing or damaged says nothing: its frames lie between its neighbors.
+    A row with a missing or damaged picture is left out: its frames are interpolated from its neighbors.
 
     Args:
-        rows: scores of frames 0, hop, 2 x hop ...
-        valid: whether a row has its pictures.
-        hop: frames from one row to the next.
-        num_frames: frames of the video.
+        rows: scores of frames 0, hop, 2 * hop, ...
+        valid: whether all pictures of a row are there.
+        hop: frames between consecutive rows.
+        num_frames: number of frames of the video.
     """
     known = np.flatnonzero(valid)
     if not len(known):

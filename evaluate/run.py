@@ -1,4 +1,4 @@
-"""The two forms of `bas eval`: predictions on disk against labels on disk, and a model against its games."""
+"""Evaluation of predictions on disk, and of a model on games: files, tables and reports."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from bas.errors import DataError, MissingError
 from bas.evaluate import report
 from bas.evaluate.analysis import Analysis, analyze
 from bas.evaluate.dense import SCORES_FILE, read_scores, write_scores
-from bas.evaluate.details import details_document, show_details
+from bas.evaluate.details import analysis_document, print_analysis
 from bas.evaluate.exports import write_exports, write_osl
 from bas.evaluate.merge import Ensemble
 from bas.evaluate.osl import PredictedGame
 from bas.evaluate.page import Page, write_page
-from bas.evaluate.peaks import actions_of, detections
-from bas.evaluate.predict import Rows, slide
+from bas.evaluate.peaks import actions_of, detect
+from bas.evaluate.predict import Rows, score_video
 from bas.evaluate.score import Evaluation, read_documents, score_documents
 from bas.evaluate.soccernet import (
     LABEL_FILES,
     RESULTS_FILE,
     Prediction,
-    read_labels,
     read_results,
+    read_scored_labels,
     results_document,
     write_results,
 )
@@ -47,14 +47,14 @@ def evaluate_predictions(
     split: str | None = None,
     json: Path | None = None,
 ) -> Evaluation:
-    """Score anyone's predictions against labels, print the tables, and write the report if asked to.
+    """Score predictions of any model against labels, print the tables, and write the report to `json`.
 
     Args:
-        data: a folder or zip of labels; no video is needed.
+        data: a folder or zip of labels; videos are not needed.
         predictions: a folder or zip of results_spotting.json.
         tolerance: as `bas.evaluate.tolerance.parse_tolerance` takes it.
-        split: the games of a data folder to score; None takes every game that has labels.
-        json: where to write the report.
+        split: split of the data folder to score; None scores every game that has labels.
+        json: path of the report; None writes none.
     """
     games = None
     if split is not None:
@@ -65,7 +65,7 @@ def evaluate_predictions(
     )
     scores = _scores_in(found.folders)
     analysis = analyze(evaluation, found.labels, found.predictions, scores=scores)
-    _tell(evaluation, analysis, split=split, json=json)
+    _print_report(evaluation, analysis, split=split, json=json)
     return evaluation
 
 
@@ -87,18 +87,18 @@ def evaluate_model(
     """Write the predictions of a model for some games, then score those files and print the tables.
 
     Args:
-        model: scores rows; or several.
-        games: what to score; all must have labels.
-        caches: rows by path of the video.
-        peaks: how events come out of scores.
-        out: `<out>/<game>/` takes the predictions and dense scores of a game.
+        model: model or ensemble that scores feature rows.
+        games: games to score; all must have labels.
+        caches: feature rows by video path.
+        peaks: post-processing of the scores.
+        out: output folder; predictions and dense scores of a game go to `<out>/<game>/`.
         tolerance: as `bas.evaluate.tolerance.parse_tolerance` takes it.
-        split: what these games are called in the report.
-        json: where to write the report.
-        html: where to write it as a page.
-        title: of the page.
+        split: name of these games in the report.
+        json: path of the report; None writes none.
+        html: path of the HTML page; None writes none.
+        title: title of the page.
         training: records of the run's epochs, for the page.
-        time_origin: of the rows, as the settings have it, for the page.
+        time_origin: `time_origin` setting of the rows, for the page.
 
     Raises:
         MissingError: a game has no labels.
@@ -108,14 +108,14 @@ def evaluate_model(
     predictions = {game.id: _read_one(out / game.id / RESULTS_FILE) for game in games}
     evaluation = score_documents(labels, predictions, classes=actions_of(model.classes), tolerance=tolerance)
     scores = _scores_in({game: out / game for game in labels})
-    thresholds = {action: peaks.threshold(action) for action in evaluation.classes}
+    thresholds = {action: peaks.threshold(action) for action in evaluation.class_names}
     analysis = analyze(
         evaluation, labels, predictions, scores=scores, thresholds=thresholds if peaks.thresholds else None
     )
-    _tell(evaluation, analysis, split=split, json=json)
+    _print_report(evaluation, analysis, split=split, json=json)
     if html is not None:
         write_page(html, Page(title, evaluation, analysis, games, scores, training, time_origin))
-        console.say(f"page: {html}")
+        console.info(f"page: {html}")
     return evaluation
 
 
@@ -128,12 +128,12 @@ def write_predictions(
     out: Path,
     split: str | None = None,
 ) -> None:
-    """Write events and dense scores of every game, in all forms; labels are not read."""
+    """Write events and dense scores of every game, in all formats; labels are not read."""
     actions = actions_of(model.classes)
     predicted = []
     with console.progress("scoring", len(games), unit="games") as advance:
         for game in games:
-            scores = {video.half: slide(model, caches[video.path]) for video in game.videos}
+            scores = {video.half: score_video(model, caches[video.path]) for video in game.videos}
             events = write_game(out / game.id, game, scores, actions=actions, peaks=peaks)
             predicted.append(PredictedGame(game, events, next(iter(scores.values())).fps))
             advance(note=game.id)
@@ -143,14 +143,21 @@ def write_predictions(
 def write_game(
     folder: Path, game: Game, scores: Mapping[int, Scores], *, actions: Sequence[str], peaks: PeaksSettings
 ) -> dict[int, list[Detection]]:
-    """Write the dense scores and the events of one game, in every form, and return the events by half."""
+    """Write the dense scores and the events of one game, in all formats.
+
+    Returns:
+        The events by half.
+
+    Raises:
+        DataError: the scores are not all finite.
+    """
     broken = [half for half, of_half in scores.items() if not np.isfinite(of_half.values).all()]
     if broken:
         raise DataError(
-            f"The model's scores of {game.id} are not numbers all of them (half {broken[0]}): it is broken. Train it "
-            "again, or copy it again."
+            f"The model's scores for {game.id} contain NaN or infinity (half {broken[0]}), so the model is broken. Train "
+            "it again, or copy it again."
         )
-    events = {half: detections(of_half, peaks) for half, of_half in scores.items()}
+    events = {half: detect(of_half, peaks) for half, of_half in scores.items()}
     fps = next(iter(scores.values())).fps
     write_scores(folder / SCORES_FILE, scores)
     write_results(folder / RESULTS_FILE, results_document(game.id, events, classes=actions, fps=fps))
@@ -162,26 +169,27 @@ def labels_of_games(games: Sequence[Game]) -> dict[str, tuple[Spot, ...]]:
     """Annotations by game, as the official scorer reads them.
 
     Raises:
-        MissingError: a game has none.
+        MissingError: a game has no labels.
     """
     labels = {}
     for game in games:
         if game.labels is None:
             raise MissingError(_unlabeled(game))
-        found = read_labels(game.labels)
-        labels[game.id] = found[game.id] if game.id in found else next(iter(found.values()))
+        in_file = read_scored_labels(game.labels)
+        labels[game.id] = in_file[game.id] if game.id in in_file else next(iter(in_file.values()))
     return labels
 
 
 def _unlabeled(game: Game) -> str:
-    told = f"{game.id} has no labels, so it cannot be scored"
+    problem = f"{game.id} has no labels, so it cannot be scored"
     if game.id in official_lists("spotting-ball")["challenge"]:
         return (
-            f"{told}: those of the challenge are hidden. Choose another split, or hand it in: bas submit RUN."
+            f"{problem}: labels of the challenge games are hidden. Choose another split, or submit the predictions: "
+            "bas submit RUN."
         )
     video = game.videos[0].path
     names = f"{', '.join(LABEL_FILES)} or {video.stem}.json"
-    return f"{told}: there is no {names} in {video.parent}. See what else is missing: bas doctor."
+    return f"{problem}: {video.parent} holds no {names}. Check for other missing files: bas doctor."
 
 
 def _read_one(path: Path) -> tuple[Prediction, ...]:
@@ -190,16 +198,18 @@ def _read_one(path: Path) -> tuple[Prediction, ...]:
 
 
 def _scores_in(folders: Mapping[str, Path | None]) -> dict[str, dict[int, Scores]] | None:
-    """The dense scores that lie beside the predictions of every game; None where one has none."""
+    """Dense scores beside the predictions of every game; None unless every game has them."""
     beside = {game: folder / SCORES_FILE for game, folder in folders.items() if folder is not None}
     if len(beside) < len(folders) or not all(file.is_file() for file in beside.values()):
         return None
     return {game: read_scores(file) for game, file in beside.items()}
 
 
-def _tell(evaluation: Evaluation, analysis: Analysis, *, split: str | None, json: Path | None) -> None:
-    report.show(evaluation, split=split)
-    show_details(analysis, name=f"mAP@{tolerance_name(evaluation.tolerances)}")
+def _print_report(
+    evaluation: Evaluation, analysis: Analysis, *, split: str | None, json: Path | None
+) -> None:
+    report.print_evaluation(evaluation, split=split)
+    print_analysis(analysis, name=f"mAP@{tolerance_name(evaluation.tolerances)}")
     if json is not None:
-        files.write_json(json, report.report_document(evaluation, split=split) | details_document(analysis))
-        console.say(f"report: {json}")
+        files.write_json(json, report.report_document(evaluation, split=split) | analysis_document(analysis))
+        console.info(f"report: {json}")

@@ -1,4 +1,4 @@
-"""Labels and predictions in, the official numbers out: by class, by team, and what they leave out."""
+"""The official score of predictions against labels: by class, by team, and with notes on what it leaves out."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from bas.dataset.games import listing
 from bas.errors import MissingError
 from bas.evaluate import documents
 from bas.evaluate.notes import notes_on_folders, notes_on_scoring
-from bas.evaluate.precision import Timeline, average_precision
+from bas.evaluate.precision import ScoringTimeline, average_precision
 from bas.evaluate.soccernet import (
     Prediction,
-    predictions_of,
-    read_labels,
+    join_halves,
+    parse_predictions,
     read_results,
+    read_scored_labels,
     results_document,
-    with_halves_joined,
 )
 from bas.evaluate.teams import TeamScore, team_score, why_no_teams
 from bas.evaluate.timelines import half_timelines
@@ -31,52 +31,52 @@ from bas.evaluate.vocabulary import recognize_classes
 from bas.types import Detection, Spot
 
 FRAMERATE = 25
-"""Rows a second at which every ball action challenge is scored; the package's own default is 2."""
+"""Frame rate at which every ball action challenge is scored; the SoccerNet package defaults to 2."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """The row of one class."""
+    """AP and counts of one class."""
 
     label: str
     ap: float
     ap_visible: float
     ap_unshown: float
     ap_exact: float
-    """With every distinct confidence as a threshold, not 200 even ones."""
+    """AP with every distinct confidence as a threshold, instead of 200 evenly spaced ones."""
     num_spots: int
     num_detections: int
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All that is known about some predictions; every value is in [0, 1]."""
+    """Score of some predictions; every mean is in [0, 1]."""
 
     tolerances: tuple[float, ...]
-    """Whole windows in seconds; several are averaged by the official trapezoid."""
+    """Full window widths in seconds; several are averaged by the official trapezoid."""
     framerate: int
     games: tuple[str, ...]
-    rows: tuple[ClassScore, ...]
-    """In the order of the classes."""
+    classes: tuple[ClassScore, ...]
+    """One score per class, in vocabulary order."""
     mean_ap: float
-    """The official mAP: over all classes, those that never occur counting 0."""
+    """The official mAP over all classes; a class that never occurs counts as 0."""
     mean_ap_visible: float
     mean_ap_unshown: float
     mean_ap_exact: float
     teams: TeamScore | None
-    """None where labels or predictions name no teams: `notes` says which."""
+    """Team-mAP; None if labels or predictions name no teams (`notes` says which)."""
     notes: tuple[str, ...]
-    """What the official scorer ignores or moves without a word, and what the numbers do not tell."""
+    """What the official scorer silently ignores or moves, and caveats about the numbers."""
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the rows."""
-        return tuple(row.label for row in self.rows)
+    def class_names(self) -> tuple[str, ...]:
+        """The vocabulary, in order."""
+        return tuple(one.label for one in self.classes)
 
     @property
     def mean_ap_occurring(self) -> float:
         """Mean over the classes that occur; NaN if none does."""
-        occurring = [row.ap for row in self.rows if row.num_spots]
+        occurring = [one.ap for one in self.classes if one.num_spots]
         return float(np.mean(occurring)) if occurring else math.nan
 
 
@@ -93,24 +93,24 @@ def score(
 
     Args:
         labels: a folder or zip of labels, or one document.
-        results: a folder or zip of results_spotting.json, anyone's, or one document for one game.
+        results: a folder or zip of results_spotting.json from any model, or one document for one game.
         tolerance: as `parse_tolerance` takes it.
-        framerate: rows a second of the official clock.
-        classes: the vocabulary; None recognizes it by the labels that occur.
-        games: ids to score; None takes every game that has labels.
+        framerate: frames per second of the official clock.
+        classes: the vocabulary; None infers it from the labels that occur.
+        games: ids to score; None scores every game that has labels.
 
     Raises:
         MissingError: labels or results are not there, or a game has no results.
         DataError: a document could not be read by the official scorer.
     """
-    found = read_documents(Path(labels), Path(results), classes=classes, games=games)
+    loaded = read_documents(Path(labels), Path(results), classes=classes, games=games)
     return score_documents(
-        found.labels,
-        found.predictions,
-        classes=found.classes,
+        loaded.labels,
+        loaded.predictions,
+        classes=loaded.classes,
         tolerance=tolerance,
         framerate=framerate,
-        notes=found.notes,
+        notes=loaded.notes,
     )
 
 
@@ -122,9 +122,9 @@ class Documents:
     predictions: Mapping[str, Sequence[Prediction]]
     classes: tuple[str, ...]
     folders: Mapping[str, Path | None]
-    """Where the predictions of each game stand; None in an archive."""
+    """Folder that holds the predictions of each game; None inside an archive."""
     notes: tuple[str, ...]
-    """About where the predictions stand."""
+    """Notes about the location of the predictions."""
 
 
 def read_documents(
@@ -134,24 +134,24 @@ def read_documents(
     classes: Sequence[str] | None = None,
     games: Collection[str] | None = None,
 ) -> Documents:
-    """What `score` scores, under the same names.
+    """Read the labels and predictions that `score` scores; the arguments are the same.
 
     Raises:
         MissingError: labels or results are not there, or a game has no results.
         DataError: a document could not be read by the official scorer.
     """
-    spots = _wanted(read_labels(labels), games, labels=labels)
-    predictions = with_halves_joined(read_results(results), spots)
-    if documents.is_one(results) and len(spots) == len(predictions) == 1:
+    spots = _select_games(read_scored_labels(labels), games, labels=labels)
+    predictions = join_halves(read_results(results), spots)
+    if documents.is_single_document(results) and len(spots) == len(predictions) == 1:
         pairs = dict(zip(spots, predictions, strict=True))
     else:
-        pairs = documents.pair(spots, predictions)
-    _refuse_missing(spots, pairs, predictions, results=results)
-    claimed = {game: predictions[pairs[game]] for game in spots}
-    vocabulary = tuple(classes) if classes else recognize_classes(spots, claimed)
+        pairs = documents.pair_games(spots, predictions)
+    _require_predictions(spots, pairs, predictions, results=results)
+    predicted = {game: predictions[pairs[game]] for game in spots}
+    vocabulary = tuple(classes) if classes else recognize_classes(spots, predicted)
     notes = notes_on_folders(pairs, predictions if games is None else (), results=results)
-    folders = {game: documents.folder_of(results, pairs[game]) for game in spots}
-    return Documents(spots, claimed, vocabulary, folders, tuple(notes))
+    folders = {game: documents.document_folder(results, pairs[game]) for game in spots}
+    return Documents(spots, predicted, vocabulary, folders, tuple(notes))
 
 
 def score_detections(
@@ -163,18 +163,18 @@ def score_detections(
     tolerance: Tolerance = 1,
     framerate: int = FRAMERATE,
 ) -> Evaluation:
-    """Score detections at hand, by game and half: to the last bit what their files would score.
+    """Score detections in memory; equal to the last bit to the score of their files.
 
     Args:
         labels: annotations by game.
-        detections: by the same games, then by half.
+        detections: detections by the same games, then by half.
         classes: the vocabulary, without teams.
-        fps: ticks a second of the detections' clock.
+        fps: frames per second of the detections' clock.
         tolerance: as `parse_tolerance` takes it.
-        framerate: rows a second of the official clock.
+        framerate: frames per second of the official clock.
     """
     written = {game: results_document(game, detections[game], classes=classes, fps=fps) for game in labels}
-    predictions = {game: predictions_of(document, source=game) for game, document in written.items()}
+    predictions = {game: parse_predictions(document, source=game) for game, document in written.items()}
     return score_documents(labels, predictions, classes=classes, tolerance=tolerance, framerate=framerate)
 
 
@@ -187,21 +187,21 @@ def score_documents(
     framerate: int = FRAMERATE,
     notes: Sequence[str] = (),
 ) -> Evaluation:
-    """Score what was read, by game; `notes` come before those that the scoring adds."""
+    """Score labels and predictions by game; `notes` are put before those that scoring adds."""
     tolerances = parse_tolerance(tolerance)
-    timelines: list[Timeline] = []
+    timelines: list[ScoringTimeline] = []
     oddities: Counter[str] = Counter()
     for game, spots in labels.items():
-        layout = half_timelines(spots, predictions[game], classes=classes, framerate=framerate)
-        timelines += layout.timelines
-        oddities += layout.oddities
+        halves = half_timelines(spots, predictions[game], classes=classes, framerate=framerate)
+        timelines += halves.timelines
+        oddities += halves.oddities
     scored = average_precision(
         timelines, num_classes=len(classes), framerate=framerate, tolerances=tolerances
     )
-    rows = tuple(
+    per_class = tuple(
         ClassScore(
             label,
-            ap=float(scored.every.per_class[k]),
+            ap=float(scored.overall.per_class[k]),
             ap_visible=float(scored.visible.per_class[k]),
             ap_unshown=float(scored.unshown.per_class[k]),
             ap_exact=float(scored.exact.per_class[k]),
@@ -210,18 +210,18 @@ def score_documents(
         )
         for k, label in enumerate(classes)
     )
-    refusal = why_no_teams(labels, predictions, classes=classes)
+    no_teams = why_no_teams(labels, predictions, classes=classes)
     return Evaluation(
         tolerances=tolerances,
         framerate=framerate,
         games=tuple(labels),
-        rows=rows,
-        mean_ap=scored.every.mean,
+        classes=per_class,
+        mean_ap=scored.overall.mean,
         mean_ap_visible=scored.visible.mean,
         mean_ap_unshown=scored.unshown.mean,
         mean_ap_exact=scored.exact.mean,
         teams=team_score(labels, predictions, classes=classes, framerate=framerate, tolerances=tolerances)
-        if refusal is None
+        if no_teams is None
         else None,
         notes=(
             *notes,
@@ -230,37 +230,37 @@ def score_documents(
                 predictions,
                 classes=classes,
                 oddities=oddities,
-                absent=[row.label for row in rows if not row.num_spots],
-                no_teams=refusal,
+                absent=[one.label for one in per_class if not one.num_spots],
+                no_teams=no_teams,
             ),
         ),
     )
 
 
-def _wanted(
+def _select_games(
     spots: Mapping[str, Sequence[Spot]], games: Collection[str] | None, *, labels: Path
 ) -> dict[str, Sequence[Spot]]:
-    """The games to score, in the order of their names."""
+    """Labels of the games to score, sorted by game."""
     if games is None:
         return {game: spots[game] for game in sorted(spots)}
-    pairs = documents.pair(games, spots)
+    pairs = documents.pair_games(games, spots)
     missing = sorted(set(games) - set(pairs))
     if missing:
         raise MissingError(
-            f"{labels} has no labels of {len(missing)} of {len(games)} games to score: {listing(missing, shown=3)}. "
-            "Labels of the challenge games are not public; for the others, download them again."
+            f"{labels} has no labels for {len(missing)} of {len(games)} games to score: {listing(missing, shown=3)}. "
+            "Labels of the challenge games are not public; download those of other games again."
         )
     return {game: spots[pairs[game]] for game in sorted(games)}
 
 
-def _refuse_missing(
+def _require_predictions(
     spots: Collection[str], pairs: Mapping[str, str], predictions: Collection[str], *, results: Path
 ) -> None:
     missing = sorted(set(spots) - set(pairs))
     if missing:
         raise MissingError(
             f"{results} has no predictions for {len(missing)} of the {len(spots)} games with labels: "
-            f"{listing(missing, shown=3)}. It has those of {len(predictions)} games, such as "
-            f"{min(predictions)}. The official scorer stops here too: score one split alone (--split), pass the "
-            "labels of the wanted games alone, or add the missing files (an empty list is legal)."
+            f"{listing(missing, shown=3)}. It has predictions for {len(predictions)} games, such as "
+            f"{min(predictions)}. The official scorer stops here too: score a single split (--split), pass only the "
+            "labels of the games to score, or add the missing files (an empty list is allowed)."
         )

@@ -1,8 +1,8 @@
-"""Post-processing chosen on matches that the model did not learn from, from their dense scores, in seconds.
+"""Grid search of post-processing on held-out matches, from their dense scores, in seconds.
 
-Every setting of a small grid is tried for every action. A few dozen events of one action tell little, so
-an action's own gain counts half and the gain over all actions the other half: without this, choices that
-look best on the validation matches lose on others.
+Every setting of a small grid is tried for every action. A few dozen events of one action are weak
+evidence. So half the criterion is the action's own gain, and half the gain averaged over all actions.
+Without this, the settings that look best on the validation matches do worse on others.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from bas import console
-from bas.config import EventSettings, Knot, PeaksSettings
-from bas.evaluate.calibration import knots_of
-from bas.evaluate.peaks import detections, split_team
+from bas.config import CalibrationPoint, EventSettings, PeaksSettings
+from bas.evaluate.calibration import calibration_points
+from bas.evaluate.peaks import detect, split_team
 from bas.evaluate.score import score_detections
-from bas.evaluate.trial import Watched, best_threshold, score_action, watch
+from bas.evaluate.trial import ActionScores, action_ap, action_scores, display_threshold
 from bas.types import Scores, Spot
 
 _SIGMAS_S = 0.04, 0.08, 0.12, 0.16, 0.24  # of the Gaussian
 _DISTANCES_S = 0.32, 0.64, 0.96  # the last is T-DEED's
 _SUPPRESSIONS = "hard", "linear", "quadratic"
-_LOW = 0.01  # T-DEED's threshold
-_WORTH = 0.001  # of AP: the least gain for which more events are written
-_EQUAL = 1e-9  # of AP: rounding
+_LOW_MIN_SCORE = 0.01  # T-DEED's threshold
+_MIN_GAIN = 0.001  # of AP; a smaller gain does not justify writing more events
+_EPSILON = 1e-9  # of AP; differences below it are rounding
 
 
 @dataclass(frozen=True, slots=True)
 class ActionGain:
-    """AP of one action at the official metric's 200 thresholds: as before, with what was found, and spread."""
+    """AP of one action at the 200 official thresholds: before, with tuned settings, and calibrated as well."""
 
     action: str
     num_spots: int
@@ -45,27 +45,27 @@ class ActionGain:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What the search found, and what it is worth on the matches that it was made on."""
+    """Settings found by the search, and their scores on the matches that it used."""
 
     before: PeaksSettings
     after: PeaksSettings
     games: tuple[str, ...]
-    rows: tuple[ActionGain, ...]
+    actions: tuple[ActionGain, ...]
 
     @property
     def mean_before(self) -> float:
-        """Official mAP@1 with the settings that were there."""
-        return float(np.mean([row.before for row in self.rows]))
+        """Official mAP@1 with the initial settings."""
+        return float(np.mean([action.before for action in self.actions]))
 
     @property
     def mean_tuned(self) -> float:
-        """Official mAP@1 with the settings that were found, confidences as they come."""
-        return float(np.mean([row.tuned for row in self.rows]))
+        """Official mAP@1 with the tuned settings, without calibration."""
+        return float(np.mean([action.tuned for action in self.actions]))
 
     @property
     def mean_after(self) -> float:
-        """Official mAP@1 with all of it: what `bas eval` prints for these matches."""
-        return float(np.mean([row.calibrated for row in self.rows]))
+        """Official mAP@1 with tuned settings and calibration, as `bas eval` prints it for these matches."""
+        return float(np.mean([action.calibrated for action in self.actions]))
 
 
 def tune(
@@ -75,42 +75,43 @@ def tune(
     classes: Sequence[str],
     peaks: PeaksSettings,
 ) -> Tuning:
-    """Choose how events come out of scores, by exact AP@1, then how sure they are said to be.
+    """Choose the post-processing of every action by exact AP@1, then calibrate its confidences.
 
-    Never worse than `peaks` in official mAP@1 on these matches, nor in Team-mAP where scores and labels
-    tell teams; equals stay as they are. The threshold of an action is that of highest F1, unless `peaks`
-    names one.
+    The result is never worse than `peaks` on these matches in official mAP@1, nor in Team-mAP if
+    scores and labels name teams. On ties the initial settings stay. The display threshold of an
+    action is that of maximum F1, unless `peaks` sets one.
 
     Args:
-        labels: annotations by game; of matches that neither train nor test a model.
-        dense: scores of the same games, by half.
+        labels: annotations by game, of matches on which no model is trained or tested.
+        dense: dense scores of the same games, by half.
         classes: the vocabulary, without teams.
-        peaks: settings to begin with.
+        peaks: initial settings.
     """
-    watched = {action: watch(labels, dense, action) for action in classes}
-    current = {action: _plain(peaks.of(action)) for action in classes}
-    before = _Found(watched, current, peaks.confidences)
-    chosen = _choose(watched, current, fps=_rate(dense))
-    if _Found(watched, chosen, {}).total <= _Found(watched, current, {}).total + _EQUAL:
+    actions = {action: action_scores(labels, dense, action) for action in classes}
+    current = {action: _without_classes(peaks.for_action(action)) for action in classes}
+    before = _Candidate(actions, current, peaks.confidences)
+    chosen = _choose_settings(actions, current, fps=_fps(dense))
+    if _Candidate(actions, chosen, {}).total <= _Candidate(actions, current, {}).total + _EPSILON:
         chosen = current
     after = before
-    least = _team_score(labels, dense, before.peaks, classes)
-    for settings, spreading in ((chosen, True), (chosen, False), (current, True)):
-        found = _Found(watched, settings, _spread(watched, settings) if spreading else {})
-        better = found.total > before.total + _EQUAL
-        if better and _team_score(labels, dense, found.peaks, classes) >= least - _EQUAL:
-            after = found
+    min_team_map = _team_map(labels, dense, before.peaks, classes)
+    # From the largest change to the smallest: take the first that improves mAP and does not lower Team-mAP.
+    for settings, calibrated in ((chosen, True), (chosen, False), (current, True)):
+        candidate = _Candidate(actions, settings, _calibrations(actions, settings) if calibrated else {})
+        better = candidate.total > before.total + _EPSILON
+        if better and _team_map(labels, dense, candidate.peaks, classes) >= min_team_map - _EPSILON:
+            after = candidate
             break
     return Tuning(
         before=peaks,
         after=after.peaks.model_copy(update={"thresholds": after.thresholds | peaks.thresholds}),
         games=tuple(labels),
-        rows=tuple(
+        actions=tuple(
             ActionGain(
                 action,
-                num_spots=watched[action].num_spots,
+                num_spots=actions[action].num_spots,
                 before=before.official[action],
-                tuned=_official(watched[action], after.settings[action])
+                tuned=_official_ap(actions[action], after.settings[action])
                 if after is not before
                 else before.official[action],
                 calibrated=after.official[action],
@@ -120,64 +121,67 @@ def tune(
     )
 
 
-def show(tuning: Tuning) -> None:
-    """Print what was found and what it gained, action by action."""
+def show_tuning(tuning: Tuning) -> None:
+    """Print the settings found and their gain, by action."""
     table = console.table(
         f"post-processing, validation games: {len(tuning.games)}, mAP@1",
         "class",
-        "found",
+        "method",
         "ground truths",
         "before",
         "tuned",
-        "spread",
-        "shown from",
+        "calibrated",
+        "display threshold",
         left=2,
     )
-    for row in tuning.rows:
-        found = described(tuning.after.of(row.action))
-        numbers = (row.before, row.tuned, row.calibrated)
+    for gain in tuning.actions:
+        method = describe_settings(tuning.after.for_action(gain.action))
+        numbers = (gain.before, gain.tuned, gain.calibrated)
         table.add_row(
-            row.action,
-            found,
-            str(row.num_spots),
+            gain.action,
+            method,
+            str(gain.num_spots),
             *(f"{100 * ap:.2f}" for ap in numbers),
-            f"{tuning.after.threshold(row.action):.2f}",
+            f"{tuning.after.threshold(gain.action):.2f}",
         )
     means = (tuning.mean_before, tuning.mean_tuned, tuning.mean_after)
-    table.add_row(
-        "mAP@1", "", str(sum(row.num_spots for row in tuning.rows)), *(f"{100 * mean:.2f}" for mean in means)
-    )
+    num_spots = sum(gain.num_spots for gain in tuning.actions)
+    table.add_row("mAP@1", "", str(num_spots), *(f"{100 * mean:.2f}" for mean in means))
     console.show(table)
 
 
-def described(settings: EventSettings) -> str:
-    """`"quadratic from 0.02, 24 ticks, after a Gaussian of 3"`."""
+def describe_settings(settings: EventSettings) -> str:
+    """Settings in one line: `"quadratic NMS, min score 0.02, radius 24 frames, sigma 3"`."""
+    if settings.method == "peaks":
+        method, distance = "local maxima", "min distance"
+    else:
+        method, distance = f"{settings.method} NMS", "radius"
     return (
-        f"{settings.method} from {settings.height:g}, {settings.distance} ticks, "
-        f"after a Gaussian of {settings.sigma:g}"
+        f"{method}, min score {settings.min_score:g}, {distance} {settings.min_distance} frames, "
+        f"sigma {settings.sigma:g}"
     )
 
 
-def _choose(
-    watched: Mapping[str, Watched], current: Mapping[str, EventSettings], *, fps: Fraction
+def _choose_settings(
+    actions: Mapping[str, ActionScores], current: Mapping[str, EventSettings], *, fps: Fraction
 ) -> dict[str, EventSettings]:
-    """The settings of every action: the best over all of them, or its own where it gains by them."""
-    grid = _grid(fps, height=min(settings.height for settings in current.values()))
-    gains = np.zeros((1 + len(grid), len(watched)))  # the first: as before
-    with console.progress("tuning", len(watched), unit="classes") as advance:
-        for column, (action, seen) in enumerate(watched.items()):
-            if seen.num_spots:
-                tried = [score_action(seen, settings).exact for settings in (current[action], *grid)]
+    """Settings of every action: the best shared ones, or its own where these gain more."""
+    grid = _grid(fps, min_score=min(settings.min_score for settings in current.values()))
+    gains = np.zeros((1 + len(grid), len(actions)))  # row 0: the current settings
+    with console.progress("tuning", len(actions), unit="classes") as advance:
+        for column, (action, scores) in enumerate(actions.items()):
+            if scores.num_spots:
+                tried = [action_ap(scores, settings).exact for settings in (current[action], *grid)]
                 gains[:, column] = np.array(tried) - tried[0]
             advance(note=action)
-    found = {}
-    for action, row in zip(watched, _best_rows(gains).tolist(), strict=True):
-        found[action] = _lowered(watched[action], grid[row - 1] if row else current[action])
-    return found
+    chosen = {}
+    for action, row in zip(actions, _best_rows(gains).tolist(), strict=True):
+        chosen[action] = _with_low_min_score(actions[action], grid[row - 1] if row else current[action])
+    return chosen
 
 
-def _grid(fps: Fraction, *, height: float) -> list[EventSettings]:
-    """All that is tried, the plainest first."""
+def _grid(fps: Fraction, *, min_score: float) -> list[EventSettings]:
+    """All settings to try, the simplest first."""
     tried = [("peaks", distance_s) for distance_s in _DISTANCES_S]
     tried += list(product(_SUPPRESSIONS, _DISTANCES_S[1:]))
     return [
@@ -185,113 +189,121 @@ def _grid(fps: Fraction, *, height: float) -> list[EventSettings]:
             {
                 "method": method,
                 "sigma": round(float(sigma_s * fps), 3),
-                "height": height,
-                "distance": max(1, round(distance_s * fps)),
+                "min_score": min_score,
+                "min_distance": max(1, round(distance_s * fps)),
             }
         )
         for (method, distance_s), sigma_s in product(tried, _SIGMAS_S)
     ]
 
 
-def _best_rows(gains: Float64[np.ndarray, "tried actions"]) -> Int64[np.ndarray, "actions"]:
-    """Row of each action: that of the best mean, unless its own gain and the mean together speak for another."""
+def _best_rows(gains: Float64[np.ndarray, "settings actions"]) -> Int64[np.ndarray, "actions"]:
+    """Row of every action: that of the best mean gain, unless own plus mean gain is higher in another."""
     mean = gains.mean(axis=1)
     shared = int(mean.argmax())
-    if mean[shared] <= _EQUAL:
+    if mean[shared] <= _EPSILON:
         shared = 0
     both = gains + mean[:, None]
     own = both.argmax(axis=0)
-    better = both.max(axis=0) > both[shared] + _EQUAL
+    better = both.max(axis=0) > both[shared] + _EPSILON
     return np.where(better, own, shared)
 
 
-def _lowered(seen: Watched, settings: EventSettings) -> EventSettings:
-    """With a lower height, where more events are worth their space."""
-    lower = settings.model_copy(update={"height": min(settings.height, _LOW)})
-    gain = score_action(seen, lower).exact - score_action(seen, settings).exact
-    return lower if gain >= _WORTH else settings
+def _with_low_min_score(action: ActionScores, settings: EventSettings) -> EventSettings:
+    """Settings with a lower minimum score, if the AP gained is worth the additional events."""
+    lower = settings.model_copy(update={"min_score": min(settings.min_score, _LOW_MIN_SCORE)})
+    gain = action_ap(action, lower).exact - action_ap(action, settings).exact
+    return lower if gain >= _MIN_GAIN else settings
 
 
-class _Found:
-    """Settings and knots of every action, and what they are worth."""
+class _Candidate:
+    """Settings and calibration of every action, with their official AP."""
 
     def __init__(
         self,
-        watched: Mapping[str, Watched],
+        actions: Mapping[str, ActionScores],
         settings: Mapping[str, EventSettings],
-        knots: Mapping[str, tuple[Knot, ...]],
+        points: Mapping[str, tuple[CalibrationPoint, ...]],
     ) -> None:
-        self._watched, self.settings, self._knots = watched, settings, knots
+        self._actions, self.settings, self._points = actions, settings, points
         self.official = {
-            action: _official(one, settings[action], knots.get(action, ())) for action, one in watched.items()
+            action: _official_ap(scores, settings[action], points.get(action, ()))
+            for action, scores in actions.items()
         }
         self.total = sum(self.official.values())
 
     @property
     def peaks(self) -> PeaksSettings:
-        """As they are stored, but for the thresholds."""
-        return _joined(self.settings).model_copy(update={"confidences": dict(self._knots)})
+        """The settings as they are stored, except for the thresholds."""
+        return _merge_settings(self.settings).model_copy(update={"confidences": dict(self._points)})
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """Confidence of highest F1 of each action that can tell."""
+        """Display threshold of every action that has one."""
         best = {
-            action: best_threshold(one, self.settings[action], self._knots.get(action, ()))
-            for action, one in self._watched.items()
+            action: display_threshold(scores, self.settings[action], self._points.get(action, ()))
+            for action, scores in self._actions.items()
         }
-        return {action: _floor(least) for action, least in best.items() if least is not None}
+        return {action: _round_down(threshold) for action, threshold in best.items() if threshold is not None}
 
 
-def _spread(
-    watched: Mapping[str, Watched], settings: Mapping[str, EventSettings]
-) -> dict[str, tuple[Knot, ...]]:
-    """Knots of the actions whose official AP rises by them."""
-    knots = {action: knots_of(score_action(one, settings[action]).scores) for action, one in watched.items()}
+def _calibrations(
+    actions: Mapping[str, ActionScores], settings: Mapping[str, EventSettings]
+) -> dict[str, tuple[CalibrationPoint, ...]]:
+    """Calibration points of the actions whose official AP they improve."""
+    points = {
+        action: calibration_points(action_ap(scores, settings[action]).scores)
+        for action, scores in actions.items()
+    }
     return {
-        action: knots[action]
-        for action, one in watched.items()
-        if _official(one, settings[action], knots[action]) > _official(one, settings[action]) + _EQUAL
+        action: points[action]
+        for action, scores in actions.items()
+        if _official_ap(scores, settings[action], points[action])
+        > _official_ap(scores, settings[action]) + _EPSILON
     }
 
 
-def _team_score(
+def _team_map(
     labels: Mapping[str, Sequence[Spot]],
     dense: Mapping[str, Mapping[int, Scores]],
     peaks: PeaksSettings,
     classes: Sequence[str],
 ) -> float:
-    """Team-mAP of the actions that occur; 0 where scores or labels tell no teams."""
+    """Team-mAP over the actions that occur; 0 if scores or labels name no teams."""
     names = next(scores.classes for halves in dense.values() for scores in halves.values())
     if all(split_team(name)[1] is None for name in names):
         return 0.0
-    found = {
-        game: {half: detections(scores, peaks) for half, scores in halves.items()}
+    detections = {
+        game: {half: detect(scores, peaks) for half, scores in halves.items()}
         for game, halves in dense.items()
     }
-    teams = score_detections(labels, found, classes=classes, fps=_rate(dense)).teams
+    teams = score_detections(labels, detections, classes=classes, fps=_fps(dense)).teams
     return teams.mean_ap_defined if teams else 0.0
 
 
-def _official(seen: Watched, settings: EventSettings, knots: Sequence[Knot] = ()) -> float:
-    return score_action(seen, settings, knots).official
+def _official_ap(
+    action: ActionScores, settings: EventSettings, points: Sequence[CalibrationPoint] = ()
+) -> float:
+    return action_ap(action, settings, points).official
 
 
-def _floor(confidence: float) -> float:
-    """A little lower, so that the event that it was found at passes however its confidence is written."""
+def _round_down(confidence: float) -> float:
+    """Round a threshold down, so that the event it was found at still passes once its confidence is rounded."""
     return math.floor(confidence * 1e6) / 1e6
 
 
-def _joined(chosen: Mapping[str, EventSettings]) -> PeaksSettings:
-    """What most actions share stands for all, the others by name."""
+def _merge_settings(chosen: Mapping[str, EventSettings]) -> PeaksSettings:
+    """The settings shared by most actions as the default, with exceptions by class."""
     settings = list(chosen.values())
     common = max(settings, key=settings.count)
     own = {action: one for action, one in chosen.items() if one != common}
     return PeaksSettings(**common.model_dump(), classes=own)
 
 
-def _plain(settings: EventSettings) -> EventSettings:
+def _without_classes(settings: EventSettings) -> EventSettings:
+    """Plain event settings, also from `PeaksSettings`, which carry more fields."""
     return EventSettings(**settings.model_dump(include=set(EventSettings.model_fields)))
 
 
-def _rate(dense: Mapping[str, Mapping[int, Scores]]) -> Fraction:
+def _fps(dense: Mapping[str, Mapping[int, Scores]]) -> Fraction:
     return next(scores.fps for halves in dense.values() for scores in halves.values())

@@ -1,4 +1,4 @@
-"""Strips of frames around a moment of a match, to see what a model missed or imagined."""
+"""Frame strips around a position in a match, to show what a model missed or falsely detected."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 STRIP_MS = (-800, -400, 0, 400, 800)
-"""Of the pictures, from the moment."""
+"""Offsets of the pictures from the position."""
 _WIDTH = 224
 _QUALITY = 72
 
 
-def strip(video: Path, position_ms: int, *, time_origin: TimeOrigin = "auto") -> str | None:
-    """Pictures around a moment side by side, as the address of a JPEG that lies in the page.
-
-    None where the video shows nothing there.
+def frame_strip(video: Path, position_ms: int, *, time_origin: TimeOrigin = "auto") -> str | None:
+    """Pictures around a position side by side, as a JPEG data URL.
 
     Args:
-        video: of the match.
-        position_ms: of the moment.
-        time_origin: what positions count from: the container's zero (zero), or the first picture.
+        video: video file of the match.
+        position_ms: position of the middle picture.
+        time_origin: position 0 is the container's time zero (`zero`) or the first picture (otherwise).
+
+    Returns:
+        None if no picture could be decoded.
 
     Raises:
-        MissingError, DataError: the video is not there, or cannot be opened.
+        MissingError: the video does not exist.
+        DataError: the video cannot be opened.
     """
     from PIL import Image
 
@@ -39,45 +41,49 @@ def strip(video: Path, position_ms: int, *, time_origin: TimeOrigin = "auto") ->
         return None
     height = round(_WIDTH * pictures[0].height / pictures[0].width)
     sheet = Image.new("RGB", (_WIDTH * len(STRIP_MS), height))
-    for place, picture in enumerate(pictures):
-        sheet.paste(picture.resize((_WIDTH, height)), (place * _WIDTH, 0))
+    for column, picture in enumerate(pictures):
+        sheet.paste(picture.resize((_WIDTH, height)), (column * _WIDTH, 0))
     memory = io.BytesIO()
     sheet.save(memory, "JPEG", quality=_QUALITY, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(memory.getvalue()).decode()
 
 
 def _pictures(video: Path, positions_ms: Sequence[int], time_origin: TimeOrigin) -> list[Image]:
-    """The picture on screen at each position, as far as the video reaches."""
+    """The picture on screen at each of the rising positions; the last picture repeats past the end of the video."""
     import av
 
     from bas.dataset.containers import open_video
     from bas.dataset.scan import declared
 
-    wanted = list(positions_ms)
+    pending = list(positions_ms)
     pictures: list[Image] = []
     with open_video(video) as stream:
         container, base = stream.container, stream.time_base
         assert base is not None
         start = declared(stream).zero_pts if time_origin == "zero" else stream.start_time or 0
-        first = start + int(max(0, wanted[0]) / 1000 / base)
+        first = start + int(max(0, pending[0]) / 1000 / base)
         container.seek(first, stream=stream, backward=True)  # type: ignore[attr-defined]
-        held = None
+        previous = None
         try:
             for frame in container.decode(stream):  # type: ignore[attr-defined]
                 if frame.pts is None:
                     continue
                 now_ms = float((frame.pts - start) * base) * 1000
-                while wanted and now_ms > wanted[0] + 1:
+                # A picture stays on screen until the next one, so a position is settled by the first picture after it.
+                # The 1 ms absorbs rounding: positions are whole milliseconds, presentation times are not.
+                while pending and now_ms > pending[0] + 1:
                     pictures.append(
-                        (held or frame).to_image(width=_WIDTH, height=_WIDTH * frame.height // frame.width)
+                        (previous or frame).to_image(
+                            width=_WIDTH, height=_WIDTH * frame.height // frame.width
+                        )
                     )
-                    wanted.pop(0)
-                held = frame
-                if not wanted:
+                    pending.pop(0)
+                previous = frame
+                if not pending:
                     break
-        except av.error.FFmpegError:  # a damaged picture: show what came before it
+        except av.error.FFmpegError:  # a damaged picture: show the ones before it
             pass
-        if held is not None and wanted:
-            last = held.to_image()
-            pictures += [last] * len(wanted)
+        if previous is not None and pending:
+            last = previous.to_image()
+            pictures += [last] * len(pending)
     return pictures

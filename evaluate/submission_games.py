@@ -1,4 +1,4 @@
-"""The games that a zip is held against: of the split that it names, as far as they are on this disk."""
+"""Games that a submission should contain: those of a split, with their videos as far as these are on disk."""
 
 from __future__ import annotations
 
@@ -11,71 +11,78 @@ from bas.dataset.games import listing
 from bas.dataset.layouts import VideoSize
 from bas.dataset.splits import ALL, official_lists, split_lists, split_name
 from bas.errors import MissingError
-from bas.evaluate.submission import games_in
+from bas.evaluate.submission import games_in_archive
 from bas.types import Game
 
-_SIZES: tuple[VideoSize, ...] = ("224p", "720p")  # the later counts where both are there
+_SIZES: tuple[VideoSize, ...] = ("224p", "720p")  # the later wins where both exist
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """What a zip should hold."""
+class ExpectedGames:
+    """Games and classes that a zip is checked against."""
 
     split: str | None
-    """None where it names the games of no split, or of several."""
+    """Name of the split; None if the zip matches no split, or several."""
     games: tuple[Game, ...]
-    """Those that are not on this disk have no videos."""
+    """The expected games; those that are not on disk have no videos."""
     classes: tuple[str, ...]
     notes: tuple[str, ...]
-    """What cannot be checked."""
+    """Notes on what cannot be checked."""
 
 
-def expected_games(archive: Path, data: Path, *, split: str | None) -> Expected:
-    """The games of a split; without one, of the split whose games the zip names, else those that it names.
+def expected_games(archive: Path, data: Path, *, split: str | None) -> ExpectedGames:
+    """The games that a zip should contain.
+
+    With a split, the games of that split. Without, the games of the split that the zip belongs to;
+    if that is not exactly one, the games in the zip itself.
 
     Args:
         archive: the zip.
-        data: folder of the matches; where it is not there, or knows none of the games, SoccerNet's lists count.
-        split: of the data, or of SoccerNet; or `all` of the data.
+        data: data folder; if it does not exist or has none of the games, SoccerNet's official lists are used.
+        split: a split of the data or of SoccerNet, or `all` for all games of the data; None infers it.
 
     Raises:
-        MissingError: the zip is not there, or there is no such split.
-        DataError: it is no zip, or the data are laid out wrongly.
+        MissingError: the zip or the split does not exist.
+        DataError: the file is not a zip, or the data folder has an invalid layout.
     """
-    named = tuple(dict.fromkeys(games_in(archive)))
+    in_archive = tuple(dict.fromkeys(games_in_archive(archive)))
     try:
-        known = _known(data)
+        known = _games_on_disk(data)
     except MissingError:
         if split is not None and data.exists():
             raise
-        known = _soccernet()
+        known = _official_games()
     if split is not None:
         return _of_split(split_name(split), known, archive=archive)
-    if not _names(named, known.games):
-        known = _soccernet()
-    splits = [name for name, games in known.lists.items() if name != ALL and _names(named, games)]
+    if not _any_in(in_archive, known.games):
+        known = _official_games()
+    splits = [name for name, games in known.lists.items() if name != ALL and _any_in(in_archive, games)]
     if len(splits) == 1:
         return _of_split(splits[0], known, archive=archive)
-    told = f"it names games of {listing(splits)}" if splits else "it names games of no split"
-    note = f"{told}, so it is not checked whether a game is missing"
-    return Expected(None, known.take(named), known.classes, (note,))
+    reason = (
+        f"its games belong to several splits ({listing(splits)})"
+        if splits
+        else "its games belong to no known split"
+    )
+    note = f"{reason}, so missing games cannot be detected"
+    return ExpectedGames(None, known.select(in_archive), known.classes, (note,))
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """What is known of matches without looking into the zip."""
+class _KnownGames:
+    """Games and splits known independently of the zip."""
 
     games: Mapping[str, Game]
-    """Each with the size of video that is there."""
+    """Games by id, each with videos of the size that exists on disk."""
     classes: tuple[str, ...]
     lists: Mapping[str, Sequence[str]]
-    """Ids of every split."""
+    """Game ids by split."""
 
-    def take(self, ids: Sequence[str]) -> tuple[Game, ...]:
+    def select(self, ids: Sequence[str]) -> tuple[Game, ...]:
         return tuple(self.games.get(game, Game(game, (), None)) for game in ids)
 
 
-def _known(data: Path) -> _Known:
+def _games_on_disk(data: Path) -> _KnownGames:
     games: dict[str, Game] = {}
     for size in _SIZES:
         dataset = open_dataset(data, video=size)
@@ -83,22 +90,22 @@ def _known(data: Path) -> _Known:
             if game.id not in games or all(video.path.is_file() for video in game.videos):
                 games[game.id] = game
     lists = {**split_lists(data, dataset.layout), ALL: tuple(games)}
-    return _Known(games, dataset.classes, lists)
+    return _KnownGames(games, dataset.classes, lists)
 
 
-def _soccernet() -> _Known:
-    return _Known({}, BALL_CLASSES, official_lists("spotting-ball"))
+def _official_games() -> _KnownGames:
+    return _KnownGames({}, BALL_CLASSES, official_lists("spotting-ball"))
 
 
-def _of_split(name: str, known: _Known, *, archive: Path) -> Expected:
+def _of_split(name: str, known: _KnownGames, *, archive: Path) -> ExpectedGames:
     if name not in known.lists:
         raise MissingError(
-            f"{archive} cannot be held against a split {name!r}: there are {', '.join(known.lists)}. Leave out --split "
-            "to take the one whose games it names."
+            f"Unknown split {name!r} for {archive}. Expected one of {', '.join(known.lists)}. Leave out --split to "
+            "infer it from the games in the zip."
         )
-    return Expected(name, known.take(known.lists[name]), known.classes, ())
+    return ExpectedGames(name, known.select(known.lists[name]), known.classes, ())
 
 
-def _names(named: Sequence[str], games: Collection[str]) -> bool:
-    """Whether a zip names one of some games, be it inside a folder around them."""
-    return any(name == game or name.endswith(f"/{game}") for game in games for name in named)
+def _any_in(in_archive: Sequence[str], games: Collection[str]) -> bool:
+    """Whether a zip contains any of the games, at its root or inside a wrapping folder."""
+    return any(name == game or name.endswith(f"/{game}") for game in games for name in in_archive)

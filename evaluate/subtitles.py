@@ -1,4 +1,4 @@
-"""Events as SubRip subtitles, which any player shows over the video."""
+"""Detections as SubRip subtitles, which any player shows over the video."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from bas.types import Detection
 _SHOWN_MS = 1500
 
 
-def subtitles(events: Sequence[Detection], *, fps: Fraction) -> str:
-    """One cue for every stretch of time with the same events in it, so that no two cues overlap.
+def subtitles(detections: Sequence[Detection], *, fps: Fraction) -> str:
+    """SubRip text with one cue per interval of constant content, so that no two cues overlap.
 
     Args:
-        events: of one video.
-        fps: ticks a second of their clock.
+        detections: detections of one video.
+        fps: frames per second of their clock.
     """
-    shown = sorted((position_of(e.frame, fps), e.label, e.team or "", e.score) for e in events)
+    shown = sorted((position_of(e.frame, fps), e.label, e.team or "", e.score) for e in detections)
     borders = sorted({border for start, *_ in shown for border in (start, start + _SHOWN_MS)})
     cues: list[str] = []
-    first = 0  # of those that may still be on screen
+    first = 0  # index of the first detection that may still be on screen
     for start, stop in pairwise(borders):
         while first < len(shown) and shown[first][0] + _SHOWN_MS <= start:
             first += 1

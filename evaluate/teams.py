@@ -1,4 +1,4 @@
-"""Team-mAP, which the 2025 challenge ranks: each action scored by the team that performs it."""
+"""Team-mAP, the ranking metric of the 2025 challenge: each action is scored separately for each team."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from bas.types import Spot
 
 
 @dataclass(frozen=True, slots=True)
-class ActionScore:
-    """The row of one action; NaN where it never occurs."""
+class TeamActionAP:
+    """AP of one action over both teams; NaN if it never occurs."""
 
     label: str
     ap: float
@@ -28,17 +28,17 @@ class ActionScore:
 
 @dataclass(frozen=True, slots=True)
 class TeamScore:
-    """Team-mAP and what it is made of; each mean is NaN as soon as one action never occurs."""
+    """Team-mAP with its per-action values; every mean is NaN if any action never occurs."""
 
-    rows: tuple[ActionScore, ...]
+    actions: tuple[TeamActionAP, ...]
     mean_ap: float
     mean_ap_visible: float
     mean_ap_unshown: float
 
     @property
     def mean_ap_defined(self) -> float:
-        """Mean over the actions that occur."""
-        occurring = [row.ap for row in self.rows if not math.isnan(row.ap)]
+        """Mean over the actions that occur; NaN if none does."""
+        occurring = [action.ap for action in self.actions if not math.isnan(action.ap)]
         return float(np.mean(occurring)) if occurring else math.nan
 
 
@@ -50,10 +50,10 @@ def team_score(
     framerate: int,
     tolerances: Sequence[float],
 ) -> TeamScore:
-    """Score every game as one timeline, in columns of action and team.
+    """Score every game as one timeline, with one column per action and team.
 
-    The AP of an action is that of its two columns weighted by their spots; visible and unshown
-    ones use the same weights.
+    The AP of an action is the mean of its two columns, weighted by their spots. The APs of visible
+    and of unshown spots use the same weights.
     """
     timelines = [
         team_timeline(spots, predictions[game], classes=classes, framerate=framerate)
@@ -62,14 +62,15 @@ def team_score(
     num_columns = len(TEAMS) * len(classes)
     scored = average_precision(timelines, num_classes=num_columns, framerate=framerate, tolerances=tolerances)
     weights = support(timelines, num_classes=num_columns)
-    every, visible, unshown = (
-        team_average(side.per_class, weights) for side in (scored.every, scored.visible, scored.unshown)
+    overall, visible, unshown = (
+        team_average(variant.per_class, weights)
+        for variant in (scored.overall, scored.visible, scored.unshown)
     )
     num_spots = [sum(len(t.spots[column].frames) for t in timelines) for column in range(num_columns)]
-    rows = tuple(
-        ActionScore(
+    actions = tuple(
+        TeamActionAP(
             label,
-            ap=float(every.per_class[k]),
+            ap=float(overall.per_class[k]),
             ap_visible=float(visible.per_class[k]),
             ap_unshown=float(unshown.per_class[k]),
             num_left=num_spots[2 * k],
@@ -77,7 +78,7 @@ def team_score(
         )
         for k, label in enumerate(classes)
     )
-    return TeamScore(rows, every.mean, visible.mean, unshown.mean)
+    return TeamScore(actions, overall.mean, visible.mean, unshown.mean)
 
 
 def why_no_teams(
@@ -86,23 +87,23 @@ def why_no_teams(
     *,
     classes: Sequence[str],
 ) -> str | None:
-    """Why Team-mAP cannot be given, or None if it can."""
+    """Reason why Team-mAP cannot be computed, or None if it can."""
     annotated = [spot.team for spots in labels.values() for spot in spots if spot.label in classes]
-    claimed = [p.team for each in predictions.values() for p in each if p.label in classes]
+    predicted = [p.team for each in predictions.values() for p in each if p.label in classes]
     if {"home", "away"} & set(annotated):
         return (
-            "no Team-mAP: the labels say home and away, and no file tells which of them is left in the picture; "
-            "the labels of the 2025 edition say left and right"
+            "no Team-mAP: the labels name home and away, and no file says which of the two is on the left of the "
+            "picture; the labels of the 2025 edition name left and right"
         )
     if not set(TEAMS) & set(annotated):
-        return "no Team-mAP: the labels do not say which team, left or right, acts"
+        return "no Team-mAP: the labels do not name the team, left or right"
     if not set(annotated) <= set(TEAMS):
-        return f"no Team-mAP: {_others(annotated):,} of {len(annotated):,} annotations are neither left nor right"
-    if not set(TEAMS) & set(claimed):
+        return f"no Team-mAP: {_others(annotated):,} of {len(annotated):,} annotations name neither left nor right"
+    if not set(TEAMS) & set(predicted):
         return "no Team-mAP: the predictions name no teams"
-    if not set(claimed) <= set(TEAMS):
+    if not set(predicted) <= set(TEAMS):
         return (
-            f"no Team-mAP: {_others(claimed):,} of {len(claimed):,} predictions name no team, left or right; "
+            f"no Team-mAP: {_others(predicted):,} of {len(predicted):,} predictions name neither left nor right; "
             "the official scorer stops at the first of them"
         )
     return None

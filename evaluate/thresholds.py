@@ -1,4 +1,4 @@
-"""What passes each confidence of a class, how much of it is right, and where F1 is highest."""
+"""True positives and detections of one class at every confidence threshold, and the threshold of maximum F1."""
 
 from __future__ import annotations
 
@@ -8,57 +8,59 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from bas.evaluate.precision import Cells, taken
+from bas.evaluate.precision import ClassMarks, match_detections
 
-_LEAST_PRECISION = 0.1  # below which a list of events is noise to those who look through it
+_MIN_DISPLAY_PRECISION = 0.1  # below this, a list of events looks like noise to whoever reviews it
 
 
 @dataclass(frozen=True, slots=True)
-class Passing:
-    """Claims of one class from every distinct confidence on, the highest first."""
+class ThresholdCurve:
+    """Counts of one class at every distinct confidence, the highest first."""
 
-    levels: Float64[np.ndarray, "levels"]
-    right: Int64[np.ndarray, "levels"]
-    claimed: Int64[np.ndarray, "levels"]
+    thresholds: Float64[np.ndarray, "thresholds"]
+    true_positives: Int64[np.ndarray, "thresholds"]
+    detections: Int64[np.ndarray, "thresholds"]
     num_spots: int
 
     @property
-    def best(self) -> float | None:
-        """Confidence of highest F1; None where no claim or no spot is."""
-        return self._highest_f1(least_precision=0.0)
+    def best_threshold(self) -> float | None:
+        """Threshold of maximum F1; None without detections or without spots."""
+        return self._max_f1_threshold(min_precision=0.0)
 
     @property
-    def worth_showing(self) -> float | None:
-        """The same among those from which on one claim in ten is right; None where none is so."""
-        return self._highest_f1(least_precision=_LEAST_PRECISION)
+    def display_threshold(self) -> float | None:
+        """Threshold of maximum F1 among those with a precision of at least 10 %; None if there is none."""
+        return self._max_f1_threshold(min_precision=_MIN_DISPLAY_PRECISION)
 
-    def _highest_f1(self, *, least_precision: float) -> float | None:
-        there = self.right >= least_precision * self.claimed
-        if not self.num_spots or not there.any():
+    def _max_f1_threshold(self, *, min_precision: float) -> float | None:
+        allowed = self.true_positives >= min_precision * self.detections
+        if not self.num_spots or not allowed.any():
             return None
-        f1 = 2 * self.right / (self.claimed + self.num_spots)
-        return float(self.levels[np.argmax(np.where(there, f1, -1.0))])
+        f1 = 2 * self.true_positives / (self.detections + self.num_spots)
+        return float(self.thresholds[np.argmax(np.where(allowed, f1, -1.0))])
 
 
-def passing(pairs: Sequence[tuple[Cells, Cells]], *, reach: int) -> Passing:
-    """Count at every distinct confidence.
+def threshold_curve(pairs: Sequence[tuple[ClassMarks, ClassMarks]], *, half_window: int) -> ThresholdCurve:
+    """Count true positives and detections at every distinct confidence.
 
-    Claims are matched once. Those that pass a threshold would be matched alike if they were alone: a
-    spot takes the surest claim in reach, so none below the threshold was ever taken before one above.
+    Detections are matched only once. Those above a threshold would be matched the same way on their
+    own: a spot takes the most confident detection in its window, so no detection below the threshold
+    is ever preferred to one above it.
 
     Args:
-        pairs: spots and claims of one class, by timeline.
-        reach: frames that a claim may lie away, to either side.
+        pairs: spots and detections of one class, by timeline.
+        half_window: frames that a detection may lie from its spot, on either side.
     """
-    scores = np.concatenate([np.zeros(0), *(claims.values for _, claims in pairs)])
+    scores = np.concatenate([np.zeros(0), *(detections.values for _, detections in pairs)])
     hits = np.concatenate(
-        [np.zeros(0, bool), *(taken(spots, claims, reach=reach) for spots, claims in pairs)]
+        [np.zeros(0, bool), *(match_detections(*pair, half_window=half_window) for pair in pairs)]
     )
     order = np.argsort(-scores, kind="stable")
-    levels = scores[order]
-    last = np.flatnonzero(np.append(levels[1:] < levels[:-1], True)[: len(levels)])  # equals pass together
-    return Passing(
-        levels[last],
+    decreasing = scores[order]
+    # Equal confidences pass a threshold together: keep the last of each. The slice handles no detections at all.
+    last = np.flatnonzero(np.append(decreasing[1:] < decreasing[:-1], True)[: len(decreasing)])
+    return ThresholdCurve(
+        decreasing[last],
         np.cumsum(hits[order])[last],
         last + 1,
         num_spots=sum(len(spots.frames) for spots, _ in pairs),

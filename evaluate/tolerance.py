@@ -1,4 +1,4 @@
-"""Tolerances: the official names, what a user may type, and how a window is said."""
+"""Tolerances: parsing, the official names, and how a window is printed."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from itertools import pairwise
 from bas.errors import SettingsError
 
 Tolerance = int | float | str | Sequence[int | float]
-"""What a user may give: seconds of the whole window, several, or a name; see `parse_tolerance`."""
+"""User input: seconds of the full window, several of them, or a name; see `parse_tolerance`."""
 
 TOLERANCES: dict[str, tuple[float, ...]] = {
     **{f"at{seconds}": (float(seconds),) for seconds in range(1, 6)},
     "tight": (1.0, 2.0, 3.0, 4.0, 5.0),
     "loose": tuple(float(seconds) for seconds in range(5, 65, 5)),
 }
-"""The official names, in seconds."""
+"""The official names, with their tolerances in seconds."""
 
-_LONGEST = 3600  # seconds; a longer window holds a half
+_LONGEST = 3600  # seconds; a longer window would cover a whole half
 
 
 def parse_tolerance(tolerance: Tolerance) -> tuple[float, ...]:
-    """Seconds of the windows to score: a number, several, `"tight"`, `"loose"`, `"at1"` or `"1,2,3"`.
+    """Full window widths in seconds from a number, several, `"tight"`, `"loose"`, `"at1"` or `"1,2,3"`.
 
     Raises:
-        SettingsError: it is none of these, or the seconds do not increase from above 0 to an hour.
+        SettingsError: unknown name, or seconds that do not increase or lie outside (0, 3600].
     """
     match tolerance:
         case str() if tolerance in TOLERANCES:
@@ -39,28 +39,28 @@ def parse_tolerance(tolerance: Tolerance) -> tuple[float, ...]:
         seconds = tuple(float(part) for part in parts)
     except ValueError:
         seconds = ()
-    increasing = all(a < b for a, b in pairwise((0.0, *seconds)))
+    increasing = all(a < b for a, b in pairwise((0.0, *seconds)))  # False for NaN, too
     if not seconds or not increasing or seconds[-1] > _LONGEST:
         raise SettingsError(
-            f"{tolerance!r} is no tolerance. Give seconds above 0, rising, up to {_LONGEST}, as 1 or 1,2,3, "
-            f"or one of {', '.join(TOLERANCES)}."
+            f"Invalid tolerance {tolerance!r}. Expected increasing seconds above 0, at most {_LONGEST}, such as 1 or "
+            f"1,2,3, or one of {', '.join(TOLERANCES)}."
         )
     return seconds
 
 
 def tolerance_name(tolerances: Sequence[float]) -> str:
-    """`"1"` for one second, `"tight"` and `"loose"`, or all of the seconds."""
+    """Name for metric labels: `"1"` for one second, `"tight"`, `"loose"`, or the seconds joined by commas."""
     names = [name for name in ("tight", "loose") if TOLERANCES[name] == tuple(tolerances)]
     return names[0] if names else ",".join(f"{seconds:g}" for seconds in tolerances)
 
 
 def window_text(tolerances: Sequence[float], *, framerate: int) -> str:
-    """`"1 s = ±12 frames at 25 fps"`: half of the window lies to either side."""
+    """Windows in seconds and in frames to either side: `"1 s = ±12 frames at 25 fps"`."""
     seconds = ", ".join(f"{seconds:g}" for seconds in tolerances)
-    reach = ", ".join(str(reach_frames(seconds, framerate=framerate)) for seconds in tolerances)
-    return f"{seconds} s = ±{reach} frames at {framerate} fps"
+    half_windows = ", ".join(str(half_window_frames(seconds, framerate=framerate)) for seconds in tolerances)
+    return f"{seconds} s = ±{half_windows} frames at {framerate} fps"
 
 
-def reach_frames(tolerance: float, *, framerate: int) -> int:
-    """Frames that a detection may lie away from its spot, to either side."""
+def half_window_frames(tolerance: float, *, framerate: int) -> int:
+    """Largest distance in frames between a detection and its spot, for a full window of `tolerance` seconds."""
     return int(tolerance * framerate // 2)

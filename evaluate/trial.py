@@ -1,4 +1,4 @@
-"""One action at a time: what settings of its post-processing are worth, exactly as the whole is scored."""
+"""AP of a single action under given post-processing settings, exactly as in the score of all actions."""
 
 from __future__ import annotations
 
@@ -11,103 +11,118 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 
 from bas.clock import positions_of
-from bas.config import EventSettings, Knot
-from bas.evaluate.peaks import confidences, smooth, split_team
-from bas.evaluate.precision import THRESHOLDS, Cells, area, official_frames, taken
+from bas.config import CalibrationPoint, EventSettings
+from bas.evaluate.peaks import calibrate, smooth, split_team
+from bas.evaluate.precision import (
+    THRESHOLDS,
+    ClassMarks,
+    interpolated_ap,
+    match_detections,
+    official_frames,
+)
 from bas.evaluate.score import FRAMERATE
-from bas.evaluate.suppression import claims
-from bas.evaluate.thresholds import passing
+from bas.evaluate.suppression import pick_events
+from bas.evaluate.thresholds import threshold_curve
 from bas.evaluate.timelines import half_timelines
-from bas.evaluate.tolerance import reach_frames
+from bas.evaluate.tolerance import half_window_frames
 from bas.types import Scores, Spot
 
-_REACH = reach_frames(1.0, framerate=FRAMERATE)  # of the official score
+_HALF_WINDOW = half_window_frames(1.0, framerate=FRAMERATE)  # of the official mAP@1
 
 
 @dataclass(frozen=True, slots=True)
-class WatchedHalf:
-    """One half of one game as far as one action goes."""
+class ActionHalf:
+    """Dense scores and spots of one action in one half of a game."""
 
-    columns: tuple[Float[np.ndarray, "ticks"], ...]
-    """Its dense scores: one column, or one a team."""
+    columns: tuple[Float[np.ndarray, "frames"], ...]
+    """Dense scores: one column, or one per team."""
     fps: Fraction
-    spots: Cells
-    """On the official clock."""
+    spots: ClassMarks
+    """Spots on the official clock."""
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """One action in all games."""
+class ActionScores:
+    """Dense scores and spots of one action in all games."""
 
-    halves: tuple[WatchedHalf, ...]
+    halves: tuple[ActionHalf, ...]
 
     @property
     def num_spots(self) -> int:
-        """Annotated, in all."""
+        """Number of spots in all games."""
         return sum(len(half.spots.frames) for half in self.halves)
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """What an action's settings are worth: AP@1."""
+class ActionAP:
+    """AP@1 of one action under some settings."""
 
     official: float
-    """With the 200 thresholds."""
+    """AP at the 200 official thresholds."""
     exact: float
-    """With every confidence as a threshold, so whatever their scale."""
+    """AP with every distinct confidence as a threshold, hence independent of their scale."""
     scores: Float64[np.ndarray, "n"]
-    """Of all its detections."""
+    """Confidences of all detections."""
 
 
-def watch(
+def action_scores(
     labels: Mapping[str, Sequence[Spot]], dense: Mapping[str, Mapping[int, Scores]], action: str
-) -> Watched:
-    """Lay out one action: its spots as they are scored, and its columns of the dense scores."""
+) -> ActionScores:
+    """Collect the spots of one action, as they are scored, and its columns of the dense scores."""
     halves = []
     for game, spots in labels.items():
-        laid = half_timelines(spots, (), classes=[action], framerate=FRAMERATE).timelines
-        for half, one in enumerate(laid, start=1):
+        timelines = half_timelines(spots, (), classes=[action], framerate=FRAMERATE).timelines
+        for half, timeline in enumerate(timelines, start=1):
             scores = dense[game].get(half)
             if scores is None:
-                halves.append(WatchedHalf((), Fraction(FRAMERATE), one.spots[0]))
+                halves.append(ActionHalf((), Fraction(FRAMERATE), timeline.spots[0]))
                 continue
             named = zip(scores.classes, scores.values.T, strict=True)
             columns = tuple(np.ascontiguousarray(c) for name, c in named if split_team(name)[0] == action)
-            halves.append(WatchedHalf(columns, scores.fps, one.spots[0]))
-    return Watched(tuple(halves))
+            halves.append(ActionHalf(columns, scores.fps, timeline.spots[0]))
+    return ActionScores(tuple(halves))
 
 
-def score_action(watched: Watched, settings: EventSettings, knots: Sequence[Knot] = ()) -> Trial:
-    """AP@1 of one action with settings of its own, and confidences spread by `knots`."""
-    pairs = [(half.spots, _detected(half, settings, knots)) for half in watched.halves]
-    scores = np.concatenate([np.zeros(0), *(cells.values for _, cells in pairs)])
-    hits = np.concatenate([np.zeros(0, dtype=bool), *(taken(*pair, reach=_REACH) for pair in pairs)])
+def action_ap(
+    action: ActionScores, settings: EventSettings, points: Sequence[CalibrationPoint] = ()
+) -> ActionAP:
+    """AP@1 of one action under `settings`, with confidences calibrated by `points`."""
+    pairs = [(half.spots, _detections(half, settings, points)) for half in action.halves]
+    scores = np.concatenate([np.zeros(0), *(detections.values for _, detections in pairs)])
+    hits = np.concatenate(
+        [np.zeros(0, dtype=bool), *(match_detections(*pair, half_window=_HALF_WINDOW) for pair in pairs)]
+    )
     official, exact = (
-        area(scores, hits, num_spots=watched.num_spots, thresholds=thresholds)
+        interpolated_ap(scores, hits, num_spots=action.num_spots, thresholds=thresholds)
         for thresholds in (THRESHOLDS, np.unique(scores))
     )
-    return Trial(official, exact, scores)
+    return ActionAP(official, exact, scores)
 
 
-def best_threshold(watched: Watched, settings: EventSettings, knots: Sequence[Knot] = ()) -> float | None:
-    """Confidence from which on an action's events have the highest F1; None where they are noise."""
-    pairs = [(half.spots, _detected(half, settings, knots)) for half in watched.halves]
-    return passing(pairs, reach=_REACH).worth_showing
+def display_threshold(
+    action: ActionScores, settings: EventSettings, points: Sequence[CalibrationPoint] = ()
+) -> float | None:
+    """Confidence threshold of maximum F1 for showing an action's events; None if they are mostly noise."""
+    pairs = [(half.spots, _detections(half, settings, points)) for half in action.halves]
+    return threshold_curve(pairs, half_window=_HALF_WINDOW).display_threshold
 
 
-def _detected(half: WatchedHalf, settings: EventSettings, knots: Sequence[Knot]) -> Cells:
-    """Events of one half on the official clock; of two on one of its frames the one that is written last."""
-    of_teams = [claims(smooth(column, sigma=settings.sigma), settings) for column in half.columns]
-    ticks = np.concatenate([np.zeros(0, np.int64), *(one.ticks for one in of_teams)])
-    scores = np.concatenate([np.zeros(0), *(confidences(one.scores, knots) for one in of_teams)])
-    order = np.lexsort((scores, ticks))
-    frames = _official_clock(max(map(len, half.columns), default=0), half.fps)[ticks[order]]
-    last = np.diff(frames, append=-1) != 0
-    return Cells(frames[last], scores[order][last])
+def _detections(half: ActionHalf, settings: EventSettings, points: Sequence[CalibrationPoint]) -> ClassMarks:
+    """Detections of one half on the official clock; of several on an official frame, the one written last."""
+    by_team = [pick_events(smooth(column, sigma=settings.sigma), settings) for column in half.columns]
+    frames = np.concatenate([np.zeros(0, np.int64), *(events.frames for events in by_team)])
+    scores = np.concatenate([np.zeros(0), *(calibrate(events.scores, points) for events in by_team)])
+    # As in the results file: by frame, and on the same frame by increasing confidence.
+    order = np.lexsort((scores, frames))
+    official = _official_clock(max(map(len, half.columns), default=0), half.fps)[frames[order]]
+    last = np.diff(official, append=-1) != 0
+    return ClassMarks(official[last], scores[order][last])
 
 
-@lru_cache(maxsize=16)  # videos of one length and clock
-def _official_clock(num_ticks: int, fps: Fraction) -> Int64[np.ndarray, "ticks"]:
-    """Frame at which the official scorer reads what is written for each tick."""
-    positions_ms = positions_of(np.arange(num_ticks), fps).astype(np.float64)
+@lru_cache(
+    maxsize=16
+)  # one entry per video length and clock; the search asks for the same few again and again
+def _official_clock(num_frames: int, fps: Fraction) -> Int64[np.ndarray, "frames"]:
+    """Official frame of what is written for each frame of the model's clock."""
+    positions_ms = positions_of(np.arange(num_frames), fps).astype(np.float64)
     return official_frames(positions_ms, framerate=FRAMERATE)

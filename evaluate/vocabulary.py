@@ -1,4 +1,4 @@
-"""Which classes some labels are written in."""
+"""Recognition of the class list that a set of labels uses."""
 
 from __future__ import annotations
 
@@ -13,25 +13,30 @@ from bas.types import Spot
 def recognize_classes(
     labels: Mapping[str, Sequence[Spot]], predictions: Mapping[str, Sequence[Prediction]]
 ) -> tuple[str, ...]:
-    """The vocabulary that the annotations are written in.
+    """The class list that the annotations use; if there are none, the one that the predictions use.
 
-    The two classes of 2023 are taken only where nothing speaks for twelve: two classes by mistake
-    are the best known way to a wrong score.
+    The two classes of 2023 are a subset of the twelve, so they are chosen only if nothing indicates twelve:
+    scoring two classes by mistake is the best-known way to a wrong score.
+
+    Args:
+        labels: annotations by game.
+        predictions: predictions by game.
 
     Raises:
-        DataError: no vocabulary holds a label that occurs.
+        DataError: no known class list contains any of the labels.
     """
     annotated = {spot.label for spots in labels.values() for spot in spots}
-    claimed = {prediction.label for each in predictions.values() for prediction in each}
+    predicted = {prediction.label for each in predictions.values() for prediction in each}
     in_halves = any(spot.half == 2 for spots in labels.values() for spot in spots)
     if annotated and annotated <= set(BALL_CLASSES_2023):
-        twelve = (claimed & set(BALL_CLASSES)) - set(BALL_CLASSES_2023)
-        return BALL_CLASSES_2023 if in_halves or not twelve else BALL_CLASSES
+        only_in_twelve = (predicted & set(BALL_CLASSES)) - set(BALL_CLASSES_2023)
+        # Labels split into halves are those of the 2023 games, whatever else the model predicts.
+        return BALL_CLASSES_2023 if in_halves or not only_in_twelve else BALL_CLASSES
     for vocabulary in (BALL_CLASSES, SOCCERNET_V2_CLASSES):
-        if annotated & set(vocabulary) or (not annotated and claimed & set(vocabulary)):
+        if annotated & set(vocabulary) or (not annotated and predicted & set(vocabulary)):
             return vocabulary
     raise DataError(
-        f"The labels {', '.join(sorted(annotated)[:5]) or '(there are none)'} belong to no known vocabulary. "
-        f"Wanted: those of ball actions ({', '.join(BALL_CLASSES[:3])}, ...) or of SoccerNet-v2 "
-        f"({', '.join(SOCCERNET_V2_CLASSES[:3])}, ...). From Python, pass `classes`."
+        f"Unknown class list: the labels are {', '.join(sorted(annotated)[:5]) or '(none)'}. Expected ball actions "
+        f"({', '.join(BALL_CLASSES[:3])}, ...) or SoccerNet-v2 ({', '.join(SOCCERNET_V2_CLASSES[:3])}, ...). "
+        "From Python, pass `classes`."
     )

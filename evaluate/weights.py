@@ -1,6 +1,6 @@
-"""How much each of several models counts in the mean of their scores.
+"""Ensemble weights by greedy selection with replacement.
 
-Greedy selection with replacement: Caruana et al., Ensemble Selection from Libraries of Models, ICML 2004.
+Caruana et al., Ensemble Selection from Libraries of Models, ICML 2004.
 """
 
 from __future__ import annotations
@@ -12,48 +12,58 @@ import numpy as np
 from bas import console
 from bas.config import PeaksSettings
 from bas.evaluate.merge import mean_scores
-from bas.evaluate.trial import score_action, watch
+from bas.evaluate.trial import action_ap, action_scores
 from bas.types import Scores, Spot
 
-Dense = Mapping[str, Mapping[int, Scores]]
-"""Scores by game and half."""
+DenseScores = Mapping[str, Mapping[int, Scores]]
+"""Dense scores by game and half."""
 
 _PICKS = 10
-_EQUAL = 1e-9  # of AP: rounding
+_EPSILON = 1e-9  # of AP; differences below it are rounding
 
 
-def weigh(
-    members: Sequence[Dense],
+def select_weights(
+    members: Sequence[DenseScores],
     labels: Mapping[str, Sequence[Spot]],
     actions: Sequence[str],
     peaks: PeaksSettings,
 ) -> list[float]:
-    """Shares with the best exact mAP@1 of a few picks, one member at a time; all alike unless that beats it.
+    """Weights with the best exact mAP@1 along ten greedy picks, one member each.
+
+    Uniform weights are kept unless another choice is better.
 
     Args:
-        members: scores of games that no member learned from.
+        members: dense scores of games on which no member was trained.
         labels: annotations of the games to score.
         actions: the vocabulary, without teams.
-        peaks: how events come out of the mean.
+        peaks: post-processing of the mean scores.
+
+    Returns:
+        One weight per member, with sum 1.
     """
     best = [1 / len(members)] * len(members)
-    best_score = exact_mean_ap(mean_dense(members, best), labels, actions, peaks)
+    best_score = exact_mean_ap(mean_dense_scores(members, best), labels, actions, peaks)
     picks = np.zeros(len(members))
     with console.progress("weights", _PICKS, unit="picks") as advance:
         for _ in range(_PICKS):
             tried = [picks + pick for pick in np.eye(len(members))]
-            shares = [(one / one.sum()).tolist() for one in tried]
-            scores = [exact_mean_ap(mean_dense(members, one), labels, actions, peaks) for one in shares]
+            weights = [(counts / counts.sum()).tolist() for counts in tried]
+            scores = [
+                exact_mean_ap(mean_dense_scores(members, one), labels, actions, peaks) for one in weights
+            ]
             chosen = int(np.argmax(scores))
+            # Greedy: continue from the best pick even if the score drops, since later picks may make up for it.
             picks = tried[chosen]
-            if scores[chosen] > best_score + _EQUAL:
-                best_score, best = scores[chosen], shares[chosen]
+            if scores[chosen] > best_score + _EPSILON:
+                best_score, best = scores[chosen], weights[chosen]
             advance()
     return best
 
 
-def mean_dense(members: Sequence[Dense], weights: Sequence[float]) -> dict[str, dict[int, Scores]]:
-    """The weighted mean of every game that all members scored."""
+def mean_dense_scores(
+    members: Sequence[DenseScores], weights: Sequence[float]
+) -> dict[str, dict[int, Scores]]:
+    """Weighted mean of the scores of every game that all members scored."""
     games = [game for game in members[0] if all(game in member for member in members)]
     return {
         game: {
@@ -65,7 +75,9 @@ def mean_dense(members: Sequence[Dense], weights: Sequence[float]) -> dict[str, 
 
 
 def exact_mean_ap(
-    dense: Dense, labels: Mapping[str, Sequence[Spot]], actions: Sequence[str], peaks: PeaksSettings
+    dense: DenseScores, labels: Mapping[str, Sequence[Spot]], actions: Sequence[str], peaks: PeaksSettings
 ) -> float:
-    """mAP@1 with every confidence as a threshold."""
-    return float(np.mean([score_action(watch(labels, dense, a), peaks.of(a)).exact for a in actions]))
+    """mAP@1 with every distinct confidence as a threshold."""
+    return float(
+        np.mean([action_ap(action_scores(labels, dense, a), peaks.for_action(a)).exact for a in actions])
+    )

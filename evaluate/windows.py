@@ -1,4 +1,4 @@
-"""What clip classifiers report: which class a model gives to the window around each annotated action."""
+"""Window accuracy, the metric of clip classifiers: which class scores highest around each annotated action."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from bas.types import Scores, Spot
 
 
 @dataclass(frozen=True, slots=True)
-class WindowNumbers:
-    """Of windows that are known to hold an action: how often the class with the highest score is right."""
+class WindowAccuracy:
+    """How often the highest-scoring class is right, over windows known to contain an action."""
 
     count: int
     accuracy: float
-    """Micro: over all windows; micro precision, recall and F1 equal it, one class being claimed a window."""
+    """Micro accuracy over all windows; micro precision, recall and F1 equal it, with one class per window."""
     macro_accuracy: float
-    """The mean recall of the classes that occur."""
+    """Mean recall over the classes that occur."""
     macro_precision: float
     macro_f1: float
 
 
-def window_numbers(
+def window_accuracy(
     labels: Mapping[str, Sequence[Spot]],
     scores: Mapping[str, Mapping[int, Scores]],
     *,
     seconds: float = 1.0,
-) -> WindowNumbers | None:
-    """Classify the window around every action by its highest score; None without any action.
+) -> WindowAccuracy | None:
+    """Classify the window around every spot by its highest score; None without spots.
 
     Args:
         labels: annotations by game.
-        scores: dense scores by game and half; of two teams the higher counts.
-        seconds: length of the window.
+        scores: dense scores by game and half; of an action's two teams, the higher score counts.
+        seconds: full length of the window.
     """
     from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-    truth: list[str] = []
-    claimed: list[str] = []
+    actual: list[str] = []
+    predicted: list[str] = []
     for game, spots in labels.items():
         for spot in spots:
             of_half = scores[game].get(spot.half)
@@ -49,16 +49,16 @@ def window_numbers(
             if of_half is None or not known or spot.position_ms < 0:
                 continue
             frame = min(frame_at(spot.position_ms, of_half.fps), len(of_half.values) - 1)
-            reach = int(seconds * of_half.fps / 2)
-            best = of_half.values[max(0, frame - reach) : frame + reach + 1].max(axis=0)
-            truth.append(spot.label)
-            claimed.append(split_team(of_half.classes[int(np.argmax(best))])[0])
-    if not truth:
+            half_window = int(seconds * of_half.fps / 2)
+            highest = of_half.values[max(0, frame - half_window) : frame + half_window + 1].max(axis=0)
+            actual.append(spot.label)
+            predicted.append(split_team(of_half.classes[int(np.argmax(highest))])[0])
+    if not actual:
         return None
-    occurring = sorted(set(truth))
+    occurring = sorted(set(actual))
     precision, recall, f1, _ = precision_recall_fscore_support(
-        truth, claimed, labels=occurring, average="macro", zero_division=0
+        actual, predicted, labels=occurring, average="macro", zero_division=0
     )
-    return WindowNumbers(
-        len(truth), float(accuracy_score(truth, claimed)), float(recall), float(precision), float(f1)
+    return WindowAccuracy(
+        len(actual), float(accuracy_score(actual, predicted)), float(recall), float(precision), float(f1)
     )

@@ -1,1 +1,1 @@
-"""Stage 1: decode every match once, encode it, and cache a feature row per frame."""
+"""Stage 1: decode every match once, encode it, and cache one feature row per hop."""

@@ -1,4 +1,4 @@
-"""Run a generator in a thread of its own, a little ahead of whoever consumes it."""
+"""Prefetching: a generator that runs in its own thread, a few chunks ahead of its consumer."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-_DEPTH = 4  # chunks that wait for the consumer
+_QUEUE_CHUNKS = 4
 _POLL_SECONDS = 0.1
 _JOIN_SECONDS = 2.0
 
 
-def read_ahead(
+def prefetch(
     source: Generator[T, None, None],
     *,
     chunk: int,
-    patience_seconds: float,
+    timeout_seconds: float,
     progress: Callable[[], int],
-    too_late: Exception,
+    timeout_error: Exception,
 ) -> Generator[T, None, None]:
-    """Yield what `source` yields; its errors come up here, and closing this ends its thread.
+    """Yield the items of `source`, re-raise its errors, and end its thread when closed.
 
     Items cross in chunks, because every crossing costs a switch of the interpreter's lock. A
     thread that hangs in foreign code cannot be ended: it is left behind as a daemon.
 
     Args:
-        source: consumed, and closed, in the thread.
-        chunk: items a crossing.
-        patience_seconds: how long to wait while nothing arrives and nothing moves.
-        progress: a number that changes while the source is at work.
-        too_late: raised when patience is over.
+        source: generator to consume and close in the thread.
+        chunk: number of items per queue entry.
+        timeout_seconds: longest wait during which nothing arrives and `progress` stays the same.
+        progress: returns a number that changes while the source is working.
+        timeout_error: exception to raise after the timeout.
     """
     worker = _Worker(source, chunk)
     worker.start()
     try:
-        while items := _next_chunk(worker, patience_seconds, progress, too_late):
+        while items := _next_chunk(worker, timeout_seconds, progress, timeout_error):
             yield from items
         if worker.error is not None:
             raise worker.error
@@ -50,24 +50,25 @@ def read_ahead(
 
 
 def _next_chunk(
-    worker: _Worker[T], patience_seconds: float, progress: Callable[[], int], too_late: Exception
+    worker: _Worker[T], timeout_seconds: float, progress: Callable[[], int], timeout_error: Exception
 ) -> list[T]:
     seen, since = progress(), time.monotonic()
     while True:
         try:
             return worker.chunks.get(timeout=_POLL_SECONDS)
         except queue.Empty:
+            # A seek may decode for a long time before the first item: only a standstill is a hang.
             if progress() != seen:
                 seen, since = progress(), time.monotonic()
-            elif time.monotonic() - since > patience_seconds:
-                raise too_late from None
+            elif time.monotonic() - since > timeout_seconds:
+                raise timeout_error from None
 
 
 class _Worker(Generic[T]):
-    """The thread: it puts chunks, then an empty one, and keeps the error that ended it."""
+    """Thread that queues chunks, then an empty chunk, and keeps the error that ended it."""
 
     def __init__(self, source: Generator[T, None, None], chunk: int) -> None:
-        self.chunks: queue.Queue[list[T]] = queue.Queue(_DEPTH)
+        self.chunks: queue.Queue[list[T]] = queue.Queue(_QUEUE_CHUNKS)
         self.error: BaseException | None = None
         self._source = source
         self._chunk = chunk
@@ -82,15 +83,18 @@ class _Worker(Generic[T]):
         self._thread.join(_JOIN_SECONDS)
 
     def _run(self) -> None:
-        kept = _Kept()
-        with kept, closing(self._source):
+        caught = _CaughtError()
+        # Closed here, not by the consumer: a running generator cannot be closed from another thread,
+        # and decoders capture FFmpeg's log per thread.
+        with caught, closing(self._source):
             while not self._stopping.is_set() and (items := list(islice(self._source, self._chunk))):
                 self._put(items)
-        self.error = kept.error
+        self.error = caught.error  # before the empty chunk: the consumer reads it after that one
         self._put([])
 
     def _put(self, items: list[T]) -> None:
-        """Hand a chunk over as soon as there is room, unless nobody wants it any more."""
+        """Queue a chunk as soon as there is room; drop it once the consumer has stopped."""
+        # Not a blocking put: a consumer that closes early never empties the queue again.
         while not self._stopping.is_set():
             try:
                 self.chunks.put(items, timeout=_POLL_SECONDS)
@@ -99,8 +103,8 @@ class _Worker(Generic[T]):
             return
 
 
-class _Kept:
-    """Keeps the error that ends a block, for another thread to raise."""
+class _CaughtError:
+    """Context manager that keeps the error that ends a block, for another thread to raise."""
 
     error: BaseException | None = None
 

@@ -1,4 +1,4 @@
-"""Which decoder reads a video, and who steps in where NVDEC does not deliver."""
+"""Decoder choice, NVDEC or CPU, and the CPU's repairs where NVDEC leaves pictures out or fails."""
 
 from __future__ import annotations
 
@@ -16,71 +16,70 @@ from bas import console
 from bas.dataset.times import VideoTimes
 from bas.errors import UnavailableError
 from bas.extract import cpu, nvdec, nvdec_probe
-from bas.extract.pictures import Health, Picture
-from bas.extract.seek import Entry, entry
+from bas.extract.pictures import DecodeStats, Picture
+from bas.extract.seek import SeekPoint, seek_point
 
 Decoder = Literal["auto", "nvdec", "cpu"]
 
-_MOST_REPAIRS = 20  # stretches in one read; a decoder that loses more is of no use
+_MAX_REPAIRS = 20  # gaps in one read; a decoder that leaves more is of no use
 
 
-def choose(decoder: Decoder, device: torch.device, *, health: Health) -> None:
-    """Settle on a decoder and write it, with the reason, into `health`.
+def choose_decoder(decoder: Decoder, device: torch.device, *, stats: DecodeStats) -> None:
+    """Choose a decoder and write it, with the reason, into `stats`.
 
     Raises:
-        UnavailableError: nvdec was asked for and cannot be had.
+        UnavailableError: `decoder` is nvdec, and NVDEC cannot be used.
     """
     match decoder:
         case "cpu":
-            health.decoder, health.reason = "cpu", "asked for"
+            stats.decoder, stats.reason = "cpu", "requested"
         case "auto" if device.type != "cuda":
-            health.decoder, health.reason = "cpu", "the encoder runs on the CPU"
+            stats.decoder, stats.reason = "cpu", "the encoder runs on the CPU"
         case "auto" | "nvdec":
-            obstacle = _obstacle(device)
-            if obstacle and decoder == "nvdec":
-                raise UnavailableError(
-                    f"NVDEC cannot be used: {obstacle}. Mend that, or take --decoder auto."
-                )
-            health.decoder, health.reason = ("cpu", obstacle) if obstacle else ("nvdec", "")
-            if obstacle:
-                _say_once(f"decoding on the CPU: {obstacle}")
+            problem = _nvdec_problem(device)
+            if problem and decoder == "nvdec":
+                raise UnavailableError(f"NVDEC is unavailable: {problem}. Fix this, or use --decoder auto.")
+            stats.decoder, stats.reason = ("cpu", problem) if problem else ("nvdec", "")
+            if problem:
+                _print_once(f"decoding on the CPU: {problem}")
         case _:
             assert_never(decoder)
 
 
-def pictures(
-    times: VideoTimes, place: Entry, *, device: torch.device, fall_back: bool, health: Health
+def decode_pictures(
+    times: VideoTimes, point: SeekPoint, *, device: torch.device, fall_back: bool, stats: DecodeStats
 ) -> Generator[Picture, None, None]:
-    """The sound pictures from an entry on, in order, by the decoder that was chosen.
+    """Yield the undamaged pictures from a seek point on, in order, with the decoder in `stats`.
 
     Raises:
         UnavailableError: NVDEC failed, and `fall_back` is false.
     """
-    if health.decoder == "cpu":
-        yield from cpu.pictures(times, place, health=health)
+    if stats.decoder == "cpu":
+        yield from cpu.decode_pictures(times, point, stats=stats)
         return
-    done = place.show_from - 1  # time of the last picture that was handed out
+    last_pts = point.first_shown - 1  # of the pictures yielded so far
     try:
-        with closing(_repaired(times, place, device=device, health=health)) as repaired:
-            for picture in repaired:
-                done = picture.pts
+        with closing(_fill_gaps(times, point, device=device, stats=stats)) as complete:
+            for picture in complete:
+                last_pts = picture.pts
                 yield picture
     except UnavailableError as error:
         if not fall_back:
-            raise UnavailableError(f"{error}. Take --decoder auto or --decoder cpu.") from error
-        _say_once(f"decoding on the CPU from here on: {error}")
-        health.decoder, health.reason = "cpu", str(error)
+            raise UnavailableError(f"{error}. Use --decoder auto or --decoder cpu.") from error
+        _print_once(f"decoding on the CPU from here on: {error}")
+        stats.decoder, stats.reason = "cpu", str(error)
     else:
         return
-    with closing(cpu.pictures(times, entry(times, done), health=health)) as rest:
-        yield from (picture for picture in rest if picture.pts > done)
+    # The CPU starts at a keyframe again, so it decodes some pictures that NVDEC already delivered.
+    with closing(cpu.decode_pictures(times, seek_point(times, last_pts), stats=stats)) as rest:
+        yield from (picture for picture in rest if picture.pts > last_pts)
 
 
-def _obstacle(device: torch.device) -> str:
+def _nvdec_problem(device: torch.device) -> str:
     if device.type != "cuda":
-        return f"it hands pictures to a CUDA device, and this run computes on {device.type}"
-    if obstacle := nvdec_probe.obstacle(device.index or 0):
-        return obstacle
+        return f"it needs a CUDA device, and this run computes on {device.type}"
+    if problem := nvdec_probe.unavailable_reason(device.index or 0):
+        return problem
     try:
         nvdec.load()
     except UnavailableError as error:
@@ -89,44 +88,47 @@ def _obstacle(device: torch.device) -> str:
 
 
 @cache
-def _say_once(text: str) -> None:
-    console.say(text)
+def _print_once(text: str) -> None:
+    console.info(text)
 
 
-def _repaired(
-    times: VideoTimes, place: Entry, *, device: torch.device, health: Health
+def _fill_gaps(
+    times: VideoTimes, point: SeekPoint, *, device: torch.device, stats: DecodeStats
 ) -> Generator[Picture, None, None]:
-    """NVDEC's pictures, with those that it left out decoded on the CPU.
+    """Yield NVDEC's pictures, with those that it left out decoded on the CPU.
 
     NVDEC drops pictures at damaged and spliced places, and some of its versions the first or the last.
     """
-    expected = times.pts[times.pts >= place.show_from]
-    before = health.pictures
-    position = repairs = 0
-    with closing(nvdec.pictures(times, place, device=device, health=health)) as delivered:
+    # The packets give the time of every picture: whatever lies between two deliveries was left out.
+    expected = times.pts[times.pts >= point.first_shown]
+    before = stats.pictures
+    position = repairs = 0  # `expected[:position]` has been yielded
+    with closing(nvdec.decode_pictures(times, point, device=device, stats=stats)) as delivered:
         for picture in delivered:
             found = int(np.searchsorted(expected, picture.pts))
             if found < position or found == len(expected) or expected[found] != picture.pts:
-                continue  # one that was there before, or that an edit list hides
+                continue  # a repeated picture, or one that an edit list hides
             if found > position:
                 repairs += 1
-                if repairs > _MOST_REPAIRS:
+                if repairs > _MAX_REPAIRS:
                     raise UnavailableError(f"NVDEC left out pictures in {repairs} places of {times.path}")
-                yield from _by_cpu(times, expected[position:found], health=health)
+                yield from _redecode(times, expected[position:found], stats=stats)
             yield picture
             position = found + 1
-    if health.pictures == before:
-        raise UnavailableError(f"NVDEC gave no picture of {times.path}")
+    # Without this, the CPU would silently do all the work of an engine that delivers nothing.
+    if stats.pictures == before:
+        raise UnavailableError(f"NVDEC delivered no picture of {times.path}")
     if position < len(expected):
-        yield from _by_cpu(times, expected[position:], health=health)
+        yield from _redecode(times, expected[position:], stats=stats)
 
 
-def _by_cpu(
-    times: VideoTimes, lost: Int64[np.ndarray, "pictures"], *, health: Health
+def _redecode(
+    times: VideoTimes, missing: Int64[np.ndarray, "pictures"], *, stats: DecodeStats
 ) -> Generator[Picture, None, None]:
-    first, last = int(lost[0]), int(lost[-1])
-    with closing(cpu.pictures(times, entry(times, first), health=health)) as decoded:
+    """Decode a gap on the CPU; damaged pictures stay out there too."""
+    first, last = int(missing[0]), int(missing[-1])
+    with closing(cpu.decode_pictures(times, seek_point(times, first), stats=stats)) as decoded:
         for picture in takewhile(lambda one: one.pts <= last, decoded):
             if picture.pts >= first:
-                health.repaired += 1
+                stats.redecoded += 1
                 yield picture

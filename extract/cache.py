@@ -1,6 +1,6 @@
-"""The cache as it is read: one immutable HDF5 file a video, checked hard and mapped into memory.
+"""Reader of cached features: one immutable HDF5 file per video, checked strictly and memory-mapped.
 
-h5py opens the file for its attributes only and closes it; the rows, uncompressed and contiguous,
+h5py opens the file only for its attributes, and closes it. The rows, uncompressed and contiguous,
 are read through a memory map, so that every window is a strided view.
 """
 
@@ -20,14 +20,14 @@ from jaxtyping import Bool, Float16, Int64
 from bas.clock import milliseconds, span_text
 from bas.errors import DataError
 from bas.extract.fingerprint import Fingerprint
-from bas.extract.header import Header, read_header
+from bas.extract.header import CacheHeader, read_header
 from bas.extract.identity import VideoIdentity
 from bas.extract.parts import Segments
 
 
 @dataclass(frozen=True, slots=True)
 class DamagedSpan:
-    """Rows of a cache whose bytes are not those that were written."""
+    """Rows of a cache whose bytes have changed since they were written."""
 
     segment: int
     rows: range
@@ -39,9 +39,9 @@ class DamagedSpan:
 
 
 class FeatureCache:
-    """The cached rows of one video; row i belongs to tick i x hop."""
+    """Cached feature rows of one video; row i belongs to frame i x hop."""
 
-    def __init__(self, path: Path, header: Header) -> None:
+    def __init__(self, path: Path, header: CacheHeader) -> None:
         self.path = path
         self.header = header
         self._map: np.memmap[Any, Any] | None = None
@@ -49,7 +49,7 @@ class FeatureCache:
 
     @property
     def features(self) -> Float16[np.ndarray, "rows channels height width"]:
-        """All rows, mapped read-only; each process maps them for itself."""
+        """All rows, memory-mapped read-only; each process has its own map."""
         if self._map is None or self._mapped_by != os.getpid():
             self._map = np.memmap(self.path, "<f2", "r", self.header.offset, self.header.shape)
             self._mapped_by = os.getpid()
@@ -61,49 +61,49 @@ class FeatureCache:
         return self.header.valid
 
     @property
-    def pts(self) -> Int64[np.ndarray, "ticks"]:
-        """Presentation time of the picture at each tick."""
+    def pts(self) -> Int64[np.ndarray, "frames"]:
+        """Presentation time of the picture at each frame."""
         return self.header.pts
 
     @property
     def identity(self) -> str:
-        """SHA-256, in hex, of all but the rows, their own hashes included: equal for equal files."""
+        """SHA-256 of the header, in hex, which includes the hashes of the rows: equal for equal files."""
         return self.header.identity
 
     @property
     def fingerprint(self) -> str:
-        """Canonical JSON of what determined the rows."""
-        return self.header.facts.fingerprint
+        """Canonical JSON of the fingerprint of the rows."""
+        return self.header.attributes.fingerprint
 
     @property
     def video(self) -> VideoIdentity:
-        """The video that the rows are of."""
-        return VideoIdentity(self.header.facts.video_bytes, self.header.facts.video_sha256)
+        """Identity of the video from which the rows were computed."""
+        return VideoIdentity(self.header.attributes.video_bytes, self.header.attributes.video_sha256)
 
     @property
     def hop(self) -> int:
-        """Ticks from one row to the next."""
-        return self.header.facts.hop
+        """Frames from one row to the next."""
+        return self.header.attributes.hop
 
     @property
     def rate(self) -> Fraction:
-        """Ticks a second."""
-        return Fraction(self.header.facts.clock)
+        """Frames per second."""
+        return Fraction(self.header.attributes.clock)
 
     @property
     def row_rate(self) -> Fraction:
-        """Rows a second."""
+        """Rows per second."""
         return self.rate / self.hop
 
     @property
     def num_frames(self) -> int:
-        """Ticks of the video."""
-        return self.header.facts.num_frames
+        """Number of frames of the video."""
+        return self.header.attributes.num_frames
 
     @property
     def segments(self) -> Segments:
-        """Pieces of rows that have a hash each."""
-        return Segments(len(self), self.header.facts.segment_rows)
+        """Division of the rows into segments with one hash each."""
+        return Segments(len(self), self.header.attributes.segment_rows)
 
     def __len__(self) -> int:
         return self.header.shape[0]
@@ -113,39 +113,40 @@ class FeatureCache:
 
 
 def open_cache(path: Path, *, fingerprint: Fingerprint | None = None) -> FeatureCache:
-    """Open a cache file and check all of it but the bytes of its rows, which `verify` checks.
+    """Open a cache file and check everything except the bytes of its rows, which `verify` checks.
 
     Args:
-        path: an .h5 file that `bas extract` made.
-        fingerprint: that the rows must have; None takes any.
+        path: .h5 file written by `bas extract`.
+        fingerprint: fingerprint that the rows must have; None accepts any.
 
     Raises:
-        MissingError: there is no such file.
-        DataError: it is damaged, no cache, or of another fingerprint.
+        MissingError: the file does not exist.
+        DataError: the file is damaged, not a cache, or has another fingerprint.
     """
     cache = FeatureCache(path, read_header(path))
     if fingerprint is not None and cache.fingerprint != fingerprint.json:
         raise DataError(
-            f"{path} holds other features than this run wants.\n  found  {cache.fingerprint}\n"
-            f"  wanted {fingerprint.json}\nRun `bas extract` with the settings of this run."
+            f"{path} was extracted with other settings than those of this run.\n"
+            f"  found    {cache.fingerprint}\n  expected {fingerprint.json}\n"
+            "Run `bas extract` with the settings of this run."
         )
     return cache
 
 
 def verify(path: Path) -> tuple[DamagedSpan, ...]:
-    """Read a whole cache file and name the segments whose rows are damaged.
+    """Read a whole cache file and return the segments whose rows are damaged.
 
     Raises:
-        MissingError, DataError: as `open_cache`.
+        MissingError, DataError: as for `open_cache`.
     """
     cache = open_cache(path)
     row_bytes = 2 * math.prod(cache.header.shape[1:])
     spans = []
-    with path.open("rb") as stream:  # not through the map, which would fill the memory with the file
+    with path.open("rb") as stream:  # the memory map would count the whole file as memory of this process
         stream.seek(cache.header.offset)
-        for number, wanted in enumerate(cache.header.segment_sha256):
+        for number, expected in enumerate(cache.header.segment_sha256):
             rows = cache.segments.rows(number)
-            if hashlib.sha256(stream.read(row_bytes * len(rows))).hexdigest() != wanted:
+            if hashlib.sha256(stream.read(row_bytes * len(rows))).hexdigest() != expected:
                 start, stop = (milliseconds(row / cache.row_rate) for row in (rows.start, rows.stop))
                 spans.append(DamagedSpan(number, rows, start, stop))
     return tuple(spans)

@@ -1,4 +1,4 @@
-"""Which device computes."""
+"""Choice of the compute device."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from bas.errors import SettingsError, UnavailableError
 
 
 def choose_device(name: str) -> str:
-    """`name` as torch names devices; auto and cuda take the GPU of this process under torchrun.
+    """Return torch's name for a device; auto and cuda mean the GPU of this process under torchrun.
 
     Raises:
-        SettingsError: torch knows no such device.
+        SettingsError: torch does not know the device.
         UnavailableError: this machine does not have it.
     """
     num_gpus = torch.cuda.device_count()
@@ -24,12 +24,10 @@ def choose_device(name: str) -> str:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise SettingsError(
-            f"--device {name} is none; wanted auto, cpu, cuda, or cuda:1 and so on."
-        ) from error
+        raise SettingsError(f"Unknown device '{name}'. Use auto, cpu, cuda or cuda:N.") from error
     if device.type == "cuda" and (device.index or 0) >= num_gpus:
         raise UnavailableError(
-            f"--device {name}: this machine shows {num_gpus} CUDA devices to torch {torch.__version__}. "
-            "Pass --device cpu, or install a driver that this torch can use."
+            f"Device '{name}' is unavailable: torch {torch.__version__} finds {num_gpus} CUDA devices here. "
+            "Pass --device cpu, or install a driver that this version of torch supports."
         )
     return str(device)

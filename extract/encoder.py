@@ -1,4 +1,4 @@
-"""The two-dimensional half of the pipeline: three gray pictures in, a map of features out."""
+"""The 2D encoder: three gray pictures in, a feature map out."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bas.errors import SettingsError
-from bas.extract.folding import Flow, fold_normalizations
+from bas.extract.folding import DataFlow, fold_normalizations
 from bas.extract.precision import Precision
 
-_CPU_PIXELS = 1 << 20  # of a call; with more of them the maps fall out of the caches of a CPU
+_CPU_PIXELS_PER_CALL = 1 << 20  # with more, the feature maps no longer fit the CPU's caches
 
 
 class Encoder(nn.Module):
-    """Last stage of a timm model; the three pictures of a stack stand in for red, green and blue."""
+    """Last stage of a timm model; the three pictures of a stack take the places of red, green and blue."""
 
     def __init__(self, name: str, *, pretrained: bool = False) -> None:
         """Build the network.
 
         Args:
             name: any timm model that supports `features_only`.
-            pretrained: take timm's weights, from its cache or its hub; else initialize anew.
+            pretrained: load timm's weights from its cache or its hub; otherwise initialize randomly.
 
         Raises:
-            SettingsError: timm has no such model, no weights for it, or no feature maps of it.
+            SettingsError: timm has no such model, no weights for it, or cannot return its feature maps.
             OSError: the hub cannot be reached.
         """
         super().__init__()
@@ -37,21 +37,21 @@ class Encoder(nn.Module):
             body: Any = timm.create_model(name, features_only=True, out_indices=[-1], pretrained=pretrained)
         except (AttributeError, AssertionError, RuntimeError) as error:
             raise SettingsError(
-                f"extract.encoder={name} is no encoder: {error}. "
-                "bas takes any timm model that supports features_only, as tf_efficientnetv2_b0.in1k."
+                f"Invalid extract.encoder={name}: {error}. "
+                "Use any timm model that supports features_only, such as tf_efficientnetv2_b0.in1k."
             ) from error
         self.name = name
         self.body: nn.Module = body
         self.width: int = body.feature_info.channels()[-1]
 
     def forward(self, stacks: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c y x"]:
-        """Feature maps of stacks whose luma is in [0, 1]."""
+        """Return the feature maps of stacks whose luma is in [0, 1]."""
         maps: Tensor = self.body(stacks)[-1]
         return maps
 
 
 class FrozenEncoder(nn.Module):
-    """An encoder made ready for extraction: eval mode, normalizations folded, bytes in, pooled rows out."""
+    """Encoder for extraction: eval mode, normalizations folded, bytes in, pooled feature rows out."""
 
     def __init__(
         self,
@@ -62,27 +62,31 @@ class FrozenEncoder(nn.Module):
         precision: Precision,
         device: torch.device | str,
     ) -> None:
-        """Copy `encoder` and make the copy fast; the original stays as it is.
+        """Optimize a copy of `encoder`; the original is not changed.
 
-        The factor 1/255 goes into the first convolution, so that bytes, which bf16 holds exactly,
-        are its input.
+        The factor 1/255 is folded into the first convolution, so that its input is bytes, which
+        bf16 represents exactly.
 
         Args:
-            encoder: any.
+            encoder: encoder to copy.
             size: rows and columns of the input, padded.
             grid: rows and columns that the feature map is averaged to.
-            precision: of weights and maps; the average is taken in fp32.
-            device: that it will run on.
+            precision: precision of weights and maps; the average is taken in fp32.
+            device: device of the copy.
+
+        Raises:
+            SettingsError: the network does not return a map of `encoder.width` channels.
         """
         super().__init__()
         body = deepcopy(encoder.body).eval().requires_grad_(False)
-        flow = Flow(body, size)
+        flow = DataFlow(body, size)
         if flow.output[-1].ndim != 4 or flow.output[-1].shape[1] != encoder.width:
             raise SettingsError(
-                f"extract.encoder={encoder.name} gives {tuple(flow.output[-1].shape)}, not maps of "
-                f"{encoder.width} channels. Choose a convolutional encoder."
+                f"Invalid extract.encoder={encoder.name}: its output has shape {tuple(flow.output[-1].shape)}; "
+                f"expected a map of {encoder.width} channels. Choose a convolutional encoder."
             )
         fold_normalizations(body, flow)
+        # Networks without a single first convolution keep the factor as an explicit multiplication.
         self.scale = 1 / 255
         if flow.stem is not None:
             stem = body.get_submodule(flow.stem)
@@ -98,20 +102,20 @@ class FrozenEncoder(nn.Module):
 
     @torch.inference_mode()
     def forward(self, stacks: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c gh gw"]:
-        """Pooled rows, fp32, of stacks whose luma is in [0, 255]; the same bits for the same batch."""
-        # By default cuDNN rounds the inputs of fp32 convolutions to TF32, with 10 bits after the point.
+        """Return fp32 feature rows of stacks whose luma is in [0, 255]; equal batches give equal bits."""
+        # By default cuDNN rounds the inputs of fp32 convolutions to TF32, with a mantissa of 10 bits.
         with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
             maps = self.body(stacks if self.scale == 1.0 else stacks * self.scale)[-1]
         rows: Tensor = functional.adaptive_avg_pool2d(maps.float(), self.grid)
         return rows
 
 
-def rows_a_call(batch: int, *, size: tuple[int, int], device: torch.device | str) -> int:
-    """Rows for one call of the encoder: `batch`, or on a CPU as many as its caches like."""
+def rows_per_call(batch: int, *, size: tuple[int, int], device: torch.device | str) -> int:
+    """Number of rows per encoder call: `batch`, or on a CPU at most what suits its caches."""
     if torch.device(device).type == "cuda":
         return batch
     height, width = size
-    return max(1, min(batch, _CPU_PIXELS // (height * width)))
+    return max(1, min(batch, _CPU_PIXELS_PER_CALL // (height * width)))
 
 
 def _dtype_of(precision: Precision) -> torch.dtype:

@@ -1,6 +1,6 @@
-"""What determines the bytes of a cached row: the fingerprint, and the folder that it names.
+"""Fingerprint of all that determines the bytes of a cached row, and the cache folder named after it.
 
-Not in it: the video (checked by its own identity), the decoder and the compute precision.
+Not included: the video (checked by its own identity), the decoder and the compute precision.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from bas.types import Game, Video
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """All that two runs must share for their rows to be interchangeable."""
+    """Everything that two runs must share for their rows to be interchangeable.
+
+    Field names, values and defaults are a format on disk: any change makes all existing caches stale.
+    """
 
     clock: str
-    """Ticks a second, an exact fraction."""
+    """Frames per second, an exact fraction."""
     encoder: str
     weights: str
-    """SHA-256 of the encoder's tensors, in hex; of no file's layout."""
+    """SHA-256 of the encoder's tensors, in hex; it does not depend on the layout of their file."""
     stack: tuple[int, int, int]
     hop: int
     size: tuple[int, int]
@@ -33,7 +36,7 @@ class Fingerprint:
     flip: bool
     grid: tuple[int, int]
     origin: Literal["first picture", "container's zero"]
-    """Time of tick 0."""
+    """Which time frame 0 has."""
     resize: str = "bilinear, antialiased, rounded to 8 bits"
     padding: str = "zeros, even, to multiples of 32"
     luma: str = "as decoded, / 255"
@@ -42,12 +45,12 @@ class Fingerprint:
 
     @property
     def json(self) -> str:
-        """Canonical: sorted keys, no blanks."""
+        """Canonical JSON: sorted keys, no whitespace."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
     @property
     def key(self) -> str:
-        """Name of the folder that holds all caches of this fingerprint."""
+        """Name of the folder with all caches of this fingerprint."""
         encoder = re.sub(r"[^\w.-]", "_", self.encoder)
         grid_rows, grid_columns = self.grid
         digits = hashlib.sha256(self.json.encode()).hexdigest()[:8]
@@ -55,12 +58,12 @@ class Fingerprint:
 
     @property
     def clock_rate(self) -> Fraction:
-        """Ticks a second."""
+        """Frames per second."""
         return Fraction(self.clock)
 
 
 def fingerprint_of(settings: ExtractSettings, *, weights: str) -> Fingerprint:
-    """Fingerprint of the rows that `settings` and weights of this SHA-256 give."""
+    """Return the fingerprint of rows with these settings and the SHA-256 of the encoder's weights."""
     return Fingerprint(
         clock=settings.clock,
         encoder=settings.encoder,
@@ -75,5 +78,5 @@ def fingerprint_of(settings: ExtractSettings, *, weights: str) -> Fingerprint:
 
 
 def cache_path(features: Path, fingerprint: Fingerprint, game: Game, video: Video) -> Path:
-    """Where the rows of one video are cached."""
+    """Return the path of one video's cache file."""
     return features / fingerprint.key / game.id / f"{video.path.stem}.h5"

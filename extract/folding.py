@@ -1,4 +1,4 @@
-"""Batch normalization folded into the convolutions before it, wherever that changes nothing."""
+"""Folding of batch normalizations into the preceding convolutions, where the output stays the same."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _CONVOLUTIONS = (nn.Conv2d, Conv2dSame)  # exactly these: others standardize the
 _NORMALIZATIONS = (nn.BatchNorm2d, BatchNormAct2d)
 
 
-class Flow:
-    """How an input travels through a network: which convolution or normalization reads whose output."""
+class DataFlow:
+    """Data flow of one forward pass: which convolution or normalization reads which one's output."""
 
     def __init__(self, body: nn.Module, size: tuple[int, int]) -> None:
-        """Run a copy of `body` without values on an input of `size` rows and columns."""
+        """Run a copy of `body` on the meta device, with an input of `size` rows and columns."""
         self._reads: Counter[int] = Counter()
         self._calls: Counter[str] = Counter()
         self._source: dict[str, int] = {}
@@ -38,32 +38,33 @@ class Flow:
 
     @property
     def stem(self) -> str | None:
-        """The convolution that alone reads the input, if there is one."""
+        """Name of the convolution that is the only reader of the input; None if there is none."""
         readers = [name for name, source in self._source.items() if source == self._input]
         return readers[0] if len(readers) == 1 and self._reads[self._input] == 1 else None
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """Each convolution whose output one normalization alone reads, with that normalization."""
+        """Names of (convolution, normalization) pairs where only the normalization reads the output."""
         return [
             (self._writer[source], norm)
             for norm, source in self._source.items()
             if source in self._writer
+            # A module that is called twice, or an output with a second reader, needs the weights as they are.
             and self._reads[source] == self._calls[norm] == self._calls[self._writer[source]] == 1
         ]
 
     def _hook(self, name: str) -> Any:
-        def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             self._calls[name] += 1
             self._source[name] = id(inputs[0])
             if type(module) in _CONVOLUTIONS:
                 self._writer[id(output)] = name
 
-        return note
+        return record
 
 
-def fold_normalizations(body: nn.Module, flow: Flow) -> None:
-    """Fold each normalization of `flow.pairs` into its convolution, in place; `body` is in eval mode."""
+def fold_normalizations(body: nn.Module, flow: DataFlow) -> None:
+    """Fold each normalization of `flow.pairs` into its convolution, in place; `body` must be in eval mode."""
     for conv_name, norm_name in flow.pairs:
         conv, norm = body.get_submodule(conv_name), body.get_submodule(norm_name)
         assert isinstance(conv, nn.Conv2d)
@@ -73,17 +74,18 @@ def fold_normalizations(body: nn.Module, flow: Flow) -> None:
         conv.weight, conv.bias = fuse_conv_bn_weights(
             conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
         )
+        # timm's BatchNormAct2d includes the activation, which has to remain.
         rest = norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity()
         body.set_submodule(norm_name, rest)
 
 
 class _CountReads(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Count how many operations read each tensor."""
+    """Dispatch mode that counts how many operations read each tensor."""
 
     def __init__(self, reads: Counter[int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._reads = reads
-        self._alive: list[Any] = []  # a tensor's id is its own only while it lives
+        self._alive: list[Any] = []  # an id may be reused once its tensor is freed
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         for leaf in tree_leaves((args, kwargs)):

@@ -1,7 +1,13 @@
-"""All of a cache file but its rows: read with suspicion, for h5py and HDF5 trust what they read.
+"""Cache file format without the rows, and a reader that distrusts the file.
 
-The last bytes of a file, after the rows, hold the length and the SHA-256 of all that comes before
-the rows: damage there is found before HDF5, which a flipped bit can hang for ever, parses any of it.
+h5py and HDF5 trust what they read: a flipped bit can hang HDF5 for ever, and a hostile file can
+make it read other files. So the last bytes of a file, after the rows, hold the length and the
+SHA-256 of everything before the rows. They are checked before HDF5 parses anything.
+
+    offset 0            length                              end - 48            end
+    | HDF5 header       | rows, float16, contiguous         | trailer           |
+    | attributes, /pts, | /features; one SHA-256 per        | magic, length,    |
+    | /valid, hashes    | segment lies in the header        | SHA-256 of header |
 """
 
 from __future__ import annotations
@@ -25,125 +31,136 @@ from bas.extract.precision import Precision
 FORMAT = "bas features 1"
 _TRAILER = struct.Struct("<8sQ32s")
 _MAGIC = b"bas rows"
-_LONGEST_HEADER = 256 << 20
+_MAX_HEADER_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """The attributes of a cache file, one each: numbers, and texts of fixed length."""
+class CacheAttributes:
+    """HDF5 attributes of a cache file: one per field, integers and strings of fixed length.
+
+    The field names are the names on disk.
+    """
 
     format: str
     fingerprint: str
     clock: str
-    """Ticks a second."""
+    """Frames per second."""
     hop: int
     num_frames: int
-    """Ticks of the clock from the first picture to the last."""
+    """Number of frames on the model's clock, from frame 0 to the last picture."""
     segment_rows: int
     video_bytes: int
     video_sha256: str
     time_base: str
     """Seconds per unit of /pts."""
     origin_pts: int
-    """Presentation time of tick 0."""
+    """Presentation time of frame 0."""
     expected: int
-    """Ticks that rows hold."""
+    """Number of frames that rows hold."""
     missing: int
-    """Of these, ticks without a picture."""
+    """Number of these frames without a picture."""
     damaged: int
-    """Of these, ticks whose picture is damaged."""
+    """Number of these frames whose picture is damaged."""
     clamped: int
-    """Values beyond the range of float16, set to its ends."""
+    """Number of values beyond the range of float16, clamped to it."""
     decoder: str
     precision: Precision
     versions: str
     complete: int
-    """1; a file is named only when all rows are in it."""
+    """Always 1: a file gets its name only when all rows are in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """All of a cache file but its rows."""
+class CacheHeader:
+    """Everything in a cache file except the rows."""
 
-    facts: Facts
+    attributes: CacheAttributes
     offset: int
-    """Of the rows in the file, in bytes."""
+    """Offset of the rows in the file, in bytes."""
     shape: tuple[int, int, int, int]
-    """Of the rows."""
-    pts: Int64[np.ndarray, "ticks"]
-    """Presentation time of the picture at each tick."""
+    """Shape of the rows: (rows, channels, height, width)."""
+    pts: Int64[np.ndarray, "frames"]
+    """Presentation time of the picture at each frame."""
     valid: Bool[np.ndarray, "rows"]
     """False for rows that hold a missing or damaged picture."""
     segment_sha256: tuple[str, ...]
-    """Of the rows of each segment, in hex."""
+    """SHA-256 of each segment's rows, in hex."""
     identity: str
-    """SHA-256, in hex, of all but the rows, their own hashes included: equal for equal files."""
+    """SHA-256 of the header, in hex. It covers the hashes of the rows, so equal files have equal values."""
 
 
-def read_header(path: Path) -> Header:
-    """Check all of a cache file but the bytes of its rows.
+def read_header(path: Path) -> CacheHeader:
+    """Read and check everything in a cache file except the bytes of its rows.
 
     Raises:
-        MissingError: there is no such file.
-        DataError: it is damaged, or no cache.
+        MissingError: the file does not exist.
+        DataError: the file is damaged or not a cache.
     """
-    header_bytes, identity = _sound_header(path)
+    header_bytes, identity = _checked_header(path)
     try:
         return _parse(path, header_bytes, identity)
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise _damaged(path, str(error)) from error
+        raise _invalid(path, str(error)) from error
 
 
 def trailer(header: bytes) -> bytes:
-    """The last bytes of a cache file whose part before the rows is `header`."""
+    """Return the last bytes of a cache file that starts with `header`."""
     return _TRAILER.pack(_MAGIC, len(header), hashlib.sha256(header).digest())
 
 
-def _sound_header(path: Path) -> tuple[int, str]:
-    """Length and SHA-256 of all that comes before the rows, once they are found right."""
+def _checked_header(path: Path) -> tuple[int, str]:
+    """Return length and SHA-256 of everything before the rows, after checking them against the trailer."""
     try:
         with path.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
             if size < _TRAILER.size:
-                raise _damaged(path, f"it has {size} bytes")
+                raise _invalid(path, f"it has only {size} bytes")
             stream.seek(-_TRAILER.size, os.SEEK_END)
             magic, length, digest = _TRAILER.unpack(stream.read(_TRAILER.size))
-            if magic != _MAGIC or length > min(size - _TRAILER.size, _LONGEST_HEADER):
-                raise _damaged(path, "its end is not the one that bas writes")
+            # The length is bounded before it is used: a damaged one must not fill the memory.
+            if magic != _MAGIC or length > min(size - _TRAILER.size, _MAX_HEADER_BYTES):
+                raise _invalid(path, "it does not end with a valid trailer")
             stream.seek(0)
             if hashlib.sha256(stream.read(length)).digest() != digest:
-                raise _damaged(path, "its header does not have the hash that it should")
+                raise _invalid(path, "the hash of its header is wrong")
             return int(length), digest.hex()
     except FileNotFoundError as error:
-        raise MissingError(f"{path} is not there. Make it with `bas extract`.") from error
+        raise MissingError(f"Missing feature cache {path}. Run `bas extract` to create it.") from error
     except OSError as error:
-        raise _damaged(path, f"reading it failed: {error.strerror}") from error
+        raise _invalid(path, f"it cannot be read: {error.strerror}") from error
 
 
-def _parse(path: Path, header_bytes: int, identity: str) -> Header:
+def _parse(path: Path, header_bytes: int, identity: str) -> CacheHeader:
     import h5py
 
+    # The trailer proves that the header is as it was written, not that bas wrote it: anyone can
+    # compute a hash. So each part is checked before it is used. A link is checked before it is
+    # followed, and a dataset's type, place and size before any of its bytes are read.
     with h5py.File(path, "r", locking=False) as file:
         for name in file:
             link = file.id.links.get_info(name.encode())
             _require(link.type == h5py.h5l.TYPE_HARD, f"/{name} is a link to elsewhere")
-        _require(set(file) == {"features", "pts", "valid", "segment_sha256"}, f"it holds {sorted(file)}")
-        facts = _facts(file)
-        rows = math.ceil(facts.num_frames / facts.hop)
-        pts = _small(file["pts"], "<i8", (facts.num_frames,), header_bytes)
-        valid = _small(file["valid"], "|b1", (rows,), header_bytes)
-        hashes = _small(
-            file["segment_sha256"], "|u1", (len(Segments(rows, facts.segment_rows)), 32), header_bytes
+        _require(
+            set(file) == {"features", "pts", "valid", "segment_sha256"},
+            f"it has unexpected or missing datasets: {sorted(file)}",
+        )
+        attributes = _read_attributes(file)
+        rows = math.ceil(attributes.num_frames / attributes.hop)
+        pts = _read_small(file["pts"], "<i8", (attributes.num_frames,), header_bytes)
+        valid = _read_small(file["valid"], "|b1", (rows,), header_bytes)
+        hashes = _read_small(
+            file["segment_sha256"], "|u1", (len(Segments(rows, attributes.segment_rows)), 32), header_bytes
         )
         features = file["features"]
         _require_plain(features, "<f2", 4)
         offset, shape = features.id.get_offset(), features.shape
-        _require(shape[0] == rows, f"it has {shape[0]} rows for {facts.num_frames} frames")
+        _require(shape[0] == rows, f"it has {shape[0]} rows for {attributes.num_frames} frames")
+        # The rows are mapped at this offset and with this shape, past HDF5: both must fit the file.
         _require(offset == header_bytes, "its rows do not begin where its header ends")
         end = offset + 2 * math.prod(shape)
-        _require(end + _TRAILER.size == path.stat().st_size, "it is longer or shorter than its rows")
-    return Header(
-        facts=facts,
+        _require(end + _TRAILER.size == path.stat().st_size, "its size does not match its rows")
+    return CacheHeader(
+        attributes=attributes,
         offset=offset,
         shape=shape,
         pts=pts,
@@ -153,36 +170,41 @@ def _parse(path: Path, header_bytes: int, identity: str) -> Header:
     )
 
 
-def _facts(file: Any) -> Facts:
+def _read_attributes(file: Any) -> CacheAttributes:
     import h5py
 
     values: dict[str, Any] = {}
-    for name, kind in Facts.__annotations__.items():
+    for name, kind in CacheAttributes.__annotations__.items():
+        # The type alone is read first: a string of variable length would be an address elsewhere in the file.
         found = h5py.h5a.open(file.id, name.encode()).dtype
         _require(found.kind == ("i" if kind == "int" else "S"), f"its attribute {name} is of type {found}")
         value = file.attrs[name]
         values[name] = int(value) if kind == "int" else value.decode()
-    facts = Facts(**values)
-    _require(facts.format == FORMAT, f"its format is {facts.format!r}, not {FORMAT!r}")
-    _require(facts.complete == 1, "it is not complete")
+    attributes = CacheAttributes(**values)
+    _require(attributes.format == FORMAT, f"its format is {attributes.format!r}; expected {FORMAT!r}")
+    _require(attributes.complete == 1, "it is not complete")
     _require(
-        min(facts.hop, facts.num_frames, facts.segment_rows) > 0 and Fraction(facts.clock) > 0, "no rows"
+        min(attributes.hop, attributes.num_frames, attributes.segment_rows) > 0
+        and Fraction(attributes.clock) > 0,
+        "no rows",
     )
-    return facts
+    return attributes
 
 
 def _require_plain(dataset: Any, dtype: str, ndim: int) -> None:
-    """Nothing of HDF5 that reads elsewhere, runs code, or needs memory for what is not there."""
+    """Refuse HDF5 features that read other files, run filters, or allocate memory for absent data."""
     name = dataset.name
     _require(dataset.dtype == np.dtype(dtype) and dataset.ndim == ndim, f"{name} is {dataset.dtype}")
     plain = dataset.chunks is None and dataset.external is None and not dataset.is_virtual
-    _require(plain and dataset.id.get_offset() is not None, f"{name} does not lie in one piece in this file")
+    # Without an offset nothing was ever stored: HDF5 would invent fill values of any declared size.
+    _require(plain and dataset.id.get_offset() is not None, f"{name} is not stored in one piece in this file")
 
 
-def _small(dataset: Any, dtype: str, shape: tuple[int, ...], header_bytes: int) -> Any:
+def _read_small(dataset: Any, dtype: str, shape: tuple[int, ...], header_bytes: int) -> Any:
     _require_plain(dataset, dtype, len(shape))
-    _require(dataset.shape == shape, f"{dataset.name} has the shape {dataset.shape}, not {shape}")
+    _require(dataset.shape == shape, f"{dataset.name} has shape {dataset.shape}; expected {shape}")
     end = dataset.id.get_offset() + dataset.id.get_storage_size()
+    # Only bytes before the rows are covered by the header's hash.
     _require(end <= header_bytes, f"{dataset.name} does not end before the rows")
     return dataset[()]
 
@@ -192,7 +214,7 @@ def _require(condition: bool, text: str) -> None:
         raise ValueError(text)
 
 
-def _damaged(path: Path, text: str) -> DataError:
+def _invalid(path: Path, text: str) -> DataError:
     return DataError(
-        f"{path} is not a sound feature cache: {text}. Run `bas extract` again: it makes the file anew."
+        f"{path} is not a valid feature cache: {text}. Run `bas extract` again to recreate the file."
     )

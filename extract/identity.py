@@ -1,4 +1,4 @@
-"""Which video it is: its size and the SHA-256 of all its bytes; not its path, nor its age."""
+"""Identity of a video: its size and the SHA-256 of all its bytes, regardless of path and age."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from bas.files import sha256_of
 
 @dataclass(frozen=True, slots=True)
 class VideoIdentity:
-    """Which video it is, wherever the file lies and whenever it was written."""
+    """Identity of a video, independent of where its file lies and when it was written."""
 
     bytes: int
     sha256: str
 
 
 def identify_in_background(path: Path) -> Callable[[], VideoIdentity]:
-    """Begin to hash a video; call the result to wait for its identity.
+    """Start hashing a video; the returned function waits for its identity.
 
     Raises:
-        MissingError: (from that call) there is no such file.
+        MissingError: (from the returned function) the file is missing or unreadable.
     """
     future: Future[VideoIdentity] = Future()
 
@@ -33,7 +33,7 @@ def identify_in_background(path: Path) -> Callable[[], VideoIdentity]:
             future.set_result(VideoIdentity(path.stat().st_size, sha256_of(path)))
         except OSError as error:
             future.set_exception(
-                MissingError(f"{path} cannot be read: {error.strerror}. Give yourself access to it.")
+                MissingError(f"{path} cannot be read: {error.strerror}. Check the path and its permissions.")
             )
 
     threading.Thread(target=work, name="bas-hash", daemon=True).start()

@@ -1,6 +1,6 @@
-"""Decode on the GPU with PyNvVideoCodec's low-level decoder, fed from the same packets as the CPU.
+"""GPU decoding with PyNvVideoCodec's low-level decoder, fed with the same packets as the CPU decoder.
 
-Its own demuxer is not used: it opens playlists and addresses, takes the stream that it likes, and
+PyNvVideoCodec's own demuxer is not used: it opens playlists and URLs, picks a stream by itself, and
 its seeking is unreliable. With one reader for both decoders, a picture has the same time in both.
 """
 
@@ -15,26 +15,26 @@ from torch import Tensor
 
 from bas.dataset.times import VideoTimes
 from bas.errors import UnavailableError
-from bas.extract.damage import Damage
-from bas.extract.pictures import Health, Picture
-from bas.extract.seek import Entry, open_at
+from bas.extract.damage import CorruptionTracker
+from bas.extract.pictures import DecodeStats, Picture
+from bas.extract.seek import SeekPoint, open_at
 
 if TYPE_CHECKING:
     from av import Packet, VideoStream
 
 _CODECS = {"h264": "H264", "hevc": "HEVC"}
 _FORMATS = ("yuv420p", "yuvj420p")
-_NO_TIME = -(1 << 63)  # FFmpeg's own; earlier than every picture that is shown
+_NO_TIME = -(1 << 63)  # FFmpeg's AV_NOPTS_VALUE; earlier than every picture that is shown
 
 
-def pictures(
-    times: VideoTimes, place: Entry, *, device: torch.device, health: Health
+def decode_pictures(
+    times: VideoTimes, point: SeekPoint, *, device: torch.device, stats: DecodeStats
 ) -> Generator[Picture, None, None]:
-    """The pictures from an entry on that NVDEC hands out, in order of presentation.
+    """Yield the pictures that NVDEC delivers from a seek point on, in presentation order.
 
-    NVDEC conceals damage without a word: only what the packets themselves say is left out here,
+    NVDEC conceals damage silently: only pictures of packets known to be broken are left out here,
     and pictures may be missing anywhere. Each call has its own decoder and its own CUDA stream,
-    so several may run at once; every picture is finished when it is handed out.
+    so several may run at once; the GPU has finished every picture that is yielded.
 
     Raises:
         UnavailableError: NVDEC cannot decode this video, or failed on the way.
@@ -42,9 +42,9 @@ def pictures(
     import av
 
     codec = load()
-    with open_at(times, place.decode_from) as (stream, packets):
+    with open_at(times, point.decode_from) as (stream, packets):
         _require_supported(stream)
-        damage = Damage()
+        corruption = CorruptionTracker()
         try:
             side = _side_stream(device)
             decoder = codec.CreateDecoder(
@@ -54,18 +54,18 @@ def pictures(
                 cudastream=side.cuda_stream,
                 usedevicememory=True,
             )
-            for packet in _annex_b(stream, packets, damage=damage, health=health):
+            for packet in _annex_b(stream, packets, corruption=corruption, stats=stats):
                 for pts, luma in _decode(codec, decoder, packet, side=side):
-                    if pts < place.show_from:
+                    if pts < point.first_shown:
                         continue
-                    health.pictures += 1
-                    if pts in damage:
-                        health.damaged += 1
+                    stats.pictures += 1
+                    if pts in corruption:
+                        stats.damaged += 1
                     else:
                         yield Picture(pts, luma)
         except (
             RuntimeError,
-            av.error.FFmpegError,  # of the filter, where the parameter sets are damaged
+            av.error.FFmpegError,  # from the bitstream filter, if the parameter sets are damaged
             codec.PyNvVCException,
             codec.PyNvVCExceptionUnsupported,
         ) as error:
@@ -73,15 +73,15 @@ def pictures(
 
 
 def load() -> ModuleType:
-    """PyNvVideoCodec; only to be called where `nvdec_probe.obstacle` found none.
+    """Import PyNvVideoCodec; call it only if `nvdec_probe.unavailable_reason` is empty.
 
     Raises:
         UnavailableError: it is not installed, or does not fit the driver.
     """
     try:
         import PyNvVideoCodec
-    except (ImportError, RuntimeError) as error:  # RuntimeError: a library of the driver is missing
-        raise UnavailableError(f"PyNvVideoCodec does not load: {_first_line(error)}") from error
+    except (ImportError, RuntimeError) as error:  # RuntimeError: a driver library is missing
+        raise UnavailableError(f"PyNvVideoCodec cannot be imported: {_first_line(error)}") from error
     module: ModuleType = PyNvVideoCodec
     return module
 
@@ -93,28 +93,32 @@ def _require_supported(stream: VideoStream) -> None:
 
 
 def _side_stream(device: torch.device) -> Any:
-    """A CUDA stream of its own, with the device's primary context bound to this thread."""
+    """Create a CUDA stream, with the device's primary context bound to this thread."""
     torch.cuda.set_device(device)
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def _annex_b(
-    stream: VideoStream, packets: Iterable[Packet[VideoStream]], *, damage: Damage, health: Health
+    stream: VideoStream,
+    packets: Iterable[Packet[VideoStream]],
+    *,
+    corruption: CorruptionTracker,
+    stats: DecodeStats,
 ) -> Iterator[Packet[VideoStream] | None]:
-    """Packets with start codes, parameter sets before every keyframe, and None at the end."""
+    """Yield packets with start codes and parameter sets before every keyframe, and None at the end."""
     import av
 
     filters = f"{stream.codec_context.name}_mp4toannexb,dump_extra=freq=keyframe"
     chain = av.BitStreamFilterContext(filters, stream)
     for packet in packets:
         pts, keyframe, broken = packet.pts, packet.is_keyframe, packet.is_corrupt  # filtering empties it
-        health.corrupt += broken
+        stats.corrupt += broken
         try:
             filtered = chain.filter(packet) if packet.size else chain.filter(None)
         except av.error.InvalidDataError:
             filtered, broken = [], True
-            health.errors += 1
-        damage.follow(pts, keyframe=keyframe, broken=broken)
+            stats.errors += 1
+        corruption.update(pts, keyframe=keyframe, broken=broken)
         yield from filtered
     yield None
 
@@ -122,7 +126,7 @@ def _annex_b(
 def _decode(
     codec: ModuleType, decoder: Any, packet: Packet[VideoStream] | None, *, side: Any
 ) -> list[tuple[int, Tensor]]:
-    """The pictures that a packet completes (None: all that are left), copied out of the decoder's pool.
+    """Return the pictures that a packet completes (None: all remaining), copied out of the decoder's pool.
 
     The next call overwrites the pool, on the same stream as the copies, hence after them.
     """
@@ -132,7 +136,9 @@ def _decode(
         data.pts = _NO_TIME if packet.pts is None else packet.pts
     with side:
         surfaces = [(frame.getPTS(), torch.utils.dlpack.from_dlpack(frame)) for frame in decoder.Decode(data)]
+        # NV12 stacks the luma plane on half as many rows of chroma: the first two thirds are luma.
         copies = [(pts, nv12[: len(nv12) * 2 // 3].clone()) for pts, nv12 in surfaces]
+    # The consumer reads on another stream, in another thread, and knows nothing of this one.
     side.synchronize()
     return copies
 

@@ -1,8 +1,8 @@
-"""Whether this machine can decode with NVDEC, found out without endangering this process.
+"""Test of whether NVDEC works on this machine, without endangering this process.
 
-PyNvVideoCodec ends the interpreter when it meets no device, and the driver's libraries may be
-there in part only (a container needs NVIDIA_DRIVER_CAPABILITIES=compute,utility,video). So the
-libraries and devices are looked at first, then one picture is decoded in a process of its own.
+PyNvVideoCodec ends the interpreter if it finds no device, and the driver's libraries may be
+installed only in part (a container needs NVIDIA_DRIVER_CAPABILITIES=compute,utility,video). So the
+libraries and devices are checked first, then a child process decodes one picture.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from fractions import Fraction
 from functools import cache
 
 _LIBRARIES = ("libcuda.so.1", "libnvcuvid.so.1", "libnvidia-encode.so.1")  # it loads all three to decode
-_TRIAL_SECONDS = 60
+_TEST_TIMEOUT_SECONDS = 60
 _CUDA_SUCCESS = 0
 _lock = threading.Lock()
 
 
-def obstacle(device_index: int) -> str:
-    """What keeps NVDEC from decoding on a CUDA device; empty when nothing does. Found out once."""
-    with _lock:
-        return _obstacle(device_index)
+def unavailable_reason(device_index: int) -> str:
+    """Why NVDEC cannot decode on a CUDA device; empty if it can. Tested once per process."""
+    with _lock:  # the cache alone would let several threads run the test at once
+        return _unavailable_reason(device_index)
 
 
 @cache
-def _obstacle(device_index: int) -> str:
-    return _library_obstacle() or _device_obstacle(device_index) or _trial_obstacle(device_index)
+def _unavailable_reason(device_index: int) -> str:
+    return _library_problem() or _device_problem(device_index) or _test_decode_problem(device_index)
 
 
-def _library_obstacle() -> str:
+def _library_problem() -> str:
     for name in _LIBRARIES:
         try:
             ctypes.CDLL(name)
@@ -43,37 +43,38 @@ def _library_obstacle() -> str:
     return ""
 
 
-def _device_obstacle(device_index: int) -> str:
+def _device_problem(device_index: int) -> str:
     driver = ctypes.CDLL(_LIBRARIES[0])
     if code := driver.cuInit(0):
         return f"the NVIDIA driver does not start (CUDA error {code})"
     count = ctypes.c_int(0)
     if driver.cuDeviceGetCount(ctypes.byref(count)) != _CUDA_SUCCESS or count.value <= device_index:
-        return f"there are {count.value} CUDA devices, and number {device_index} was asked for"
+        return f"CUDA device {device_index} was requested, but this machine has {count.value} CUDA devices"
     return ""
 
 
-def _trial_obstacle(device_index: int) -> str:
+def _test_decode_problem(device_index: int) -> str:
     command = [sys.executable, "-m", __name__, str(device_index)]
     try:
-        trial = subprocess.run(  # noqa: S603
-            command, capture_output=True, text=True, timeout=_TRIAL_SECONDS, check=False
+        test = subprocess.run(  # noqa: S603
+            command, capture_output=True, text=True, timeout=_TEST_TIMEOUT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        return f"a trial picture was not decoded within {_TRIAL_SECONDS} s"
-    if trial.returncode == 0:
+        return f"decoding a test picture took longer than {_TEST_TIMEOUT_SECONDS} s"
+    if test.returncode == 0:
         return ""
-    return f"a trial picture was not decoded: {_gist(trial.stdout + trial.stderr) or f'exit status {trial.returncode}'}"
+    reason = _error_line(test.stdout + test.stderr) or f"exit status {test.returncode}"
+    return f"decoding a test picture failed: {reason}"
 
 
-def _gist(said: str) -> str:
-    """The line of a traceback or log that names the error; the last one where none does."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+def _error_line(output: str) -> str:
+    """Return the line of a traceback or log that names the error, else the last line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     named = [line for line in lines if "Error" in line or "FATAL" in line]
     return (named or lines or [""])[-1]
 
 
-def _try_one_picture(device_index: int) -> None:
+def _decode_test_picture(device_index: int) -> None:
     """Encode a gray picture with PyAV and decode it with NVDEC."""
     import av
     import numpy as np
@@ -90,8 +91,8 @@ def _try_one_picture(device_index: int) -> None:
     packet.bsl, packet.bsl_data = len(bitstream), ctypes.addressof(held)
     count = len(decoder.Decode(packet)) + len(decoder.Decode(end))
     if count != 1:
-        sys.exit(f"NVDEC made {count} pictures of one")
+        sys.exit(f"NVDEC decoded {count} pictures instead of 1")
 
 
 if __name__ == "__main__":
-    _try_one_picture(int(sys.argv[1]))
+    _decode_test_picture(int(sys.argv[1]))

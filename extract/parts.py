@@ -1,4 +1,4 @@
-"""Part files: one finished segment each, with its hash, kept until all are there."""
+"""Part files: one finished segment each, with its hash, kept until all segments are finished."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from bas.extract.identity import VideoIdentity
 from bas.extract.precision import Precision
 from bas.files import publish, write_at
 
-_FORMAT = b"bas part 1"  # begins what is hashed: parts of another form are not taken for sound
+_FORMAT = b"bas part 1"  # hashed first, so that parts of another format fail their hash
 _DIGEST_BYTES = 32
 _LENGTH = struct.Struct("<Q")
 
 
 @dataclass(frozen=True, slots=True)
 class PartHeader:
-    """What a part file says of its rows."""
+    """Description of the rows of a part file; the field names are its JSON keys on disk."""
 
     fingerprint: str
     video: VideoIdentity
@@ -34,12 +34,12 @@ class PartHeader:
     precision: Precision
     decoder: str
     clamped: int
-    """Values beyond the range of float16, set to its ends."""
+    """Number of values beyond the range of float16, clamped to it."""
     rows_sha256: str
 
     @classmethod
     def parse(cls, content: bytes) -> PartHeader:
-        """Inverse of the JSON that stands in a part file."""
+        """Parse the JSON of a part file."""
         fields: dict[str, Any] = json.loads(content)
         fields["video"] = VideoIdentity(**fields["video"])
         fields["shape"] = tuple(fields["shape"])
@@ -47,25 +47,25 @@ class PartHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class PartFacts:
-    """All that is known of a finished segment but its rows."""
+class PartSummary:
+    """Everything about a finished segment except its rows."""
 
     header: PartHeader
-    sound: Bool[np.ndarray, "rows 3"]
-    """Whether the picture at each tick of each row is there and undamaged."""
+    valid: Bool[np.ndarray, "rows 3"]
+    """Whether the picture at each frame of each row is present and undamaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """One finished segment."""
 
-    facts: PartFacts
+    summary: PartSummary
     rows: Float16[np.ndarray, "rows channels height width"]
 
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """How the rows of a video fall into segments, the last of them perhaps short."""
+    """Division of a video's rows into segments; the last one may be shorter."""
 
     num_rows: int
     segment_rows: int
@@ -80,17 +80,17 @@ class Segments:
 
 
 def part_path(folder: Path, segment: int) -> Path:
-    """File of one segment in the folder of a video's parts."""
+    """Return the path of one segment in the folder of a video's parts."""
     return folder / f"{segment:05d}.part"
 
 
 def write_part(folder: Path, part: Part) -> None:
-    """Publish one segment: a SHA-256 of all that follows, the header in JSON, the flags, the rows."""
-    header = json.dumps(asdict(part.facts.header), sort_keys=True).encode()
+    """Publish one segment: SHA-256 of all that follows, length of the header, header in JSON, flags, rows."""
+    header = json.dumps(asdict(part.summary.header), sort_keys=True).encode()
     pieces: list[bytes | memoryview] = [
         _LENGTH.pack(len(header)),
         header,
-        part.facts.sound.tobytes(),
+        part.summary.valid.tobytes(),
         _bytes_of(part.rows),
     ]
     digest = hashlib.sha256(_FORMAT)
@@ -104,11 +104,11 @@ def write_part(folder: Path, part: Part) -> None:
             write_at(descriptor, piece, offset)
             offset += len(piece)
 
-    publish(part_path(folder, part.facts.header.segment), fill, size=sum(map(len, pieces)))
+    publish(part_path(folder, part.summary.header.segment), fill, size=sum(map(len, pieces)))
 
 
 def read_part(folder: Path, segment: int) -> Part | None:
-    """One segment as it was written, or None where the file is missing or damaged."""
+    """Read one segment; None if the file is missing or damaged."""
     try:
         content = memoryview(part_path(folder, segment).read_bytes())
     except FileNotFoundError:
@@ -121,13 +121,13 @@ def read_part(folder: Path, segment: int) -> Part | None:
     stop = start + _LENGTH.unpack(content[_DIGEST_BYTES:start])[0]
     header = PartHeader.parse(bytes(content[start:stop]))
     num_flags = 3 * header.shape[0]
-    sound = np.frombuffer(content, bool, num_flags, stop).reshape(-1, 3).copy()  # facts outlive the rows
+    valid = np.frombuffer(content, bool, num_flags, stop).reshape(-1, 3).copy()  # outlives `content`
     rows = np.frombuffer(content, "<f2", offset=stop + num_flags).reshape(header.shape)
-    return Part(PartFacts(header, sound), rows)
+    return Part(PartSummary(header, valid), rows)
 
 
-def hash_of(rows: Float16[np.ndarray, "rows channels height width"]) -> str:
-    """SHA-256 of the rows of a segment, in hex."""
+def hash_rows(rows: Float16[np.ndarray, "rows channels height width"]) -> str:
+    """Return the SHA-256 of a segment's rows, in hex."""
     return hashlib.sha256(_bytes_of(rows)).hexdigest()
 
 

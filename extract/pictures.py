@@ -1,4 +1,4 @@
-"""What the decoders hand out, and what they met on the way."""
+"""Decoded pictures, and the counters of a read."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ Luma = UInt8[np.ndarray, "height width"] | UInt8[Tensor, "height width"]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that was decoded without a complaint."""
+    """A picture that was decoded without any sign of damage."""
 
     pts: int
     """Presentation time in the stream's time base."""
     luma: Luma
-    """Raw luma plane in memory of its own."""
+    """Raw luma plane, in memory that no other picture shares."""
 
 
 @dataclass(slots=True)
-class Health:
-    """What a read of a video met; every concurrent read has its own.
+class DecodeStats:
+    """Counters of one read of a video; every concurrent read has its own.
 
-    `unsound` depends on the ticks that were read alone. The other counts include what had to be
-    decoded around them, so they differ a little between one long read and several short ones.
+    `missing_or_damaged` depends only on the frames that were read. The other counts include the
+    pictures decoded around them, so they differ a little between one long read and several short ones.
     """
 
     decoder: Literal["", "nvdec", "cpu"] = ""
-    """The decoder in use; cpu also after it took over from NVDEC."""
+    """Decoder in use; cpu also after it took over from NVDEC."""
     reason: str = ""
-    """Why that one, where it is not the one that was hoped for."""
+    """Why this decoder was chosen; empty for NVDEC."""
     pictures: int = 0
-    """Pictures decoded, the damaged ones too."""
+    """Number of pictures decoded, including damaged ones."""
     damaged: int = 0
-    """Of these, the ones that cannot be trusted."""
+    """Number of decoded pictures that cannot be trusted."""
     errors: int = 0
-    """Packets that the decoder refused."""
+    """Number of packets that the decoder rejected."""
     corrupt: int = 0
-    """Packets and pictures that are marked as corrupt."""
-    complaints: int = 0
-    """Warnings and errors that FFmpeg logged."""
-    repaired: int = 0
-    """Pictures that NVDEC did not hand out and the CPU did."""
-    unsound: int = 0
-    """Ticks whose picture is missing or damaged."""
+    """Number of packets and pictures marked as corrupt."""
+    ffmpeg_warnings: int = 0
+    """Number of warnings and errors that FFmpeg logged."""
+    redecoded: int = 0
+    """Number of pictures that NVDEC left out and the CPU decoded."""
+    missing_or_damaged: int = 0
+    """Number of frames whose picture is missing or damaged."""

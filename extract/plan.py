@@ -1,4 +1,4 @@
-"""What an extraction will take: rows, bytes and time of each video, without decoding a picture."""
+"""`bas extract --plan`: rows, bytes and time of an extraction, estimated without decoding."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rich.table import Table
 
 from bas import console
 from bas.config.settings import ExtractSettings
-from bas.extract.encoder import Encoder, FrozenEncoder, rows_a_call
+from bas.extract.encoder import Encoder, FrozenEncoder, rows_per_call
 from bas.extract.precision import best_precision
-from bas.extract.run import caches
+from bas.extract.run import open_caches
 from bas.extract.stacks import canvas_of
 from bas.extract.timeline import open_timeline
 from bas.extract.weights import random_weights_path
@@ -26,18 +26,18 @@ _MEASURE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class VideoPlan:
-    """What one video will take."""
+    """Cost of one video."""
 
     game: str
     video: str
     rows: int
     bytes: int
-    """Of the rows; twice as much while the file is made."""
+    """Size of the cache; extraction needs twice as much for a while."""
     seconds: float
-    """Of encoding, with decoding beside it; 0 where the rows are there already."""
+    """Time to encode, decoding in parallel; 0 if the video is already cached."""
 
 
-def plan(
+def plan_extraction(
     games: Sequence[Game],
     settings: ExtractSettings,
     *,
@@ -45,33 +45,33 @@ def plan(
     device: str,
     training: Sequence[Game] = (),
 ) -> tuple[VideoPlan, ...]:
-    """What `extract` with the same arguments will take; the encoder's rate is measured here and now.
+    """Cost of `extract` with the same arguments, from the encoder's speed measured now on this device.
 
     Raises:
-        MissingError, DataError: a video is not there, or none.
+        MissingError, DataError: a video is missing or cannot be read.
     """
-    unmade = (
+    weights_missing = (
         settings.weights == "random"
         and not random_weights_path(settings, features=features, training=training).exists()
     )
-    there = {} if unmade else caches(games, settings, features=features, training=training)
+    cached = {} if weights_missing else open_caches(games, settings, features=features, training=training)
     encoder = Encoder(settings.encoder)
-    rate = _rows_a_second(encoder, settings, device)
+    rate = _measure_rows_per_second(encoder, settings, device)
     row_bytes = 2 * encoder.width * math.prod(settings.grid)
     plans = []
     for game in games:
         for video in game.videos:
             rows = len(open_timeline(video.path, settings).rows)
-            seconds = 0.0 if video.path in there else rows / rate
+            seconds = 0.0 if video.path in cached else rows / rate
             plans.append(VideoPlan(game.id, video.path.name, rows, rows * row_bytes, seconds))
     return tuple(plans)
 
 
 def plan_table(plans: Sequence[VideoPlan]) -> Table:
-    """The plan for people, with its sums."""
-    table = console.table("extraction", "game", "video", "rows", "bytes", "minutes", left=2)
+    """The plan as a table with totals."""
+    table = console.table("Extraction", "game", "video", "rows", "bytes", "minutes", left=2)
     for one in plans:
-        numbers = (f"{one.rows:,}", f"{one.bytes:,}", f"{one.seconds / 60:.1f}" if one.seconds else "there")
+        numbers = (f"{one.rows:,}", f"{one.bytes:,}", f"{one.seconds / 60:.1f}" if one.seconds else "cached")
         table.add_row(escape(one.game), escape(one.video), *numbers)
     table.add_section()
     rows, size, seconds = (
@@ -81,15 +81,15 @@ def plan_table(plans: Sequence[VideoPlan]) -> Table:
     return table
 
 
-def _rows_a_second(encoder: Encoder, settings: ExtractSettings, device: str) -> float:
+def _measure_rows_per_second(encoder: Encoder, settings: ExtractSettings, device: str) -> float:
     canvas = canvas_of(settings)
     precision = best_precision(settings.precision, device)
     frozen = FrozenEncoder(
         encoder, size=canvas.padded, grid=settings.grid, precision=precision, device=device
     )
-    count = rows_a_call(settings.batch, size=canvas.padded, device=device)
+    count = rows_per_call(settings.batch, size=canvas.padded, device=device)
     stacks = canvas.empty(count, device=device, dtype=frozen.dtype).random_(0, 256)
-    frozen(stacks)  # the first call prepares
+    frozen(stacks)  # warm-up
     started, calls = time.monotonic(), 0
     while time.monotonic() - started < _MEASURE_SECONDS:
         frozen(stacks).cpu()

@@ -1,4 +1,4 @@
-"""What the encoder computes in: fp32, or bf16 where the hardware has it."""
+"""Compute precision of the encoder: fp32, or bf16 if the hardware has it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Precision = Literal["fp32", "bf16"]
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
-def best_precision(wanted: Literal["auto", "fp32", "bf16"], device: torch.device | str) -> Precision:
-    """What `auto` means on this machine: bf16 where the hardware computes in it, else fp32."""
+def best_precision(requested: Literal["auto", "fp32", "bf16"], device: torch.device | str) -> Precision:
+    """Resolve `auto` on this machine: bf16 if the hardware computes in it natively, else fp32."""
     import torch
 
-    if wanted != "auto":
-        return wanted
+    if requested != "auto":
+        return requested
     if torch.device(device).type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     flags = _CPU_INFO.read_text() if _CPU_INFO.exists() else ""

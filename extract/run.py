@@ -1,4 +1,4 @@
-"""Stage 1 over many videos: what is there is left alone, what lacks is made, what is bad is reported."""
+"""Extract features for many videos: skip complete caches, compute missing ones, report failures."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from bas.extract.decode import Decoder
 from bas.extract.encoder import Encoder, FrozenEncoder
 from bas.extract.fingerprint import Fingerprint, cache_path, fingerprint_of
 from bas.extract.precision import Precision, best_precision
-from bas.extract.soundness import too_many
+from bas.extract.soundness import exceeds_loss
 from bas.extract.stacks import canvas_of
 from bas.extract.task import VideoTask
 from bas.extract.video import Outcome, VideoReport, extract_video
@@ -39,15 +39,15 @@ from bas.files import write_json
 from bas.signals import StopFlag, stop_on_signals
 from bas.types import Game, Video
 
-_POLL_SECONDS = 0.5  # while another process is at work on the last videos
+_POLL_SECONDS = 0.5  # while other processes extract the last videos
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractReport:
-    """What became of every video, and where the rows are."""
+    """Result of every video, and the folder of the rows."""
 
     folder: Path
-    """Of all caches of this fingerprint."""
+    """Folder of all caches with this fingerprint."""
     fingerprint: Fingerprint
     videos: tuple[VideoReport, ...]
 
@@ -62,28 +62,28 @@ def extract(
     shard: tuple[int, int] | None = None,
     training: Sequence[Game] = (),
 ) -> ExtractReport:
-    """Make the cache file of every video of `games`; those that are there and sound are left alone.
+    """Create the cache file of every video of `games`; complete and valid ones are skipped.
 
-    Several processes may run this at once: each video is made by one of them.
+    Several processes may run this at once: each video is extracted by one of them.
 
     Args:
-        games: whose videos are read.
-        settings: of the rows.
+        games: games whose videos are extracted.
+        settings: settings of the rows.
         features: folder of all caches.
-        device: that encodes, as torch names it.
-        decoder: auto takes NVDEC where it works.
-        shard: (i, n) takes every n-th video, from the i-th on, counted from 0.
-        training: games on which random weights are measured.
+        device: device of the encoder, as torch names it.
+        decoder: auto uses NVDEC if it works, else the CPU.
+        shard: (i, n) selects every n-th video, starting at the i-th, counted from 0.
+        training: games on which the statistics of random weights are measured.
 
     Raises:
-        DataError, MissingError: after all other videos are done, when some could not be.
-        PartialError: after all are done, when the settings let damaged ones pass or left them out.
-        OutputError, StoppedError: at once; the same command continues.
+        DataError, MissingError: some videos failed; raised after all others are finished.
+        PartialError: some videos are damaged or skipped, as the settings allow; raised at the end.
+        OutputError, StoppedError: raised at once; the same command continues.
     """
     encoder = build_encoder(settings, features=features, training=training)
     fingerprint = fingerprint_of(settings, weights=weights_digest(encoder))
-    ready = _readied(encoder, settings, device)
-    shard = shard or _rank()
+    ready = _encoder_factory(encoder, settings, device)
+    shard = shard or _torchrun_shard()
     with stop_on_signals() as stop:
         tasks = [
             VideoTask(
@@ -92,7 +92,7 @@ def extract(
                 target=cache_path(features, fingerprint, game, video),
                 settings=settings,
                 fingerprint=fingerprint,
-                encoder=ready,
+                encoder_for=ready,
                 row_shape=(encoder.width, *settings.grid),
                 decoder=decoder,
                 stop=stop,
@@ -103,19 +103,19 @@ def extract(
             reports, errors = _extract_all(tasks, stop)
         except torch.OutOfMemoryError as error:
             raise RunFailedError(
-                f"The memory of {device} is too small for {settings.batch} rows at once. Pass "
+                f"Out of memory on {device} with extract.batch={settings.batch}. Pass "
                 f"--set extract.batch={max(1, settings.batch // 2)}; finished segments are kept."
             ) from error
     report = ExtractReport(features / fingerprint.key, fingerprint, tuple(reports))
-    _tell(report, shard)
+    _publish_report(report, shard)
     if errors:
         raise _summary(errors, report)
     if any(video.outcome in ("skipped", "degraded") for video in reports):
-        raise PartialError(f"Some videos were left out or are incomplete: see {_report_path(report, shard)}.")
+        raise PartialError(f"Some videos were skipped or are incomplete: see {_report_path(report, shard)}.")
     return report
 
 
-def cached_rows(
+def cached_features(
     games: Sequence[Game],
     settings: ExtractSettings,
     *,
@@ -124,50 +124,50 @@ def cached_rows(
     decoder: Decoder = "auto",
     training: Sequence[Game] = (),
 ) -> dict[Path, FeatureCache]:
-    """The rows of every video of `games`, by its path; those that lack are extracted first.
+    """Return the cache of every video of `games`, by video path; extract missing ones first.
 
-    Every row that is there is held against its hash, and damaged ones are made anew; the video is held
-    against the cache by its size alone, while `extract` and `bas doctor` read all of it.
+    All cached rows are checked against their hashes, and damaged ones are extracted again. Of the
+    video only its size is compared with the cache, while `extract` and `bas doctor` read all of it.
 
     Raises:
-        MissingError, DataError: some videos cannot be read, or not as the settings want them.
+        MissingError, DataError: some videos cannot be read, or are worse than the settings allow.
     """
-    opened = caches(games, settings, features=features, training=training)
-    _tell_lost(opened)
-    lacking = [game for game in games if any(video.path not in opened for video in game.videos)]
-    if lacking:
-        console.say(f"Rows of {len(lacking)} of {len(games)} matches are not there yet: extracting them.")
+    opened = open_caches(games, settings, features=features, training=training)
+    _warn_of_losses(opened)
+    missing = [game for game in games if any(video.path not in opened for video in game.videos)]
+    if missing:
+        console.info(f"Features of {len(missing)} of {len(games)} matches are missing; extracting them.")
         try:
             extract(
-                lacking,
+                missing,
                 settings,
                 features=features,
                 device=device,
                 decoder=decoder,
-                shard=(0, 1),
+                shard=(0, 1),  # all of them here: under torchrun the default would be this rank's share
                 training=training,
             )
         except PartialError as error:
             console.warn(str(error))
-        opened = caches(games, settings, features=features, training=training)
+        opened = open_caches(games, settings, features=features, training=training)
     return opened
 
 
-def _tell_lost(opened: Mapping[Path, FeatureCache]) -> None:
-    """Say again how much is lost of videos that lack many pictures, as was said when their rows were made."""
+def _warn_of_losses(opened: Mapping[Path, FeatureCache]) -> None:
+    """Warn, on every use of the rows and not only at extraction, of videos with a notable loss."""
     for path, rows in opened.items():
-        facts = rows.header.facts
-        if too_many(facts.missing + facts.damaged, of=facts.expected):
+        attributes = rows.header.attributes
+        if exceeds_loss(attributes.missing + attributes.damaged, of=attributes.expected):
             console.warn(
-                f"{path}: of {facts.expected:,} pictures {facts.missing:,} are missing and {facts.damaged:,} "
-                "damaged; actions there go unseen."
+                f"{path}: of {attributes.expected:,} pictures {attributes.missing:,} are missing and {attributes.damaged:,} "
+                "damaged; actions there cannot be detected."
             )
 
 
-def caches(
+def open_caches(
     games: Sequence[Game], settings: ExtractSettings, *, features: Path, training: Sequence[Game] = ()
 ) -> dict[Path, FeatureCache]:
-    """The rows that are there and sound, by the path of their video; those of a replaced video are not."""
+    """Open the complete and valid caches, by video path; skip those whose video has another size by now."""
     encoder = build_encoder(settings, features=features, training=training)
     fingerprint = fingerprint_of(settings, weights=weights_digest(encoder))
     found = {}
@@ -177,17 +177,17 @@ def caches(
             opened = open_cache(path, fingerprint=fingerprint)
             if verify(path):
                 continue
-        except (MissingError, DataError):  # `extract` says what is wrong, and mends it
+        except (MissingError, DataError):  # `extract` reports the problem and repairs the file
             continue
         if video.path.exists() and video.path.stat().st_size == opened.video.bytes:
             found[video.path] = opened
     return found
 
 
-def _readied(
+def _encoder_factory(
     encoder: Encoder, settings: ExtractSettings, device: str
 ) -> Callable[[Precision | None], FrozenEncoder]:
-    """The encoder frozen for this device, once a precision, when it is first needed."""
+    """Return a function that builds the frozen encoder of a precision at the first call, and then reuses it."""
 
     @cache
     def ready(precision: Precision) -> FrozenEncoder:
@@ -204,28 +204,26 @@ def _videos(games: Sequence[Game]) -> list[tuple[Game, Video]]:
 def _sharded(games: Sequence[Game], shard: tuple[int, int]) -> list[tuple[Game, Video]]:
     number, count = shard
     if not 0 <= number < count:
-        raise SettingsError(f"Shard {number} of {count} is none: shards count from 0 to {count - 1}.")
+        raise SettingsError(f"Invalid shard {number}/{count}: the index must be between 0 and {count - 1}.")
     return _videos(games)[number::count]
 
 
 def _extract_all(tasks: Sequence[VideoTask], stop: StopFlag) -> tuple[list[VideoReport], list[BasError]]:
-    """Extract each video; those that another process holds come last, and are waited for."""
+    """Extract each video; those locked by another process come last, after waiting for it."""
     reports: list[VideoReport] = []
     errors: list[BasError] = []
     waiting = deque(tasks)
-    held = 0
+    num_locked = 0  # locked videos in a row; a full round of them means that there is nothing else to do
     while waiting:
         task = waiting.popleft()
         try:
             reports.append(extract_video(task))
         except LockedError:
             waiting.append(task)
-            held += 1
-            if held == len(waiting):
-                console.say(
-                    f"Waiting for another process, which is at work on {task.game} {task.video.name}."
-                )
-            if held >= len(waiting):
+            num_locked += 1
+            if num_locked == len(waiting):
+                console.info(f"Waiting for another process that is extracting {task.game} {task.video.name}.")
+            if num_locked >= len(waiting):
                 stop.check()
                 time.sleep(_POLL_SECONDS)
             continue
@@ -236,17 +234,17 @@ def _extract_all(tasks: Sequence[VideoTask], stop: StopFlag) -> tuple[list[Video
             outcome: Outcome = "skipped" if skipped else "refused"
             notes = (str(error),)
             reports.append(VideoReport(task.game, task.video.name, outcome, notes=notes))
-        held = 0
+        num_locked = 0
     return reports, errors
 
 
-def _tell(report: ExtractReport, shard: tuple[int, int]) -> None:
-    """Write the report, and show it where there is anything to see."""
+def _publish_report(report: ExtractReport, shard: tuple[int, int]) -> None:
+    """Write `report.json`, and print a table unless every video was already complete."""
     fingerprint = json.loads(report.fingerprint.json)
     videos = [asdict(video) for video in report.videos]
     write_json(_report_path(report, shard), {"fingerprint": fingerprint, "videos": videos})
     if all(video.outcome == "kept" for video in report.videos):
-        console.say(f"All {len(report.videos)} videos are in {report.folder} already.")
+        console.info(f"All {len(report.videos)} videos are already extracted in {report.folder}.")
         return
     table = console.table(
         str(report.folder), "game", "video", "outcome", "rows", "missing", "damaged", "decoder", left=3
@@ -257,7 +255,7 @@ def _tell(report: ExtractReport, shard: tuple[int, int]) -> None:
     console.show(table)
     for video in report.videos:
         for note in video.notes:
-            console.say(f"{video.game} {video.video}: {note}")
+            console.info(f"{video.game} {video.video}: {note}")
 
 
 def _report_path(report: ExtractReport, shard: tuple[int, int]) -> Path:
@@ -266,7 +264,7 @@ def _report_path(report: ExtractReport, shard: tuple[int, int]) -> Path:
 
 
 def _summary(errors: Sequence[BasError], report: ExtractReport) -> BasError:
-    """One error for all videos that could not be extracted."""
+    """Combine the errors of all failed videos into one."""
     if len(errors) == 1:
         return errors[0]
     kind = type(errors[0]) if len({type(error) for error in errors}) == 1 else DataError
@@ -274,6 +272,6 @@ def _summary(errors: Sequence[BasError], report: ExtractReport) -> BasError:
     return kind(f"{len(errors)} of {len(report.videos)} videos could not be extracted:\n{lines}")
 
 
-def _rank() -> tuple[int, int]:
-    """The share of this process among those that torchrun started; all, without it."""
+def _torchrun_shard() -> tuple[int, int]:
+    """Return this process's shard under torchrun; without torchrun, the shard of all videos."""
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))

@@ -1,4 +1,4 @@
-"""A few stacks from all over a set of games, for whatever has to be measured before extraction."""
+"""A few stacks from all over a set of games, for measurements before extraction."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from torch import Tensor
 from bas import console
 from bas.config.settings import ExtractSettings
 from bas.errors import DataError, MissingError
-from bas.extract.decode import Health
-from bas.extract.stacks import batches, canvas_of
-from bas.extract.timeline import Timeline, open_timeline
+from bas.extract.decode import DecodeStats
+from bas.extract.stacks import canvas_of, stack_batches
+from bas.extract.timeline import VideoTimeline, open_timeline
 from bas.types import Game
 
 
-def spread_stacks(
+def sample_stacks(
     games: Sequence[Game], settings: ExtractSettings, *, count: int
 ) -> Iterator[UInt8[Tensor, "3 h w"]]:
     """Yield up to `count` stacks, spread evenly over each video, the videos taking turns.
 
-    Videos that cannot be read are left out, with a warning, and so are damaged stacks.
+    Videos that cannot be read and damaged stacks are skipped, unreadable videos with a warning.
     """
     timelines = [opened for game in games for video in game.videos if (opened := _open(video.path, settings))]
     turns = -(-count // max(1, len(timelines)))
-    places = [(timeline, (turn + 0.5) / turns) for turn in range(turns) for timeline in timelines]
-    for timeline, share in places[:count]:
+    samples = [(timeline, (turn + 0.5) / turns) for turn in range(turns) for timeline in timelines]
+    for timeline, share in samples[:count]:
         row = int(share * len(timeline.rows))
         if (stack := _stack(timeline, row, settings)) is not None:
             yield stack
 
 
-def _open(path: Path, settings: ExtractSettings) -> Timeline | None:
+def _open(path: Path, settings: ExtractSettings) -> VideoTimeline | None:
     try:
         return open_timeline(path, settings)
     except (DataError, MissingError) as error:
-        console.warn(f"nothing is measured on {path.name}: {error}")
+        console.warn(f"{path.name} is not measured: {error}")
         return None
 
 
-def _stack(timeline: Timeline, row: int, settings: ExtractSettings) -> UInt8[Tensor, "3 h w"] | None:
+def _stack(timeline: VideoTimeline, row: int, settings: ExtractSettings) -> UInt8[Tensor, "3 h w"] | None:
     canvas = canvas_of(settings)
     buffer = canvas.empty(1, device="cpu", dtype=torch.uint8)
     rows = range(row, row + 1)
     try:
-        frames = list(timeline.frames(rows, decoder="cpu", device="cpu", health=Health()))
+        frames = list(timeline.read_frames(rows, decoder="cpu", device="cpu", stats=DecodeStats()))
     except DataError as error:
-        console.warn(f"nothing is measured on row {row} of {timeline.times.path.name}: {error}")
+        console.warn(f"row {row} of {timeline.times.path.name} is not measured: {error}")
         return None
-    for batch in batches(frames, [rows], rows=timeline.rows, canvas=canvas, buffer=buffer):
-        if all(frame.sound for frame in frames):
+    for batch in stack_batches(frames, [rows], rows=timeline.rows, canvas=canvas, buffer=buffer):
+        if all(frame.is_valid for frame in frames):
             return batch.stacks[0]
     return None

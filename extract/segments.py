@@ -1,4 +1,4 @@
-"""The hot loop: ticks are decoded, stacked and encoded, and every full segment becomes a part file."""
+"""The extraction loop: decode, stack and encode frames, and publish each full segment as a part file."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from jaxtyping import Bool, Float16, Float32
 from bas.clock import milliseconds, span_text
 from bas.config.settings import ExtractSettings
 from bas.errors import DataError
-from bas.extract.decode import Decoder, Frame, Health
-from bas.extract.encoder import FrozenEncoder, rows_a_call
+from bas.extract.decode import Decoder, DecodeStats, Frame
+from bas.extract.encoder import FrozenEncoder, rows_per_call
 from bas.extract.identity import VideoIdentity
-from bas.extract.parts import Part, PartFacts, PartHeader, Segments, hash_of, write_part
-from bas.extract.stacks import batches, canvas_of
-from bas.extract.timeline import Timeline
+from bas.extract.parts import Part, PartHeader, PartSummary, Segments, hash_rows, write_part
+from bas.extract.stacks import canvas_of, stack_batches
+from bas.extract.timeline import VideoTimeline
 
-_CUDA_RUNS = 8  # a GPU has up to seven decoding engines, and one decoder keeps one of them busy
-_CPU_RUNS = 1  # the encoder takes all cores
+_CUDA_DECODERS = 8  # a GPU has up to seven decoding engines, and one decoder keeps one of them busy
+_CPU_DECODERS = 1  # the encoder takes all cores
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentWork:
-    """One video, what encodes it, and where the parts go."""
+    """One video, its encoder, and the folder of its part files."""
 
-    timeline: Timeline
+    timeline: VideoTimeline
     settings: ExtractSettings
     encoder: FrozenEncoder
     decoder: Decoder
@@ -40,61 +40,63 @@ class SegmentWork:
     identity: Callable[[], VideoIdentity]
     """Waits until the video has been hashed."""
     folder: Path
-    """Of the part files."""
+    """Folder of the part files."""
 
     @property
     def segments(self) -> Segments:
-        """Of the video."""
+        """Division of the video's rows into segments."""
         return Segments(len(self.timeline.rows), self.settings.segment_rows)
 
     def calls_of(self, segment: int) -> list[range]:
-        """Rows of each call of the encoder; none crosses the border of the segment."""
+        """Rows of each encoder call; none crosses the border of the segment."""
         rows = self.segments.rows(segment)
         size = canvas_of(self.settings).padded
-        step = rows_a_call(self.settings.batch, size=size, device=self.encoder.device)
+        step = rows_per_call(self.settings.batch, size=size, device=self.encoder.device)
         return [rows[i : i + step] for i in range(0, len(rows), step)]
 
 
 def compute_segments(
     work: SegmentWork, segments: Sequence[int], *, advance: Callable[[int], None]
-) -> dict[int, PartFacts]:
+) -> dict[int, PartSummary]:
     """Compute segments and publish each as a part file as soon as it is full.
 
-    On a GPU several stretches of the video are decoded at once, each by a decoder of its own; on a
-    CPU one after the other.
+    On a GPU several spans of the video are decoded at once, each by its own decoder; on a CPU they
+    are decoded one after the other.
 
     Args:
         work: the video, the encoder and the folder.
-        segments: numbers, ascending.
-        advance: called with the number of rows after each call of the encoder; it may raise to stop.
+        segments: numbers of the segments, ascending.
+        advance: called with the number of rows after each encoder call; it may raise to stop.
 
     Raises:
         DataError: the video cannot be read, or a feature is not finite.
-        OutputError: a part cannot be written; the finished ones are kept.
+        OutputError: a part cannot be written; finished parts are kept.
     """
-    at_once = _CUDA_RUNS if work.encoder.device.type == "cuda" else _CPU_RUNS
-    runs = _runs(segments, longest=-(-len(segments) // at_once))
-    done: dict[int, PartFacts] = {}
-    sources = (_compute_run(work, run, done) for run in runs)
-    for num_rows in _take_turns(sources, at_once=at_once):
+    at_once = _CUDA_DECODERS if work.encoder.device.type == "cuda" else _CPU_DECODERS
+    spans = _consecutive_spans(segments, longest=-(-len(segments) // at_once))
+    done: dict[int, PartSummary] = {}
+    sources = (_compute_span(work, span, done) for span in spans)
+    for num_rows in _round_robin(sources, at_once=at_once):
         advance(num_rows)
     return done
 
 
-def _compute_run(
-    work: SegmentWork, run: Sequence[int], done: dict[int, PartFacts]
+def _compute_span(
+    work: SegmentWork, span: Sequence[int], done: dict[int, PartSummary]
 ) -> Generator[int, None, None]:
-    """Compute neighboring segments from one read of the video, yielding the number of rows of each call."""
+    """Compute consecutive segments in one read of the video; yield the number of rows of each call."""
     timeline, encoder, canvas = work.timeline, work.encoder, canvas_of(work.settings)
-    calls = {segment: work.calls_of(segment) for segment in run}
+    calls = {segment: work.calls_of(segment) for segment in span}
     longest = max(len(rows) for pieces in calls.values() for rows in pieces)
     buffer = canvas.empty(longest, device=encoder.device, dtype=encoder.dtype)
-    rows = range(work.segments.rows(run[0]).start, work.segments.rows(run[-1]).stop)
-    sound, health = timeline.ticks.present.copy(), Health()
-    frames = timeline.frames(rows, decoder=work.decoder, device=encoder.device, health=health)
+    rows = range(work.segments.rows(span[0]).start, work.segments.rows(span[-1]).stop)
+    valid, stats = timeline.clock_frames.present.copy(), DecodeStats()
+    frames = timeline.read_frames(rows, decoder=work.decoder, device=encoder.device, stats=stats)
     with closing(frames):
-        stacks = batches(
-            noting(frames, sound),
+        # One iterator over all segments: neighbors share frames, and a new read would seek and
+        # decode those again.
+        stacks = stack_batches(
+            record_valid(frames, valid),
             [piece for pieces in calls.values() for piece in pieces],
             rows=timeline.rows,
             canvas=canvas,
@@ -106,7 +108,9 @@ def _compute_run(
             for batch in islice(stacks, len(pieces)):
                 values[batch.rows.start - start : batch.rows.stop - start] = encoder(batch.stacks)
                 yield len(batch.rows)
-            done[segment] = _publish(work, segment, values.cpu().numpy(), sound=sound, decoder=health.decoder)
+            # After the last batch, `valid` covers every frame of the segment's rows. The decoder is
+            # read here because the CPU may have taken over on the way.
+            done[segment] = _publish(work, segment, values.cpu().numpy(), valid=valid, decoder=stats.decoder)
 
 
 def _publish(
@@ -114,27 +118,28 @@ def _publish(
     segment: int,
     values: Float32[np.ndarray, "rows channels height width"],
     *,
-    sound: Bool[np.ndarray, "ticks"],
+    valid: Bool[np.ndarray, "frames"],
     decoder: str,
-) -> PartFacts:
-    wanted = work.segments.rows(segment)
-    _require_finite(work, values, first=wanted.start)
+) -> PartSummary:
+    segment_rows = work.segments.rows(segment)
+    _require_finite(work, values, first=segment_rows.start)
+    # Clipped first: the cast alone would turn large values into infinity.
     rows: Float16[np.ndarray, "rows channels height width"]
     rows = values.clip(-FLOAT16_MAX, FLOAT16_MAX).astype("<f2")
     header = PartHeader(
         fingerprint=work.fingerprint,
         video=work.identity(),
         segment=segment,
-        first_row=wanted.start,
+        first_row=segment_rows.start,
         shape=rows.shape,
         precision=work.encoder.precision,
         decoder=decoder,
         clamped=int(np.count_nonzero(np.abs(values) > FLOAT16_MAX)),
-        rows_sha256=hash_of(rows),
+        rows_sha256=hash_rows(rows),
     )
-    facts = PartFacts(header, sound[work.timeline.rows.table(wanted)])
-    write_part(work.folder, Part(facts, rows))
-    return facts
+    summary = PartSummary(header, valid[work.timeline.rows.table(segment_rows)])
+    write_part(work.folder, Part(summary, rows))
+    return summary
 
 
 def _require_finite(
@@ -144,32 +149,33 @@ def _require_finite(
     if len(broken):
         start, stop = (milliseconds(int(row) / work.settings.row_rate) for row in (broken[0], broken[-1] + 1))
         raise DataError(
-            f"{work.timeline.times.path}: {len(broken):,} rows of features at {span_text(start, stop)} are not "
+            f"{work.timeline.times.path}: {len(broken):,} feature rows at {span_text(start, stop)} are not "
             f"finite in {work.encoder.precision}. The encoder overflows there: pass "
             "--set extract.precision=fp32, or check its weights."
         )
 
 
-def noting(frames: Iterable[Frame], sound: Bool[np.ndarray, "ticks"]) -> Iterator[Frame]:
-    """Pass frames on, writing down which of them are sound."""
+def record_valid(frames: Iterable[Frame], valid: Bool[np.ndarray, "frames"]) -> Iterator[Frame]:
+    """Pass frames on and record in `valid` whether each is valid."""
     for frame in frames:
-        sound[frame.number] = frame.sound
+        valid[frame.number] = frame.is_valid
         yield frame
 
 
-def _runs(segments: Sequence[int], *, longest: int) -> list[list[int]]:
-    """Segments in runs of neighbors, each at most `longest` long."""
-    runs: list[list[int]] = []
+def _consecutive_spans(segments: Sequence[int], *, longest: int) -> list[list[int]]:
+    """Group segments into spans of consecutive numbers, each at most `longest` long."""
+    spans: list[list[int]] = []
     for segment in segments:
-        if runs and segment == runs[-1][-1] + 1 and len(runs[-1]) < longest:
-            runs[-1].append(segment)
+        if spans and segment == spans[-1][-1] + 1 and len(spans[-1]) < longest:
+            spans[-1].append(segment)
         else:
-            runs.append([segment])
-    return runs
+            spans.append([segment])
+    return spans
 
 
-def _take_turns(sources: Iterator[Generator[int, None, None]], *, at_once: int) -> Iterator[int]:
-    """Items of `at_once` generators in turn; where one ends, the next begins."""
+def _round_robin(sources: Iterator[Generator[int, None, None]], *, at_once: int) -> Iterator[int]:
+    """Yield items of `at_once` generators in turn; where one ends, the next begins."""
+    # Each generator reads ahead in its own thread: while one of them encodes, the others decode.
     active = deque(islice(sources, at_once))
     try:
         while active:

@@ -1,4 +1,4 @@
-"""`bas extract`: the videos of a split, made or planned."""
+"""`bas extract`: extract the features of a split, or print the plan."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bas.config import ExtractSettings
 from bas.dataset import Dataset, open_dataset
 from bas.errors import MissingError, SettingsError
 from bas.extract.decode import Decoder
-from bas.extract.plan import plan, plan_table
+from bas.extract.plan import plan_extraction, plan_table
 from bas.extract.run import extract
 from bas.types import Game
 
@@ -25,7 +25,7 @@ def extract_split(
     decoder: Decoder,
     shard: str | None,
 ) -> None:
-    """Cache the rows of every video of a split, or of a shard of them written I/N."""
+    """Extract and cache the features of every video of a split, or of shard `I/N` of them."""
     dataset = open_dataset(data, video=settings.video)
     games = dataset.split(split)
     extract(
@@ -34,35 +34,42 @@ def extract_split(
         features=features,
         device=device,
         decoder=decoder,
-        shard=_shard(shard),
-        training=training_games(dataset, games, settings),
+        shard=_parse_shard(shard),
+        training=statistics_games(dataset, games, settings),
     )
-    console.say(f"The rows of {split} are in {features}.")
+    console.info(f"Features of {split}: {features}")
 
 
 def plan_split(settings: ExtractSettings, *, data: Path, features: Path, split: str, device: str) -> None:
-    """Print what `extract_split` will take; nothing is decoded."""
+    """Print the rows, bytes and time that `extract_split` would need, without decoding."""
     dataset = open_dataset(data, video=settings.video)
     games = dataset.split(split)
-    training = training_games(dataset, games, settings)
-    console.show(plan_table(plan(games, settings, features=features, device=device, training=training)))
+    training = statistics_games(dataset, games, settings)
+    console.show(
+        plan_table(plan_extraction(games, settings, features=features, device=device, training=training))
+    )
 
 
-def training_games(dataset: Dataset, games: Sequence[Game], settings: ExtractSettings) -> Sequence[Game]:
-    """The matches that random weights are measured on: the training split, or without one the matches at hand."""
+def statistics_games(dataset: Dataset, games: Sequence[Game], settings: ExtractSettings) -> Sequence[Game]:
+    """Games whose stacks set the normalization statistics of random weights; none for other weights.
+
+    The training split, or the given games if there is no training split.
+    """
     if settings.weights != "random":
         return ()
     try:
         return dataset.split("train")
     except MissingError:
-        console.say(f"No training split here: random weights are measured on these {len(games)} matches.")
+        console.info(
+            f"No training split found: computing the statistics of random weights on these {len(games)} matches."
+        )
         return games
 
 
-def _shard(text: str | None) -> tuple[int, int] | None:
+def _parse_shard(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     number, slash, count = text.partition("/")
     if not (slash and number.isdecimal() and count.isdecimal()):
-        raise SettingsError(f"--shard {text} is not of the form I/N, as 0/4 for the first of four.")
+        raise SettingsError(f"Invalid --shard {text!r}. Use I/N, e.g. 0/4 for the first of four shards.")
     return int(number), int(count)

@@ -1,4 +1,4 @@
-"""One video to extract: where it lies, how its rows are made, where they go."""
+"""Description of one video's extraction: input, settings, encoder and output."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from bas.signals import StopFlag
 
 @dataclass(frozen=True, slots=True)
 class VideoTask:
-    """All that the extraction of one video needs to know."""
+    """Input, settings and output of the extraction of one video."""
 
     game: str
     video: Path
     target: Path
     settings: ExtractSettings
     fingerprint: Fingerprint
-    encoder: Callable[[Precision | None], FrozenEncoder]
-    """The encoder in a precision; None for the one that the settings ask for."""
+    encoder_for: Callable[[Precision | None], FrozenEncoder]
+    """Returns the encoder in a precision; None means the precision of the settings."""
     row_shape: tuple[int, int, int]
     decoder: Decoder
     stop: StopFlag
 
     @property
     def folder(self) -> Path:
-        """Of the part files."""
+        """Folder of the part files."""
         return self.target.with_suffix(".parts")
 
     @property
     def lock(self) -> Path:
-        """Held while the parts and the target are written."""
+        """Lock file, held while the parts and the target are written."""
         return self.target.with_suffix(".lock")

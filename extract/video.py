@@ -1,4 +1,4 @@
-"""One video, from the probe to its published cache file: what is there is kept, what lacks is made."""
+"""Extraction of one video, from the probe to the published cache file, with reuse of earlier work."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from bas import console
 from bas.errors import DataError, OutputError
 from bas.extract.assemble import write_cache
 from bas.extract.cache import open_cache
-from bas.extract.header import FORMAT, Facts
+from bas.extract.header import FORMAT, CacheAttributes
 from bas.extract.identity import VideoIdentity, identify_in_background
 from bas.extract.leftovers import (
-    Existing,
-    clear_leftovers,
-    existing_file,
-    kept_parts,
-    kept_precision,
-    take_over,
+    ExistingCache,
+    find_existing,
+    remove_temporaries,
+    reusable_parts,
+    reused_precision,
+    salvage_segments,
 )
-from bas.extract.parts import PartFacts, Segments, part_path, read_part
+from bas.extract.parts import PartSummary, Segments, part_path, read_part
 from bas.extract.segments import SegmentWork, compute_segments
-from bas.extract.soundness import Soundness, judge, soundness_of
+from bas.extract.soundness import VideoQuality, enforce_bad_video_policy, measure_quality
 from bas.extract.task import VideoTask
-from bas.extract.timeline import Timeline, open_timeline
+from bas.extract.timeline import VideoTimeline, open_timeline
 from bas.files import locked
 
 Outcome = Literal["made", "kept", "degraded", "skipped", "refused"]
@@ -39,7 +39,7 @@ Outcome = Literal["made", "kept", "degraded", "skipped", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class VideoReport:
-    """What became of one video."""
+    """Result of one video; the field names are JSON keys of `report.json`."""
 
     game: str
     video: str
@@ -55,33 +55,36 @@ class VideoReport:
 
 
 def extract_video(task: VideoTask) -> VideoReport:
-    """Make the cache file of one video, or find that it is there, sound and up to date.
+    """Create the cache file of one video, unless a valid and current one exists.
 
     Raises:
-        DataError, MissingError: the video is not there, or too bad for the settings.
-        LockedError: another process is at work on it.
-        OutputError, StoppedError: it is not finished; its finished segments are kept.
+        DataError, MissingError: the video is missing, or worse than the settings allow.
+        LockedError: another process is extracting it.
+        OutputError, StoppedError: it is unfinished; its finished segments are kept.
     """
     task.stop.check()
     with locked(task.lock, wait=False):
-        clear_leftovers(task)
+        remove_temporaries(task)
         identity = identify_in_background(task.video)
-        existing = existing_file(task, identity)
+        existing = find_existing(task, identity)
         if existing is None or existing.damaged:
-            return _make(task, identity, existing)
-        shutil.rmtree(task.folder, ignore_errors=True)  # what a kill left after the last step
-        return _report(task, existing.cache.header.facts, outcome="kept")
+            return _extract(task, identity, existing)
+        shutil.rmtree(task.folder, ignore_errors=True)  # parts remain if the last run was killed at its end
+        return _report(task, existing.cache.header.attributes, outcome="kept")
 
 
-def _make(task: VideoTask, identity: Callable[[], VideoIdentity], existing: Existing | None) -> VideoReport:
+def _extract(
+    task: VideoTask, identity: Callable[[], VideoIdentity], existing: ExistingCache | None
+) -> VideoReport:
     timeline = open_timeline(task.video, task.settings)
     if timeline.problem:
-        judge(task.video, timeline.problem, task.settings)
+        enforce_bad_video_policy(task.video, timeline.problem, task.settings)
     segments = Segments(len(timeline.rows), task.settings.segment_rows)
+    # Salvaged segments become parts first, so that resuming and repairing are one path from here on.
     if existing is not None:
-        take_over(task, existing, segments)
-    parts = kept_parts(task, segments, identity)
-    encoder = task.encoder(kept_precision(task, parts))
+        salvage_segments(task, existing, segments)
+    parts = reusable_parts(task, segments, identity)
+    encoder = task.encoder_for(reused_precision(task, parts))
     _require_space(task, segments, kept=len(parts))
     todo = [number for number in range(len(segments)) if number not in parts]
     work = SegmentWork(
@@ -89,17 +92,17 @@ def _make(task: VideoTask, identity: Callable[[], VideoIdentity], existing: Exis
     )
     parts |= _compute(task, work, todo)
     ordered = [parts[number] for number in range(len(segments))]
-    soundness = soundness_of(timeline, np.concatenate([part.sound for part in ordered]))
-    if soundness.too_little:
-        judge(task.video, soundness.text, task.settings)
-    facts = _facts(task, timeline, soundness, ordered)
-    _assemble(task, facts, timeline, soundness, ordered)
-    outcome: Outcome = "degraded" if timeline.problem or soundness.too_little else "made"
-    notes = tuple(text for text in (*timeline.times.notes, timeline.problem, soundness.text) if text)
-    return _report(task, facts, outcome=outcome, computed=len(todo), notes=notes)
+    quality = measure_quality(timeline, np.concatenate([part.valid for part in ordered]))
+    if quality.is_insufficient:
+        enforce_bad_video_policy(task.video, quality.text, task.settings)
+    attributes = _attributes(task, timeline, quality, ordered)
+    _publish_cache(task, attributes, timeline, quality, ordered)
+    outcome: Outcome = "degraded" if timeline.problem or quality.is_insufficient else "made"
+    notes = tuple(text for text in (*timeline.times.notes, timeline.problem, quality.text) if text)
+    return _report(task, attributes, outcome=outcome, computed=len(todo), notes=notes)
 
 
-def _compute(task: VideoTask, work: SegmentWork, todo: Sequence[int]) -> dict[int, PartFacts]:
+def _compute(task: VideoTask, work: SegmentWork, todo: Sequence[int]) -> dict[int, PartSummary]:
     if not todo:
         return {}
     num_rows = sum(len(work.segments.rows(number)) for number in todo)
@@ -113,65 +116,73 @@ def _compute(task: VideoTask, work: SegmentWork, todo: Sequence[int]) -> dict[in
 
 
 def _require_space(task: VideoTask, segments: Segments, *, kept: int) -> None:
-    """Parts and the final file exist side by side for a moment."""
+    """Require room for the parts and the final file, which exist side by side for a moment."""
     row_bytes = 2 * math.prod(task.row_shape)
     need = row_bytes * (2 * segments.num_rows - min(kept * segments.segment_rows, segments.num_rows))
     task.target.parent.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(task.target.parent).free
     if free < need:
         raise OutputError(
-            f"{task.target} needs {need:,} bytes while it is made (its {row_bytes * segments.num_rows:,} twice) "
-            f"and {free:,} are free. Make room there, or choose another folder for the features."
+            f"{task.target} needs {need:,} bytes during extraction (twice its {row_bytes * segments.num_rows:,}), "
+            f"but {free:,} are free. Free disk space there, or choose another folder for the features."
         )
 
 
-def _assemble(
-    task: VideoTask, facts: Facts, timeline: Timeline, soundness: Soundness, parts: Sequence[PartFacts]
+def _publish_cache(
+    task: VideoTask,
+    attributes: CacheAttributes,
+    timeline: VideoTimeline,
+    quality: VideoQuality,
+    parts: Sequence[PartSummary],
 ) -> None:
     """Publish the file, read it back, and remove the parts."""
+    # In this order: a kill before the last line leaves all parts, and the next run starts from them.
     write_cache(
         task.target,
-        facts,
+        attributes,
         row_shape=task.row_shape,
-        pts=timeline.times.pts[timeline.ticks.picture],
-        valid=soundness.valid,
+        pts=timeline.times.pts[timeline.clock_frames.picture],
+        valid=quality.valid,
         segment_sha256=tuple(part.header.rows_sha256 for part in parts),
-        segments=_rows_of(task, parts),
+        segments=_segment_rows(task, parts),
     )
     open_cache(task.target, fingerprint=task.fingerprint)
-    shutil.rmtree(task.folder, ignore_errors=True)  # what is left of it, the next run removes
+    shutil.rmtree(task.folder, ignore_errors=True)  # the next run removes what is left
 
 
-def _rows_of(
-    task: VideoTask, parts: Sequence[PartFacts]
+def _segment_rows(
+    task: VideoTask, parts: Sequence[PartSummary]
 ) -> Iterator[Float16[np.ndarray, "_ channels height width"]]:
-    for facts in parts:
-        part = read_part(task.folder, facts.header.segment)
-        if part is None or part.facts.header != facts.header:
+    for summary in parts:
+        part = read_part(task.folder, summary.header.segment)
+        if part is None or part.summary.header != summary.header:
             raise DataError(
-                f"{part_path(task.folder, facts.header.segment)} changed on the disk after it was written. "
-                "Check the disk, and run the same command again: that segment is made anew."
+                f"{part_path(task.folder, summary.header.segment)} changed on the disk after it was written. "
+                "Check the disk, then run the same command again to recompute that segment."
             )
         yield part.rows
 
 
-def _facts(task: VideoTask, timeline: Timeline, soundness: Soundness, parts: Sequence[PartFacts]) -> Facts:
+def _attributes(
+    task: VideoTask, timeline: VideoTimeline, quality: VideoQuality, parts: Sequence[PartSummary]
+) -> CacheAttributes:
     header = parts[0].header
+    # Salvaged parts carry the decoders of a whole file, which may be two: "cpu+nvdec".
     decoders = {name for part in parts for name in part.header.decoder.split("+")}
-    return Facts(
+    return CacheAttributes(
         format=FORMAT,
         fingerprint=task.fingerprint.json,
         clock=task.settings.clock,
         hop=task.settings.hop,
-        num_frames=len(timeline.ticks),
+        num_frames=len(timeline.clock_frames),
         segment_rows=task.settings.segment_rows,
         video_bytes=header.video.bytes,
         video_sha256=header.video.sha256,
         time_base=str(timeline.times.time_base),
         origin_pts=timeline.origin_pts,
-        expected=soundness.expected,
-        missing=soundness.missing,
-        damaged=soundness.damaged,
+        expected=quality.expected,
+        missing=quality.missing,
+        damaged=quality.damaged,
         clamped=sum(part.header.clamped for part in parts),
         decoder="+".join(sorted(decoders)),
         precision=header.precision,
@@ -182,7 +193,7 @@ def _facts(task: VideoTask, timeline: Timeline, soundness: Soundness, parts: Seq
 
 def _report(
     task: VideoTask,
-    facts: Facts,
+    attributes: CacheAttributes,
     *,
     outcome: Outcome,
     computed: int = 0,
@@ -192,12 +203,12 @@ def _report(
         game=task.game,
         video=task.video.name,
         outcome=outcome,
-        rows=math.ceil(facts.num_frames / facts.hop),
+        rows=math.ceil(attributes.num_frames / attributes.hop),
         computed_segments=computed,
-        missing=facts.missing,
-        damaged=facts.damaged,
-        clamped=facts.clamped,
-        decoder=facts.decoder,
-        precision=facts.precision,
+        missing=attributes.missing,
+        damaged=attributes.damaged,
+        clamped=attributes.clamped,
+        decoder=attributes.decoder,
+        precision=attributes.precision,
         notes=notes,
     )

@@ -1,4 +1,4 @@
-"""What one training step reads: windows of rows, augmented, and what is true of the rows they tell of."""
+"""Batches of feature windows with augmentation and targets."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from torch import Tensor
 
 from bas.config import FitSettings
 from bas.heads.head import Head
-from bas.heads.material import Material
-from bas.heads.sampling import draw
-from bas.heads.truth import Truth, truth_of
+from bas.heads.material import TrainingSet
+from bas.heads.sampling import draw_rows
+from bas.heads.truth import TargetBatch, target_batch
 
-_MOVES, _MOVE_SHARES = (-1, 0, 1), (0.2, 0.6, 0.2)
-"""Of the rows of a jittered window (lRomul, ball-action-spotting, 2023)."""
+_JITTER_STEPS, _JITTER_PROBABILITIES = (-1, 0, 1), (0.2, 0.6, 0.2)
+"""Shifts of the rows of a jittered window (lRomul, ball-action-spotting, 2023)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Windows of one label set, and the truth about the rows that they tell of."""
+class WindowBatch:
+    """Windows of one label set with the targets of their target rows."""
 
     windows: Float[Tensor, "batch window channels height width"]
-    truth: Truth
+    targets: TargetBatch
 
 
 class Epoch:
-    """All batches of one epoch, a function of seed and epoch alone."""
+    """All batches of one epoch, determined by the seed and the epoch number alone."""
 
     def __init__(
         self,
-        materials: Sequence[Material],
+        training_sets: Sequence[TrainingSet],
         head: Head,
         settings: FitSettings,
         *,
@@ -44,105 +44,107 @@ class Epoch:
     ) -> None:
         """
         Args:
-            materials: of the label set, and of the second one if there is one.
-            head: says which rows a window holds and which it tells of.
-            settings: of the draw and of augmentation.
-            epoch: its number.
-            device: that batches are moved to.
+            training_sets: rows of the label set, and of the second one if there is one.
+            head: defines the rows of a window and its target rows.
+            settings: settings of sampling and augmentation.
+            epoch: number of the epoch.
+            device: device of the batches.
         """
-        self._materials, self._settings, self._device = materials, settings, device
-        self._offsets, self._told = head.offsets, head.told
+        self._training_sets, self._settings, self._device = training_sets, settings, device
+        self._offsets, self._target_offsets = head.offsets, head.target_offsets
         self._seed = (settings.seed, epoch)
         self.steps = max(1, settings.samples // settings.batch)
-        second = round(settings.batch * settings.second_probability) if len(materials) > 1 else 0
-        self.sizes = (settings.batch - second, second)[: len(materials)]
-        """Windows of each label set, a step."""
+        second = round(settings.batch * settings.second_probability) if len(training_sets) > 1 else 0
+        self.sizes = (settings.batch - second, second)[: len(training_sets)]
+        """Number of windows of each label set per step."""
         self._centers = [
-            self._draw(material, size, np.random.default_rng([*self._seed, i]))
-            for i, (material, size) in enumerate(zip(materials, self.sizes, strict=True))
+            self._sample_centers(training_set, size, np.random.default_rng([*self._seed, i]))
+            for i, (training_set, size) in enumerate(zip(training_sets, self.sizes, strict=True))
         ]
 
-    def drawn(self) -> list[Int64[np.ndarray, "outputs"]]:
-        """Of each label set, how many windows tell of a row that is labeled with each output."""
+    def class_counts(self) -> list[Int64[np.ndarray, "outputs"]]:
+        """For each label set, the number of windows with a target row labeled with each output."""
         counts = []
-        for material, centers in zip(self._materials, self._centers, strict=True):
-            count = np.zeros(material.targets.labels.shape[1], np.int64)
+        for training_set, centers in zip(self._training_sets, self._centers, strict=True):
+            count = np.zeros(training_set.targets.labels.shape[1], np.int64)
             for step in centers:
-                rows, _ = material.bank.neighbors(step, self._told)
-                count += (material.targets.labels[rows].max(axis=1) > 0).sum(axis=0)
+                rows, _ = training_set.bank.rows_around(step, self._target_offsets)
+                count += (training_set.targets.labels[rows].max(axis=1) > 0).sum(axis=0)
             counts.append(count)
         return counts
 
-    def __iter__(self) -> Iterator[list[Batch]]:
-        """The batches of each step, one a label set, gathered one step ahead."""
-        with ThreadPoolExecutor(1) as ahead:
-            coming = ahead.submit(self._gather, 0)
+    def __iter__(self) -> Iterator[list[WindowBatch]]:
+        """Batches of each step, one per label set, gathered one step ahead in a thread."""
+        with ThreadPoolExecutor(1) as executor:
+            pending = executor.submit(self._gather, 0)
             for step in range(1, self.steps):
-                ready, coming = coming.result(), ahead.submit(self._gather, step)
+                ready, pending = pending.result(), executor.submit(self._gather, step)
                 yield ready
-            yield coming.result()
+            yield pending.result()
 
-    def _draw(
-        self, material: Material, size: int, generator: np.random.Generator
+    def _sample_centers(
+        self, training_set: TrainingSet, size: int, generator: np.random.Generator
     ) -> Int64[np.ndarray, "steps size"]:
-        """Center rows; where a window tells of many rows, the row that was drawn may be any of them."""
-        drawn = draw(material.weights, self.steps * size, generator)
-        places = generator.choice(self._told, len(drawn))
-        return material.bank.moved(drawn, -places).reshape(self.steps, size)
+        """Center rows of the windows; a sampled row becomes any of the target rows of its window."""
+        sampled = draw_rows(training_set.probabilities, self.steps * size, generator)
+        # Without the shift a sequence head would see most actions in the middle of its sequence.
+        offsets = generator.choice(self._target_offsets, len(sampled))
+        return training_set.bank.shifted(sampled, -offsets).reshape(self.steps, size)
 
-    def _gather(self, step: int) -> list[Batch]:
-        generator = np.random.default_rng([*self._seed, len(self._materials), step])
+    def _gather(self, step: int) -> list[WindowBatch]:
+        # Distinct from the seeds of the centers, which end in the index of a label set.
+        generator = np.random.default_rng([*self._seed, len(self._training_sets), step])
         return [
-            self._batch(material, centers[step], generator, second=i > 0)
-            for i, (material, centers) in enumerate(zip(self._materials, self._centers, strict=True))
+            self._batch(training_set, centers[step], generator, second=i > 0)
+            for i, (training_set, centers) in enumerate(zip(self._training_sets, self._centers, strict=True))
         ]
 
     def _batch(
         self,
-        material: Material,
+        training_set: TrainingSet,
         centers: Int64[np.ndarray, "batch"],
         generator: np.random.Generator,
         *,
         second: bool,
-    ) -> Batch:
+    ) -> WindowBatch:
         settings = self._settings
         offsets = _jittered(self._offsets, len(centers), settings.jitter, generator)
-        windows = material.bank.windows(centers, offsets)
+        windows = training_set.bank.windows(centers, offsets)
         mirrored = np.zeros(len(centers), bool)
-        if material.mirrored is not None:
+        if training_set.mirrored is not None:
             mirrored = generator.random(len(centers)) < 0.5
-            windows[mirrored] = material.mirrored.windows(centers[mirrored], offsets[mirrored])
-        rows, inside = material.bank.neighbors(centers, self._told)
-        truth = truth_of(
-            material.targets,
+            windows[mirrored] = training_set.mirrored.windows(centers[mirrored], offsets[mirrored])
+        rows, inside = training_set.bank.rows_around(centers, self._target_offsets)
+        targets = target_batch(
+            training_set.targets,
             rows,
-            counted=inside & material.valid[rows],
+            mask=inside & training_set.valid[rows],
             mirrored=mirrored,
-            sided=settings.teams == "classes" and not second,
-            second=second,
+            team_classes=settings.teams == "classes" and not second,
+            is_second_label_set=second,
             device=self._device,
         )
-        batch = Batch(torch.from_numpy(windows).to(self._device, non_blocking=True).float(), truth)
+        batch = WindowBatch(torch.from_numpy(windows).to(self._device, non_blocking=True).float(), targets)
         return _mixed(batch, settings.mixup, generator) if settings.mixup else batch
 
 
 def _jittered(
     offsets: Int64[np.ndarray, "window"], count: int, probability: float, generator: np.random.Generator
 ) -> Int64[np.ndarray, "count window"]:
-    """Offsets of every window; of some, each row is moved by one, or not."""
-    moves = generator.choice(_MOVES, (count, len(offsets)), p=_MOVE_SHARES)
-    jittered: Int64[np.ndarray, "count window"] = offsets + moves * (
+    """Offsets of every window; with the given probability a window is jittered, each row on its own."""
+    steps = generator.choice(_JITTER_STEPS, (count, len(offsets)), p=_JITTER_PROBABILITIES)
+    jittered: Int64[np.ndarray, "count window"] = offsets + steps * (
         generator.random((count, 1)) < probability
     )
     return jittered
 
 
-def _mixed(batch: Batch, alpha: float, generator: np.random.Generator) -> Batch:
-    """Every window mixed with another of the batch, and what is true of it too (Zhang et al., mixup, ICLR 2018)."""
+def _mixed(batch: WindowBatch, alpha: float, generator: np.random.Generator) -> WindowBatch:
+    """Mix every window and its targets with another window of the batch (Zhang et al., mixup, ICLR 2018)."""
     device = batch.windows.device
     share = torch.from_numpy(generator.beta(alpha, alpha, len(batch.windows)).astype(np.float32)).to(device)
     other = torch.from_numpy(generator.permutation(len(share))).to(device)
 
     weight = rearrange(share, "b -> b 1 1 1 1")
     windows = weight * batch.windows + (1 - weight) * batch.windows[other]
-    return Batch(windows, batch.truth.mixed(batch.truth.at(other), share))
+    return WindowBatch(windows, batch.targets.mixed_with(batch.targets.select(other), share))

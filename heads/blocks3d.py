@@ -1,12 +1,12 @@
-"""Inverted residuals over time and space: the head that won the ball action spotting challenge of 2023.
+"""3D inverted-residual head, the winner of the ball action spotting challenge of 2023.
 
-Baikulov, lRomul/ball-action-spotting, 2023: the maps of five or eleven stacks, six ticks apart, pass
-a projection, four inverted-residual 3D blocks, a projection of each time slice, generalized-mean
-pooling, and one linear layer that speaks of the middle. Blocks after Sandler et al., MobileNetV2,
+Baikulov, lRomul/ball-action-spotting, 2023: the feature maps of five or eleven stacks, six frames apart,
+pass a projection, four inverted-residual 3D blocks, a projection of each time slice, generalized-mean
+pooling, and one linear layer that classifies the middle. The blocks follow Sandler et al., MobileNetV2,
 CVPR 2018.
 """
 
-# Letters of shapes: b batch, c channels, t slices of time, y rows of the map, x columns of the map.
+# Shape letters: b batch, c channels, t time slices, y rows of the map, x columns of the map.
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bas.config import Blocks3DSettings
-from bas.heads.head import Rows, WindowHead
+from bas.heads.head import FeatureRows, WindowHead
 from bas.heads.outputs import Classifier, Output, Task
 from bas.heads.pooling import GeneralizedMean
 
 STACK_SECONDS = Fraction(6, 25)
-"""From one stack of a window to the next: the three pictures of a stack, two ticks apart, follow each other."""
+"""Time between neighboring stacks of a window: three pictures, two frames apart, so stacks adjoin without overlap."""
 
-_REDUCTION = 24  # of the wide channels in squeeze and excitation
-_CHUNK_CELLS = 10_000  # of the maps of all windows that pass the blocks at once
+_REDUCTION = 24  # expanded channels over squeezed ones in squeeze-and-excitation
+_CHUNK_CELLS = 10_000  # map cells of all windows that pass the blocks at once
 _CHUNK_SLICES = 256
 _CHUNK_ROWS = 256
 
 
 class Blocks3D(WindowHead):
-    """Four 3D blocks over a window of stacks; its middle is told of."""
+    """3D blocks over a window of stacks; the target is its middle row."""
 
     def __init__(
         self, row_shape: tuple[int, int, int], task: Task, settings: Blocks3DSettings, *, spacing: int
     ) -> None:
         """
         Args:
-            row_shape: channels, height and width of a cached row.
-            task: what to say.
+            row_shape: channels, height and width of a feature row.
+            task: outputs required of the head.
             settings: sizes.
-            spacing: rows from one slice of a window to the next.
+            spacing: rows between neighboring slices of a window.
         """
         super().__init__(row_shape, settings.scoring)
         channels, height, width = row_shape
@@ -67,20 +67,20 @@ class Blocks3D(WindowHead):
         return self._from_projected(_per_slice(self.projection, windows))
 
     @torch.inference_mode()
-    def match_logits(self, rows: Rows) -> Float[Tensor, "rows columns"]:
-        """Logits of every row: window by window, or with `mode: dense` by one pass over the match.
+    def video_logits(self, rows: FeatureRows) -> Float[Tensor, "rows columns"]:
+        """Logits of every row: window by window, or with `mode: dense` in one pass over the video.
 
-        The dense pass gives each slice the squeeze and excitation of the slices around it, and lets
-        convolutions see past the window instead of its zeros: other numbers than `forward`, for a
-        fraction of the work.
+        In the dense pass the squeeze-and-excitation of each slice averages the slices around it, and
+        convolutions see rows beyond the window instead of zero padding. The numbers differ from
+        `forward`, at a fraction of the cost.
         """
         return self._dense_logits(rows) if self._dense else self._windowed_logits(rows)
 
-    def start(self, rows: Rows, *, seed: int) -> None:
-        """All weights start as they were drawn."""
+    def init_from_features(self, rows: FeatureRows, *, seed: int) -> None:
+        """No data-dependent initialization."""
 
-    def narrowed(self, projected: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b td y x"]:
-        """Projected slices through the blocks, narrowed and laid behind each other."""
+    def temporal_features(self, projected: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b td y x"]:
+        """Projected slices after the blocks and the narrow projection, concatenated along channels."""
         x = rearrange(projected, "b t c y x -> b c t y x")
         for block in self.blocks:
             x = block(x)
@@ -88,42 +88,45 @@ class Blocks3D(WindowHead):
         return rearrange(slices, "b t d y x -> b (t d) y x")
 
     def _from_projected(self, projected: Float[Tensor, "b t c y x"]) -> Output:
-        return self.speak(self.pooling(self.narrowed(projected)))
+        return self.classify(self.pooling(self.temporal_features(projected)))
 
-    def _windowed_logits(self, rows: Rows) -> Float[Tensor, "rows columns"]:
-        reach = int(self.offsets[-1])
-        window = torch.from_numpy(self.offsets + reach)
+    def _windowed_logits(self, rows: FeatureRows) -> Float[Tensor, "rows columns"]:
+        half_window = int(self.offsets[-1])
+        window = torch.from_numpy(self.offsets + half_window)
         logits = []
         for first in range(0, len(rows), _CHUNK_ROWS):
             last = min(first + _CHUNK_ROWS, len(rows))
-            numbers = np.arange(first - reach, last + reach).clip(0, len(rows) - 1)
+            # Beyond the ends the first or last row repeats, as in training windows.
+            numbers = np.arange(first - half_window, last + half_window).clip(0, len(rows) - 1)
             (chunk,) = self.chunks(rows[numbers], len(numbers))
             projected = self.projection(chunk)
             centers = torch.arange(last - first)
             logits += [
-                self._from_projected(projected[some[:, None] + window]).logits[:, 0]
-                for some in torch.split(centers, self._chunk_windows)
+                self._from_projected(projected[part[:, None] + window]).logits[:, 0]
+                for part in torch.split(centers, self._chunk_windows)
             ]
         return torch.cat(logits)
 
-    def _dense_logits(self, rows: Rows) -> Float[Tensor, "rows columns"]:
-        """Rows a spacing apart are one sequence; there are `spacing` of them."""
-        reach = self.slices // 2
+    def _dense_logits(self, rows: FeatureRows) -> Float[Tensor, "rows columns"]:
+        """Dense logits; rows `spacing` apart form one sequence, so there are `spacing` interleaved sequences."""
+        margin = self.slices // 2 * self.spacing
         logits: Tensor | None = None
         for phase in range(min(self.spacing, len(rows))):
-            numbers = np.arange(phase - reach * self.spacing, len(rows) + reach * self.spacing, self.spacing)
-            told = self._dense_sequence(rows, numbers.clip(0, len(rows) - 1))
+            numbers = np.arange(phase - margin, len(rows) + margin, self.spacing)
+            phase_logits = self._dense_sequence(rows, numbers.clip(0, len(rows) - 1))
             if logits is None:
-                logits = told.new_empty(len(rows), told.shape[1])
-            logits[phase :: self.spacing] = told[: len(logits[phase :: self.spacing])]
+                logits = phase_logits.new_empty(len(rows), phase_logits.shape[1])
+            logits[phase :: self.spacing] = phase_logits[: len(logits[phase :: self.spacing])]
         assert logits is not None
         return logits
 
-    def _dense_sequence(self, rows: Rows, numbers: np.ndarray) -> Float[Tensor, "centers columns"]:
-        """Logits around each row of a sequence but the first and last `reach`; cut, and joined without a seam."""
-        reach = self.slices // 2
-        margin = reach + len(self.blocks) * (1 + reach)  # slices that a logit depends on, to either side
-        centers = range(reach, len(numbers) - reach)
+    def _dense_sequence(self, rows: FeatureRows, numbers: np.ndarray) -> Float[Tensor, "centers columns"]:
+        """Logits of all rows of a sequence except half a window at both ends, computed in overlapping chunks."""
+        half_window = self.slices // 2
+        # Slices that a logit depends on, on either side: the pooled window, and for each block
+        # a convolution of three slices and an excitation averaged over a window.
+        margin = half_window + len(self.blocks) * (1 + half_window)
+        centers = range(half_window, len(numbers) - half_window)
         logits = []
         for first in range(centers.start, centers.stop, _CHUNK_SLICES):
             last = min(first + _CHUNK_SLICES, centers.stop)
@@ -133,17 +136,17 @@ class Blocks3D(WindowHead):
             for block in self.blocks:
                 x = block(x, window=self.slices)
             narrowed = self.narrow(rearrange(x, "1 c t y x -> t c y x"))
-            inside = narrowed[first - reach - low : last + reach - low]
+            inside = narrowed[first - half_window - low : last + half_window - low]
             windows = rearrange(inside.unfold(0, self.slices, 1), "b d y x t -> b (t d) y x")
             logits += [
-                self.speak(self.pooling(part)).logits[:, 0]
+                self.classify(self.pooling(part)).logits[:, 0]
                 for part in torch.split(windows, self._chunk_windows)
             ]
         return torch.cat(logits)
 
 
 class InvertedResidual3D(nn.Module):
-    """Widen, mix neighbors in time and space per channel, squeeze, narrow; the input is always added."""
+    """Expand, depthwise 3D convolution, squeeze-and-excitation, reduce; with a residual connection."""
 
     def __init__(self, channels: int, *, expansion: int, drop_path: float) -> None:
         super().__init__()
@@ -161,13 +164,14 @@ class InvertedResidual3D(nn.Module):
     ) -> Float[Tensor, "b c t y x"]:
         residual: Tensor = self.narrow(self.excite(self.mix(self.widen(x)), window=window))
         if self.training and self.drop_path:
+            # Stochastic depth: drop the residual of whole samples and keep its expected value.
             keep = torch.rand(len(x), 1, 1, 1, 1, device=x.device) >= self.drop_path
             residual = residual * keep / (1 - self.drop_path)
         return x + residual
 
 
 class SqueezeExcitation(nn.Module):
-    """Scale each channel by its mean (Hu et al., CVPR 2018), over all slices or over a window around each."""
+    """Channel gates (Hu et al., CVPR 2018) from means over all slices, or over a window around each slice."""
 
     def __init__(self, channels: int, reduced: int) -> None:
         super().__init__()
@@ -191,5 +195,5 @@ def _projection(channels: int, projected: int) -> nn.Sequential:
 
 
 def _per_slice(layer: nn.Module, slices: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b t d y x"]:
-    told: Tensor = layer(rearrange(slices, "b t c y x -> (b t) c y x"))
-    return rearrange(told, "(b t) d y x -> b t d y x", b=len(slices))
+    outputs: Tensor = layer(rearrange(slices, "b t c y x -> (b t) c y x"))
+    return rearrange(outputs, "(b t) d y x -> b t d y x", b=len(slices))

@@ -1,4 +1,4 @@
-"""A head from its settings."""
+"""Factory of heads: settings in, untrained head out."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from bas.heads.sgp import SGP
 def build_head(
     settings: HeadSettings, row_shape: tuple[int, int, int], task: Task, *, row_rate: Fraction
 ) -> Head:
-    """A head with drawn weights.
+    """Build a randomly initialized head.
 
     Args:
         settings: kind and sizes.
-        row_shape: channels, height and width of a cached row.
-        task: what to say.
-        row_rate: rows a second, which turns seconds into rows.
+        row_shape: channels, height and width of a feature row.
+        task: outputs required of the head.
+        row_rate: rows per second, to convert seconds to rows.
 
     Raises:
-        SettingsError: the head cannot read such rows, or cannot say that.
+        SettingsError: the head cannot read such rows, or lacks the required outputs.
     """
     if task.team and not isinstance(settings, SGPSettings):
         raise SettingsError(
-            f"head.kind={settings.kind} has no team output; wanted is fit.teams=classes, which every head "
-            "has, or the head sgp."
+            f"The head {settings.kind} has no team output. Use fit.teams=classes, which every head supports, "
+            "or the head sgp."
         )
     match settings:
         case NetVLADSettings():
@@ -59,11 +59,11 @@ def build_head(
 
 
 def _spacing(row_rate: Fraction) -> int:
-    """Rows from one stack of `blocks3d` to the next."""
+    """Rows between neighboring stacks of a `blocks3d` window."""
     spacing = STACK_SECONDS * row_rate
     if spacing.denominator != 1:
         raise SettingsError(
-            f"The head blocks3d reads rows {float(STACK_SECONDS)} s apart, and a cache of {float(row_rate):g} "
-            "rows a second has none there; wanted at 25 ticks a second is extract.hop=1, 2, 3 or 6."
+            f"The head blocks3d reads rows {float(STACK_SECONDS)} s apart, which a cache of {float(row_rate):g} "
+            "rows per second does not have. At 25 frames per second use extract.hop=1, 2, 3 or 6."
         )
     return int(spacing)

@@ -1,4 +1,4 @@
-"""The card of a model: what it reads, what it tells, how well, and how events come out of its scores."""
+"""Model card: README.md with a model's input, classes, validation results and post-processing."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from bas.config import PeaksSettings
-from bas.evaluate.search import described
+from bas.evaluate.search import describe_settings
 
 _PREDICT = "Predict on any video: `bas predict match.mp4 --model THIS_FOLDER`."
 
 
-def card(config: Mapping[str, Any]) -> str:
-    """README.md of a model folder, from its config.json."""
-    use, lines = _several(config) if config["reads"] == "runs" else _one(config)
+def model_card(config: Mapping[str, Any]) -> str:
+    """Render README.md of a model folder from its config."""
+    use, lines = _ensemble_lines(config) if config["reads"] == "runs" else _single_model_lines(config)
     return "\n".join(
         [
             "# A ball action spotting model",
@@ -23,7 +23,7 @@ def card(config: Mapping[str, Any]) -> str:
             "",
             *lines,
             f"- **Classes**: {', '.join(config['classes'])}",
-            *_post_processing(config),
+            *_post_processing_lines(config),
             *(f"- **{key}**: {value}" for key, value in {**config["data"], **config["metrics"]}.items()),
             "",
             "```json",
@@ -34,40 +34,42 @@ def card(config: Mapping[str, Any]) -> str:
     )
 
 
-def _one(config: Mapping[str, Any]) -> tuple[str, list[str]]:
+def _single_model_lines(config: Mapping[str, Any]) -> tuple[str, list[str]]:
     extract = config["settings"]["extract"]
     channels, height, width = config["row_shape"]
     if config["reads"] == "luma":
         use = _PREDICT
         encoder = (
-            f"{extract['encoder']}, pictures of {extract['width']} x {extract['height']}, a row every "
-            f"{extract['hop']} ticks at {extract['clock']} a second, grid {height}x{width}"
+            f"{extract['encoder']}, pictures of {extract['width']}x{extract['height']}, a row every "
+            f"{extract['hop']} frames at {extract['clock']} fps, grid {height}x{width}"
         )
     else:
-        use = "It reads vectors of another network: `bas.load_model(THIS_FOLDER)`, then (batch, rows, channels)."
-        encoder = f"none; {channels} values a row, a row every {extract['hop']} ticks at {extract['clock']} a second"
+        use = "It takes feature vectors of another network as (batch, rows, channels): `bas.load_model(THIS_FOLDER)`."
+        encoder = (
+            f"none; {channels} values per row, a row every {extract['hop']} frames at {extract['clock']} fps"
+        )
     return use, [f"- **Encoder**: {encoder}", f"- **Head**: {config['settings']['head']['kind']}"]
 
 
-def _several(config: Mapping[str, Any]) -> tuple[str, list[str]]:
+def _ensemble_lines(config: Mapping[str, Any]) -> tuple[str, list[str]]:
     members = [f"{member['folder']} ({member['weight']:.2f})" for member in config["members"]]
-    use = "Its scores are the mean of those of the models in `members`. " + _PREDICT
+    use = "Its scores are the weighted mean of those of the models in `members`. " + _PREDICT
     return use, [f"- **Members and weights**: {', '.join(members)}"]
 
 
-def _post_processing(config: Mapping[str, Any]) -> list[str]:
+def _post_processing_lines(config: Mapping[str, Any]) -> list[str]:
     peaks = PeaksSettings.model_validate(config["settings"]["peaks"])
-    lines = [f"- **Post-processing**: {described(peaks)}"]
-    lines += [f"  - {action}: {described(own)}" for action, own in peaks.classes.items()]
+    lines = [f"- **Post-processing**: {describe_settings(peaks)}"]
+    lines += [f"  - {action}: {describe_settings(own)}" for action, own in peaks.classes.items()]
     if peaks.confidences:
-        lines.append(f"  - confidences spread over [0, 1]: {', '.join(peaks.confidences)}")
+        lines.append(f"  - calibrated confidences: {', '.join(peaks.confidences)}")
     if peaks.thresholds:
-        shown = ", ".join(f"{action} {least:g}" for action, least in peaks.thresholds.items())
-        lines.append(f"  - sure enough to be shown: {shown}")
+        shown = ", ".join(f"{action} {threshold:g}" for action, threshold in peaks.thresholds.items())
+        lines.append(f"  - display thresholds: {shown}")
     tuning = config.get("tuning")
     if tuning is not None:
         lines.append(
-            f"  - found on {len(tuning['games'])} validation matches, whose mAP@1 it took from "
+            f"  - tuned on {len(tuning['games'])} validation matches: mAP@1 from "
             f"{tuning['mAP@1 before']:.4f} to {tuning['mAP@1']:.4f}"
         )
     return lines

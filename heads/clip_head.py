@@ -1,4 +1,4 @@
-"""Heads that read a clip of rows and speak of every row of it."""
+"""Base class of heads that read a sequence of feature rows and classify every row of it."""
 
 from __future__ import annotations
 
@@ -10,72 +10,80 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from bas.config import ClipSettings
-from bas.heads.head import Head, Rows
+from bas.heads.head import FeatureRows, Head
 from bas.heads.outputs import Output, class_scores, displace, split_by_team
-from bas.heads.pooling import Average, GeneralizedMean
+from bas.heads.pooling import AveragePool, GeneralizedMean
 from bas.heads.standard import Standardize
 
-_OVERLAPPING = 4  # clips over every row of a match
+_OVERLAPPING = 4  # sequences over every row of a video
 _CHUNK_ROWS = 1024
-_CHUNK_CLIPS = 16
+_CHUNK_SEQUENCES = 16
 
 
-class ClipHead(Head):
-    """Each row pooled to one vector; a network over the vectors of a clip."""
+class SequenceHead(Head):
+    """Pools each row to one vector and runs a network over the `clip_rows` vectors of a sequence."""
 
     def __init__(self, row_shape: tuple[int, int, int], settings: ClipSettings) -> None:
         super().__init__(row_shape, settings.scoring)
         channels, _, _ = row_shape
         self.offsets = np.arange(settings.clip_rows) - settings.clip_rows // 2
-        self.told = self.offsets
-        self.pooling = GeneralizedMean() if settings.pool == "gem" else Average()
+        self.target_offsets = self.offsets
+        self.pooling = GeneralizedMean() if settings.pool == "gem" else AveragePool()
         self.standard = Standardize(channels)
         self.projection = nn.Identity() if channels == settings.dim else nn.Linear(channels, settings.dim)
 
     @abstractmethod
-    def speak(self, vectors: Float[Tensor, "batch clip dim"]) -> Output:
-        """What a clip of vectors says of each of them."""
+    def from_vectors(self, vectors: Float[Tensor, "batch sequence dim"]) -> Output:
+        """Outputs for every vector of each sequence."""
 
     def forward(self, windows: Float[Tensor, "batch window channels height width"]) -> Output:
-        return self.speak(self._vectors(windows))
+        return self.from_vectors(self._vectors(windows))
 
     @torch.inference_mode()
-    def scores(self, rows: Rows) -> Float[Tensor, "rows classes"]:
-        """The mean over all clips that hold a row: four, a quarter of a clip apart, at the ends too."""
+    def scores(self, rows: FeatureRows) -> Float[Tensor, "rows classes"]:
+        """Mean scores over the four sequences that contain a row, a quarter of a sequence apart.
+
+        Sequences that start before the video, or end after it, give the rows at both ends four as well.
+        """
         vectors = torch.cat([self._vectors(chunk) for chunk in self.chunks(rows, _CHUNK_ROWS)])
         length = len(self.offsets)
         step = max(1, length // _OVERLAPPING)
+        # The earliest multiple of `step` whose sequence still reaches row 0.
         first = -step * ((length - 1) // step)
         starts = torch.arange(first, len(rows), step, device=vectors.device)
-        places = starts[:, None] + torch.arange(length, device=vectors.device)
+        indices = starts[:, None] + torch.arange(length, device=vectors.device)
         total: Tensor | None = None
         support = torch.zeros(len(rows), 1, device=vectors.device)
-        for clips in torch.split(places, _CHUNK_CLIPS):
-            # Rows before the first and after the last repeat it, as in the windows of training.
-            told = self._clip_scores(vectors[clips.clamp(0, len(rows) - 1)])
-            inside = (clips >= 0) & (clips < len(rows))
+        for sequences in torch.split(indices, _CHUNK_SEQUENCES):
+            # Beyond the ends the first or last row repeats, as in training windows.
+            scores = self._sequence_scores(vectors[sequences.clamp(0, len(rows) - 1)])
+            inside = (sequences >= 0) & (sequences < len(rows))
             if total is None:
-                total = told.new_zeros(len(rows), told.shape[2])
-            total.index_add_(0, clips[inside], told[inside])
-            support.index_add_(0, clips[inside], support.new_ones(int(inside.sum()), 1))
+                total = scores.new_zeros(len(rows), scores.shape[2])
+            total.index_add_(0, sequences[inside], scores[inside])
+            support.index_add_(0, sequences[inside], support.new_ones(int(inside.sum()), 1))
         assert total is not None
         return total / support
 
     @torch.no_grad()
-    def start(self, rows: Rows, *, seed: int) -> None:
-        """Standardize what rows are pooled to."""
-        self.standard.start(torch.cat([self.pooling(chunk) for chunk in self.chunks(rows, _CHUNK_ROWS)]))
+    def init_from_features(self, rows: FeatureRows, *, seed: int) -> None:
+        """Set the standardization from the pooled training rows."""
+        self.standard.init_from_features(
+            torch.cat([self.pooling(chunk) for chunk in self.chunks(rows, _CHUNK_ROWS)])
+        )
 
     def _vectors(self, rows: Float[Tensor, "*batch channels height width"]) -> Float[Tensor, "*batch dim"]:
         vectors: Tensor = self.projection(self.standard(self.pooling(rows)))
         return vectors
 
-    def _clip_scores(self, vectors: Float[Tensor, "batch clip dim"]) -> Float[Tensor, "batch clip classes"]:
-        output = self.speak(vectors)
+    def _sequence_scores(
+        self, vectors: Float[Tensor, "batch sequence dim"]
+    ) -> Float[Tensor, "batch sequence classes"]:
+        output = self.from_vectors(vectors)
         scores = class_scores(output.logits, self.scoring)
         displacement = output.displacement
         if output.team is not None:
             scores = split_by_team(scores, output.team.sigmoid())
-            if displacement is not None and displacement.shape[2] > 1:
+            if displacement is not None and displacement.shape[2] > 1:  # per class; teams doubled the classes
                 displacement = displacement.repeat_interleave(2, dim=2)
         return scores if displacement is None else displace(scores, displacement)

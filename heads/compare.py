@@ -1,4 +1,4 @@
-"""`bas compare`: runs side by side on one split, with what chance allows."""
+"""`bas compare`: mAP of several runs on one split, with bootstrap confidence intervals."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Literal
 from bas import console
 from bas.dataset import open_dataset
 from bas.errors import SettingsError
-from bas.evaluate.bootstrap import BLOCK_SECONDS, FEWEST_BLOCKS, Interval, interval, resampled_mean_ap
-from bas.evaluate.peaks import actions_of, detections
-from bas.evaluate.predict import Rows, slide
+from bas.evaluate.bootstrap import BLOCK_SECONDS, MIN_BLOCKS, Interval, percentile_interval, resampled_mean_ap
+from bas.evaluate.peaks import actions_of, detect
+from bas.evaluate.predict import Rows, score_video
 from bas.evaluate.run import labels_of_games
 from bas.evaluate.score import score_documents
-from bas.evaluate.soccernet import Prediction, predictions_of, results_document
+from bas.evaluate.soccernet import Prediction, parse_predictions, results_document
 from bas.evaluate.tolerance import tolerance_name, window_text
 from bas.extract.decode import Decoder
 from bas.files import atomic_write, write_json
-from bas.heads.material import with_rows
-from bas.heads.merged import MergedModel, Spotter, load_spotter
-from bas.heads.spot import model_rows, require_classes, warn_of_learned
+from bas.heads.material import games_with_features
+from bas.heads.merged import MergedModel, VideoModel, load_video_model
+from bas.heads.spot import features_for, require_classes, warn_of_leakage
 from bas.heads.stacker import Stacker
 from bas.runs import history_of
 from bas.types import Game
@@ -32,40 +32,40 @@ _RESAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Contestant:
-    """One run on the split."""
+class ComparedRun:
+    """Results of one run on the split."""
 
     run: Path
     head: str
     mean_ap: float
     interval: Interval
     parameters: int
-    """Of the head."""
+    """Number of parameters of the head, or of all heads of an ensemble."""
     training_seconds: float | None
-    """Of all its epochs, validation included; None for a model that was not fitted here."""
+    """Wall-clock time of all epochs, validation included; None for a model that was not trained here."""
     frames_per_second: float
-    """Frames of the clock scored a second, from cached rows to events."""
+    """Model-clock frames processed per second, from cached features to detections."""
     difference: Interval | None
-    """Of its mAP less that of the first run, on the same resamples; None for the first."""
+    """Interval of its mAP minus that of the first run, on the same resamples; None for the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All runs on one split."""
+    """Results of all runs on one split."""
 
     split: str
     games: tuple[str, ...]
     tolerances: tuple[float, ...]
     device: str
-    contestants: tuple[Contestant, ...]
+    results: tuple[ComparedRun, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Predicted:
-    """What one run says of the games."""
+class _RunPredictions:
+    """Detections of one run in every game."""
 
     predictions: Mapping[str, tuple[Prediction, ...]]
-    """As their files would hold them."""
+    """Detections by game id, rounded as a results file would store them."""
     num_frames: Mapping[str, int]
     frames_per_second: float
 
@@ -82,37 +82,37 @@ def compare(
     json: Path | None = None,
     markdown: Path | None = None,
 ) -> Comparison:
-    """Score runs on one split, resample its minutes, and print the table.
+    """Score runs on one split, bootstrap the differences, and print a table.
 
     Args:
-        runs: folders of finished runs or models; differences are to the first.
-        data: the matches.
-        features: folder of all caches; rows that are missing are extracted first.
-        split: of the matches.
-        device: that the heads compute on.
-        tolerance: as `bas.evaluate.tolerance.parse_tolerance` takes it.
-        decoder: of rows that are missing.
-        json: takes all numbers.
-        markdown: takes the table, to be pasted.
+        runs: folders of finished runs or models; differences are relative to the first.
+        data: folder of matches.
+        features: folder of feature caches; missing ones are extracted first.
+        split: name of the split to score.
+        device: torch device of the heads.
+        tolerance: as `bas.evaluate.tolerance.parse_tolerance` accepts it.
+        decoder: video decoder for missing features.
+        json: file to write all numbers to.
+        markdown: file to write the table to.
 
     Raises:
-        SettingsError: the runs tell different classes, or one is named twice.
-        MissingError, DataError: a model, a match, its labels or a video is not there, or wrong.
+        SettingsError: the runs predict different classes or read different videos, or one is named twice.
+        MissingError, DataError: a model, a match, its labels or a video is missing or invalid.
     """
     if len(set(runs)) < len(runs):
-        raise SettingsError(f"A run is named twice: {', '.join(map(str, runs))}. Name each once.")
-    models = [load_spotter(run, device=device) for run in runs]
+        raise SettingsError(f"Duplicate run in {', '.join(map(str, runs))}. Name each run once.")
+    models = [load_video_model(run, device=device) for run in runs]
     actions = _common_actions(runs, models)
     dataset = open_dataset(data, video=_common_video(runs, models))
     require_classes(models[0], dataset, run=runs[0])
     games = dataset.split(split)
     for run in runs:
-        warn_of_learned(run, games)
+        warn_of_leakage(run, games)
     labels = labels_of_games(games)
     found = []
     for model in models:
-        caches = model_rows(model, games, features=features, decoder=decoder)
-        games = with_rows(games, caches)
+        caches = features_for(model, games, features=features, decoder=decoder)
+        games = games_with_features(games, caches)  # narrows from run to run: only matches that all can read
         found.append(_predict(model, games, caches, actions))
     labels = {game.id: labels[game.id] for game in games}
     predictions = [one.predictions for one in found]
@@ -120,79 +120,81 @@ def compare(
     resampled = resampled_mean_ap(
         labels, predictions, classes=actions, tolerance=tolerance, resamples=_RESAMPLES
     )
-    contestants = tuple(
-        Contestant(
+    results = tuple(
+        ComparedRun(
             run=run,
             head="+".join(member.settings.head.kind for member in _members(model)),
             mean_ap=scored[i].mean_ap,
-            interval=interval(resampled[i]),
+            interval=percentile_interval(resampled[i]),
             parameters=sum(p.numel() for member in _members(model) for p in member.head.parameters()),
             training_seconds=_training_seconds(run),
             frames_per_second=found[i].frames_per_second,
-            difference=interval(resampled[i] - resampled[0]) if i else None,
+            difference=percentile_interval(resampled[i] - resampled[0]) if i else None,
         )
         for i, (run, model) in enumerate(zip(runs, models, strict=True))
     )
     _warn_of_short_matches(found[0].num_frames, rate=models[0].settings.extract.clock_rate)
-    comparison = Comparison(split, tuple(labels), scored[0].tolerances, device, contestants)
-    _tell(comparison, framerate=scored[0].framerate)
+    comparison = Comparison(split, tuple(labels), scored[0].tolerances, device, results)
+    _print_table(comparison, framerate=scored[0].framerate)
     if json is not None:
         write_json(json, _document(comparison))
-        console.say(f"report: {json}")
+        console.info(f"report: {json}")
     if markdown is not None:
         atomic_write(markdown, _markdown(comparison).encode())
-        console.say(f"table: {markdown}")
+        console.info(f"table: {markdown}")
     return comparison
 
 
-def _common_actions(runs: Sequence[Path], models: Sequence[Spotter]) -> tuple[str, ...]:
+def _common_actions(runs: Sequence[Path], models: Sequence[VideoModel]) -> tuple[str, ...]:
     first, *others = (actions_of(model.classes) for model in models)
     for run, actions in zip(runs[1:], others, strict=True):
         if actions != first:
             raise SettingsError(
-                f"{runs[0]} tells {', '.join(first)}, and {run} tells {', '.join(actions)}: their scores cannot be "
-                "compared. Compare runs of one vocabulary."
+                f"The runs predict different classes ({runs[0]}: {', '.join(first)}; {run}: {', '.join(actions)}). "
+                "Compare runs with the same class list."
             )
     return first
 
 
-def _common_video(runs: Sequence[Path], models: Sequence[Spotter]) -> Literal["720p", "224p"]:
+def _common_video(runs: Sequence[Path], models: Sequence[VideoModel]) -> Literal["720p", "224p"]:
     first, *others = (model.settings.extract.video for model in models)
     for run, video in zip(runs[1:], others, strict=True):
         if video != first:
             raise SettingsError(
-                f"{runs[0]} reads {first} videos and {run} {video} ones. Compare runs on the same videos."
+                f"The runs read different videos ({runs[0]}: {first}; {run}: {video}). "
+                "Compare runs that read the same videos."
             )
     return first
 
 
 def _predict(
-    model: Spotter, games: Sequence[Game], caches: Mapping[Path, Rows], actions: Sequence[str]
-) -> _Predicted:
+    model: VideoModel, games: Sequence[Game], caches: Mapping[Path, Rows], actions: Sequence[str]
+) -> _RunPredictions:
     seconds, num_frames, predictions = 0.0, {}, {}
-    detections(slide(model, caches[games[0].videos[0].path]), model.settings.peaks)  # what is set up once
+    warm_up = score_video(model, caches[games[0].videos[0].path])
+    detect(warm_up, model.settings.peaks)  # outside the timing: first calls set things up
     for game in games:
         started = time.perf_counter()
-        scores = {video.half: slide(model, caches[video.path]) for video in game.videos}
-        events = {half: detections(of_half, model.settings.peaks) for half, of_half in scores.items()}
+        scores = {video.half: score_video(model, caches[video.path]) for video in game.videos}
+        events = {half: detect(of_half, model.settings.peaks) for half, of_half in scores.items()}
         seconds += time.perf_counter() - started
         num_frames[game.id] = sum(len(of_half.values) for of_half in scores.values())
         document = results_document(game.id, events, classes=actions, fps=model.settings.extract.clock_rate)
-        predictions[game.id] = predictions_of(document, source=game.id)
-    return _Predicted(predictions, num_frames, sum(num_frames.values()) / seconds)
+        predictions[game.id] = parse_predictions(document, source=game.id)
+    return _RunPredictions(predictions, num_frames, sum(num_frames.values()) / seconds)
 
 
-def _members(model: Spotter) -> tuple[Stacker, ...]:
+def _members(model: VideoModel) -> tuple[Stacker, ...]:
     return model.members if isinstance(model, MergedModel) else (model,)
 
 
 def _warn_of_short_matches(num_frames: Mapping[str, int], *, rate: Fraction) -> None:
-    """Intervals of a match of one or two blocks hardly move, and say nothing."""
-    short = [game for game, frames in num_frames.items() if frames < FEWEST_BLOCKS * BLOCK_SECONDS * rate]
+    """Warn of matches of one or two blocks: resampling hardly changes them, so their intervals mean nothing."""
+    short = [game for game, frames in num_frames.items() if frames < MIN_BLOCKS * BLOCK_SECONDS * rate]
     if short:
         console.warn(
-            f"{len(short)} of {len(num_frames)} matches are shorter than {FEWEST_BLOCKS} minutes: blocks of "
-            f"{BLOCK_SECONDS} s are too few to resample, and the intervals too narrow. {short[0]} is one."
+            f"{len(short)} of {len(num_frames)} matches are shorter than {MIN_BLOCKS} minutes, e.g. {short[0]}. They have too "
+            f"few {BLOCK_SECONDS} s blocks to resample, so the intervals are too narrow."
         )
 
 
@@ -201,32 +203,32 @@ def _training_seconds(run: Path) -> float | None:
     return float(sum(record["seconds"] for record in history)) if history else None
 
 
-def _tell(comparison: Comparison, *, framerate: int) -> None:
+def _print_table(comparison: Comparison, *, framerate: int) -> None:
     name = f"mAP@{tolerance_name(comparison.tolerances)}"
     console.show(
-        f"{len(comparison.games)} games of {comparison.split}, window "
-        f"{window_text(comparison.tolerances, framerate=framerate)}; intervals hold 95 % of {_RESAMPLES:,} resamples of "
-        f"blocks of {BLOCK_SECONDS} s, scored on {comparison.device}"
+        f"{len(comparison.games)} games of {comparison.split}, tolerance "
+        f"{window_text(comparison.tolerances, framerate=framerate)}; 95 % intervals from {_RESAMPLES:,} resamples of "
+        f"{BLOCK_SECONDS} s blocks; heads on {comparison.device}"
     )
     rows = console.table(
         name,
         "run",
         "head",
         name,
-        "interval",
-        "less the first",
-        "head's weights",
-        "trained",
+        "95 % interval",
+        "difference",
+        "parameters",
+        "training time",
         "frames/s",
         left=2,
     )
-    for contestant in comparison.contestants:
+    for contestant in comparison.results:
         rows.add_row(contestant.run.name, contestant.head, *_cells(contestant))
     console.show(rows)
 
 
-def _cells(contestant: Contestant) -> list[str]:
-    """Numbers in words, in the order of the table's columns."""
+def _cells(contestant: ComparedRun) -> list[str]:
+    """Formatted numbers, in the order of the table's columns."""
     trained = contestant.training_seconds
     return [
         f"{100 * contestant.mean_ap:.2f}",
@@ -245,17 +247,17 @@ def _percent(of: Interval, *, signed: bool = False) -> str:
 
 def _markdown(comparison: Comparison) -> str:
     name = f"mAP@{tolerance_name(comparison.tolerances)}"
-    first = comparison.contestants[0].run.name
+    first = comparison.results[0].run.name
     lines = [
-        f"| run | head | {name} | 95 % interval | less {first}, paired | head's weights | training | frames scored a second |",
+        f"| run | head | {name} | 95 % interval | difference to {first} | parameters | training time | frames/s |",
         "|---|---|---|---|---|---|---|---|",
-        *(f"| `{c.run.name}` | `{c.head}` | {' | '.join(_cells(c))} |" for c in comparison.contestants),
+        *(f"| `{c.run.name}` | `{c.head}` | {' | '.join(_cells(c))} |" for c in comparison.results),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _document(comparison: Comparison) -> dict[str, object]:
-    """All numbers as JSON; scores are in [0, 1]."""
+    """All numbers as a JSON document, with scores in [0, 1]."""
     return {
         "split": comparison.split,
         "games": list(comparison.games),
@@ -276,6 +278,6 @@ def _document(comparison: Comparison) -> dict[str, object]:
                 "training_seconds": c.training_seconds,
                 "frames_per_second": c.frames_per_second,
             }
-            for c in comparison.contestants
+            for c in comparison.results
         ],
     }

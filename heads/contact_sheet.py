@@ -1,4 +1,4 @@
-"""A sheet of augmented clips to look at: what the model will see, one clip a line."""
+"""`bas contact-sheet`: a picture of augmented training clips, one clip per line."""
 
 from __future__ import annotations
 
@@ -16,77 +16,81 @@ from bas.dataset import open_dataset
 from bas.errors import SettingsError
 from bas.files import atomic_write
 from bas.heads.clip_plan import ClipShape, clip_shape
-from bas.heads.clips import Slots
-from bas.heads.film import film, supply_of
-from bas.heads.finetune_start import require_footage, starting_stacker
-from bas.heads.lessons import Place
-from bas.heads.processes import Processes
-from bas.heads.supply import Sample
+from bas.heads.clips import ClipFrames
+from bas.heads.film import build_loader, open_annotated_videos
+from bas.heads.finetune_start import load_starting_model, require_clips_fit
+from bas.heads.lessons import Workspace
+from bas.heads.processes import DistributedContext
+from bas.heads.supply import ClipSample
 from bas.heads.targets import target_classes
 
 _CLIPS, _COLUMNS = 12, 8
 _WIDTH = 240
 _MARGIN = 4
-_LINE = 14  # pixels of a line of text
-_BACK, _INK = 24, 235
-_LEGEND = "Seconds of the clip, and what is labeled there; - where the row is not learned from."
+_LINE = 14  # height of a line of text in pixels
+_BACKGROUND, _FOREGROUND = 24, 235
+_LEGEND = "Time in the clip and the labels there; - marks rows without targets."
 
 
-def contact_sheet(start: Path, settings: Pipeline, place: Place, *, out: Path) -> None:
-    """Write a PNG of the first clips of a training: of each some pictures, and what is true of their rows.
+def contact_sheet(start: Path, settings: Pipeline, workspace: Workspace, *, out: Path) -> None:
+    """Write a PNG of the first training clips: eight pictures of each, with the targets of their rows.
 
     Args:
-        start: folder of the run or model that the training would start from.
-        settings: of the whole pipeline.
-        place: of the data.
-        out: takes the picture.
+        start: folder of the run or model that training would start from.
+        settings: settings of the whole pipeline.
+        workspace: folders of data; decoder.
+        out: file to write.
 
     Raises:
-        SettingsError: `out` is no PNG.
-        SettingsError, MissingError, DataError: as of the training itself.
+        SettingsError: `out` does not end in .png.
+        SettingsError, MissingError, DataError: as in `finetune`.
     """
     if out.suffix.lower() != ".png":
-        raise SettingsError(f"{out} is to take a PNG. Give it a name that ends in .png.")
-    dataset = open_dataset(place.data, video=settings.extract.video)
-    stacker = starting_stacker(start, settings, dataset)
+        raise SettingsError(f"Invalid output file {out}. Its name must end in .png.")
+    dataset = open_dataset(workspace.data, video=settings.extract.video)
+    stacker = load_starting_model(start, settings, dataset)
     shape = clip_shape(stacker.head, settings.finetune.clip_rows)
-    videos = film(dataset, dataset.split("train"), settings)
-    require_footage(videos, shape, settings)
-    supply = supply_of(shape, videos, dataset, settings, place, Processes())
+    videos = open_annotated_videos(dataset, dataset.split("train"), settings)
+    require_clips_fit(videos, shape, settings)
+    loader = build_loader(shape, videos, dataset, settings, workspace, DistributedContext())
     outputs = target_classes(dataset.classes, teams=settings.fit.teams == "classes")
-    samples = list(islice(chain.from_iterable(supply.epoch(1)), _CLIPS))
-    sheet = _sheet(samples, supply.slots, shape, settings, outputs)
+    samples = list(islice(chain.from_iterable(loader.epoch(1)), _CLIPS))
+    sheet = _sheet(samples, loader.frames, shape, settings, outputs)
     memory = io.BytesIO()
     sheet.save(memory, "PNG")
     atomic_write(out, memory.getvalue())
-    console.say(f"{len(samples)} clips of {shape.rows} rows: {out}")
+    console.info(f"Drew {len(samples)} clips of {shape.num_rows} rows: {out}")
 
 
 def _sheet(
-    samples: Sequence[Sample], slots: Slots, shape: ClipShape, settings: Pipeline, outputs: Sequence[str]
+    samples: Sequence[ClipSample],
+    frames: ClipFrames,
+    shape: ClipShape,
+    settings: Pipeline,
+    outputs: Sequence[str],
 ) -> Image.Image:
     extract = settings.extract
     height = round(_WIDTH * extract.height / extract.width)
     across, down = _WIDTH + _MARGIN, height + _LINE + _MARGIN
-    sheet = Image.new("L", (_COLUMNS * across + _MARGIN, _LINE + len(samples) * down + _MARGIN), _BACK)
+    sheet = Image.new("L", (_COLUMNS * across + _MARGIN, _LINE + len(samples) * down + _MARGIN), _BACKGROUND)
     draw = ImageDraw.Draw(sheet)
-    draw.text((_MARGIN + 2, _MARGIN), _LEGEND, fill=_INK)
-    rows = np.linspace(0, shape.rows - 1, _COLUMNS).round().astype(int).tolist()
+    draw.text((_MARGIN + 2, _MARGIN), _LEGEND, fill=_FOREGROUND)
+    rows = np.linspace(0, shape.num_rows - 1, _COLUMNS).round().astype(int).tolist()
     for line, sample in enumerate(samples):
         for column, row in enumerate(rows):
             left, top = _MARGIN + column * across, _MARGIN + _LINE + line * down
-            luma = sample.luma[slots.stacks[row, 1]].cpu().numpy()
+            luma = sample.luma[frames.stacks[row, 1]].cpu().numpy()
             sheet.paste(Image.fromarray(luma).resize((_WIDTH, height)), (left, top))
-            text = f"{float(row / extract.row_rate):.1f} s  {_told(sample, row, shape, outputs)}"
-            draw.text((left + 2, top + height + 1), text, fill=_INK)
+            text = f"{float(row / extract.row_rate):.1f} s  {_caption(sample, row, shape, outputs)}"
+            draw.text((left + 2, top + height + 1), text, fill=_FOREGROUND)
     return sheet
 
 
-def _told(sample: Sample, row: int, shape: ClipShape, outputs: Sequence[str]) -> str:
-    """Labels of a row, with their shares where clips are mixed; a dash where no window tells of it."""
-    windows, places = np.nonzero(shape.told == row)
-    if not len(windows) or not sample.truth.counted[windows[0], places[0]]:
+def _caption(sample: ClipSample, row: int, shape: ClipShape, outputs: Sequence[str]) -> str:
+    """Labels of a row, with their weights if clips are mixed; a dash if the row has no target."""
+    windows, positions = np.nonzero(shape.target_rows == row)
+    if not len(windows) or not sample.targets.mask[windows[0], positions[0]]:
         return "-"
-    labels = sample.truth.labels[windows[0], places[0]].tolist()
-    there = [(name, share) for name, share in zip(outputs, labels, strict=True) if share]
-    return ", ".join(name if share == 1 else f"{name} {share:.1f}" for name, share in there)
+    labels = sample.targets.labels[windows[0], positions[0]].tolist()
+    present = [(name, weight) for name, weight in zip(outputs, labels, strict=True) if weight]
+    return ", ".join(name if weight == 1 else f"{name} {weight:.1f}" for name, weight in present)

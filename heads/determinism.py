@@ -1,4 +1,4 @@
-"""The same bits from the same work, so that a run that was killed ends as one that was not."""
+"""Deterministic CPU gradients, so that an interrupted run ends with the same bits as an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import torch
 
 
 @contextmanager
-def same_bits(device: torch.device) -> Iterator[None]:
-    """Add gradients up in one order on the CPU, however many threads there are.
+def deterministic_on_cpu(device: torch.device) -> Iterator[None]:
+    """Accumulate gradients on the CPU in a fixed order, for any number of threads.
 
-    Without it threads race in the backward pass of indexing. GPUs are left as they are: there indexing has an
-    order, and some pooling has no other way.
+    By default threads race in the backward pass of indexing. GPUs are not changed: there, indexing is
+    deterministic, and some pooling has no deterministic implementation.
     """
-    switch: Any = torch.utils.deterministic  # whose attribute no stub knows
+    switch: Any = torch.utils.deterministic  # the stubs lack its attribute
     before, filled = torch.are_deterministic_algorithms_enabled(), switch.fill_uninitialized_memory
     torch.use_deterministic_algorithms(before or device.type == "cpu")
-    switch.fill_uninitialized_memory = False  # ours is written before it is read
+    switch.fill_uninitialized_memory = False  # bas writes tensors before it reads them
     try:
         yield
     finally:

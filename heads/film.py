@@ -1,4 +1,4 @@
-"""Matches as a joint training sees them: their videos on the model's clock, and the clips drawn from them."""
+"""Annotated training videos on the model clock, and the clip loader built from them."""
 
 from __future__ import annotations
 
@@ -15,50 +15,56 @@ from bas import console
 from bas.config import Pipeline
 from bas.dataset import Dataset
 from bas.errors import DataError
-from bas.extract.soundness import judge
-from bas.extract.timeline import Timeline, open_timeline
-from bas.heads.clip_plan import ClipShape, Footage, keyframe_ticks
+from bas.extract.soundness import enforce_bad_video_policy
+from bas.extract.timeline import VideoTimeline, open_timeline
+from bas.heads.clip_plan import ClipShape, ClipSource, keyframe_indices
 from bas.heads.clips import ClipReader
-from bas.heads.lessons import Place, spots_of
-from bas.heads.material import lay_out
-from bas.heads.processes import Processes
-from bas.heads.supply import Supply
+from bas.heads.lessons import Workspace, spots_of
+from bas.heads.material import targets_and_probabilities
+from bas.heads.processes import DistributedContext
+from bas.heads.supply import ClipLoader
 from bas.heads.targets import target_classes
 from bas.types import Game, Spot, Video
 
 
 @dataclass(frozen=True, slots=True)
-class FilmedVideo:
-    """A video of a game laid on the model's clock, with what was annotated in it."""
+class AnnotatedTimeline:
+    """A video of a game on the model's clock, with the spots annotated in it."""
 
     game: Game
     video: Video
     spots: tuple[Spot, ...]
-    timeline: Timeline
+    timeline: VideoTimeline
 
     @property
     def hop(self) -> int:
-        """Ticks from one row to the next."""
+        """Frames from one row to the next."""
         return self.timeline.rows.hop
 
     @property
     def rate(self) -> Fraction:
-        """Ticks a second."""
-        return self.timeline.ticks.rate
+        """Frames per second."""
+        return self.timeline.clock_frames.rate
 
     @property
     def valid(self) -> Bool[np.ndarray, "rows"]:
-        """Whether a row has its pictures, as far as the container tells."""
+        """Whether the container holds the pictures of a row; damage shows only when they are decoded."""
         rows = self.timeline.rows
-        valid: Bool[np.ndarray, "rows"] = self.timeline.ticks.present[rows.table(range(len(rows)))].all(
-            axis=1
-        )
+        valid: Bool[np.ndarray, "rows"] = self.timeline.clock_frames.present[
+            rows.table(range(len(rows)))
+        ].all(axis=1)
         return valid
 
 
-def film(dataset: Dataset, games: Sequence[Game], settings: Pipeline) -> list[FilmedVideo]:
-    """The videos of games on the model's clock, with their annotations; damaged ones by the settings."""
-    filmed = []
+def open_annotated_videos(
+    dataset: Dataset, games: Sequence[Game], settings: Pipeline
+) -> list[AnnotatedTimeline]:
+    """Open the videos of games and read their annotations, with `on_bad_video` applied.
+
+    Raises:
+        DataError: labels are invalid, or a video is bad and `on_bad_video` does not let it pass.
+    """
+    opened = []
     for game in games:
         spots = spots_of(game, dataset.classes, teams=settings.fit.teams != "none")
         try:
@@ -66,62 +72,64 @@ def film(dataset: Dataset, games: Sequence[Game], settings: Pipeline) -> list[Fi
         except DataError as error:
             if settings.extract.on_bad_video != "skip":
                 raise
-            console.warn(f"{game.id} is left out: {error}")
+            console.warn(f"Skipping {game.id}: {error}")
             continue
         for video, timeline in zip(game.videos, timelines, strict=True):
             of_half = tuple(spot for spot in spots if spot.half == video.half)
-            filmed.append(FilmedVideo(game, video, of_half, timeline))
-    return filmed
+            opened.append(AnnotatedTimeline(game, video, of_half, timeline))
+    return opened
 
 
-def sound_games(dataset: Dataset, games: Sequence[Game], settings: Pipeline) -> list[Game]:
-    """The games to work with: all, or where damaged ones are skipped those that can be read."""
+def readable_games(dataset: Dataset, games: Sequence[Game], settings: Pipeline) -> list[Game]:
+    """All games, or with `on_bad_video` "skip" those whose videos can be opened."""
     if settings.extract.on_bad_video != "skip":
         return list(games)
-    readable = {item.game.id for item in film(dataset, games, settings)}
+    readable = {video.game.id for video in open_annotated_videos(dataset, games, settings)}
     return [game for game in games if game.id in readable]
 
 
-def supply_of(
+def build_loader(
     shape: ClipShape,
-    videos: Sequence[FilmedVideo],
+    videos: Sequence[AnnotatedTimeline],
     dataset: Dataset,
     settings: Pipeline,
-    place: Place,
-    processes: Processes,
-) -> Supply:
-    """The samples of this process.
+    workspace: Workspace,
+    distributed: DistributedContext,
+) -> ClipLoader:
+    """Build the loader of this process, which reads its share of the batch slots.
 
     Raises:
         DataError: no row of any video is near an action.
     """
     outputs = target_classes(dataset.classes, teams=settings.fit.teams == "classes")
-    footage = footage_of(videos, outputs, settings)
-    device = torch.device(place.device)
-    share = settings.finetune.batch // processes.world
-    return Supply(
-        footage,
+    sources = clip_sources(videos, outputs, settings)
+    device = torch.device(workspace.device)
+    share = settings.finetune.batch // distributed.world_size
+    return ClipLoader(
+        sources,
         shape,
         settings,
-        reader=ClipReader(footage, shape, settings, decoder=place.decoder, device=device),
-        lanes=slice(processes.rank * share, (processes.rank + 1) * share),
+        reader=ClipReader(sources, shape, settings, decoder=workspace.decoder, device=device),
+        slots=slice(distributed.rank * share, (distributed.rank + 1) * share),
         device=device,
     )
 
 
-def footage_of(videos: Sequence[FilmedVideo], outputs: Sequence[str], settings: Pipeline) -> list[Footage]:
-    """What clips are drawn from."""
+def clip_sources(
+    videos: Sequence[AnnotatedTimeline], outputs: Sequence[str], settings: Pipeline
+) -> list[ClipSource]:
+    """Compute the targets and sampling probabilities of all rows of the videos."""
     out_of_fold = Path(settings.fit.out_of_fold) if settings.fit.out_of_fold else None
-    targets, weights = lay_out(videos, outputs, settings.fit, out_of_fold=out_of_fold)
+    targets, probabilities = targets_and_probabilities(videos, outputs, settings.fit, out_of_fold=out_of_fold)
     ends = np.cumsum([len(video.timeline.rows) for video in videos])[:-1]
     return [
-        Footage(video.game, video.video, video.timeline, of_video, share, keyframe_ticks(video.timeline))
-        for video, of_video, share in zip(videos, targets, np.split(weights, ends), strict=True)
+        ClipSource(video.game, video.video, video.timeline, of_video, part, keyframe_indices(video.timeline))
+        for video, of_video, part in zip(videos, targets, np.split(probabilities, ends), strict=True)
     ]
 
 
-def _timeline(video: Video, settings: Pipeline) -> Timeline:
+def _timeline(video: Video, settings: Pipeline) -> VideoTimeline:
     timeline = open_timeline(video.path, settings.extract)
     if timeline.problem:
-        judge(video.path, timeline.problem, settings.extract)
+        enforce_bad_video_policy(video.path, timeline.problem, settings.extract)
     return timeline

@@ -1,4 +1,4 @@
-"""Stage 3: train encoder and head together on clips, and keep the epoch with the best mAP@1."""
+"""Training loop of stage 3: encoder and head together on clips, keeping the epoch with the best mAP@1."""
 
 from __future__ import annotations
 
@@ -16,127 +16,128 @@ from bas.config import FinetuneSettings, Pipeline
 from bas.errors import RunFailedError, StoppedError
 from bas.evaluate.search import Tuning
 from bas.extract.precision import best_precision
-from bas.heads.determinism import same_bits
+from bas.heads.determinism import deterministic_on_cpu
 from bas.heads.fit import best_epoch
-from bas.heads.joint import JointModel
-from bas.heads.joint_validation import JointValidation
-from bas.heads.layers import joint_groups
+from bas.heads.joint import ClipModel
+from bas.heads.joint_validation import VideoValidation
+from bas.heads.layers import layerwise_parameter_groups
 from bas.heads.losses import head_loss
-from bas.heads.optim import Optimizer
-from bas.heads.processes import Processes
+from bas.heads.optim import TrainingOptimizer
+from bas.heads.processes import DistributedContext
 from bas.heads.stacker import Stacker
-from bas.heads.supply import Sample, Supply
+from bas.heads.supply import ClipLoader, ClipSample
 from bas.runs import Checkpoint, Run
 from bas.signals import StopFlag
 
 
 @dataclass(slots=True)
-class _Epoch:
-    """What is known of the epoch at hand; it outlives a stop."""
+class _EpochProgress:
+    """Losses and times of the current epoch; the losses are part of a checkpoint."""
 
     losses: list[float]
-    """Of its sound steps."""
+    """Losses of the steps that were not skipped."""
     waited: float = 0.0
-    """Seconds of this process."""
+    """Seconds that this process waited for clips."""
     seconds: float = 0.0
+    """Seconds of training."""
 
 
-class Finetune:
-    """One joint training, from the run's newest checkpoint if there is one.
+class FinetuneTrainer:
+    """One training run of stage 3, resumed from its newest checkpoint if there is one.
 
-    A step is a function of the settings' seed, its number and the state before it, so that a run that
-    was killed gives the same weights as one that was not, also with another number of processes but
-    for the order in which gradients are added.
+    A step depends only on the settings' seed, its number and the state before it. So a run that was
+    killed and resumed gives the same weights as an uninterrupted one. With another number of processes
+    they differ only by the order in which gradients are added.
     """
 
     def __init__(
         self,
-        model: JointModel,
-        supply: Supply,
-        validation: JointValidation,
+        model: ClipModel,
+        loader: ClipLoader,
+        validation: VideoValidation,
         *,
         settings: Pipeline,
         run: Run,
-        processes: Processes,
+        distributed: DistributedContext,
         device: torch.device,
     ) -> None:
         """
         Args:
-            model: to train; its stacker is changed.
-            supply: of the samples.
-            validation: judges every epoch.
-            settings: of the whole pipeline.
-            run: takes checkpoints.
-            processes: that share the steps.
-            device: to train on.
+            model: model to train; its stacker is modified in place.
+            loader: training samples.
+            validation: scores the model after each epoch.
+            settings: settings of the whole pipeline.
+            run: run that receives the checkpoints.
+            distributed: processes that share the steps.
+            device: device to train on.
         """
-        self._model, self._supply, self._validation = model.to(device), supply, validation
-        self._settings, self._run, self._processes = settings, run, processes
+        self._model, self._loader, self._validation = model.to(device), loader, validation
+        self._settings, self._run, self._distributed = settings, run, distributed
         tune = settings.finetune
-        precision = joint_precision(tune, device)
+        precision = compute_precision(tune, device)
         self._autocast = torch.autocast(
             device.type,
             torch.float16 if precision == "fp16" else torch.bfloat16,
             enabled=precision != "fp32",
         )
-        self._optimizer = Optimizer(
+        self._optimizer = TrainingOptimizer(
             model.stacker,
-            joint_groups(model.stacker, tune),
+            layerwise_parameter_groups(model.stacker, tune),
             tune,
-            steps_per_epoch=supply.steps,
+            steps_per_epoch=loader.steps,
             fp16=precision == "fp16",
         )
         self._step = 0
         self._history: list[dict[str, Any]] = []
-        self._epoch = _Epoch([])
+        self._epoch = _EpochProgress([])
         self._resume()
-        self._shared = (
+        self._parallel = (
             DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
-            if processes.world > 1
+            if distributed.world_size > 1
             else None
         )
 
     def train(self, stop: StopFlag) -> Checkpoint:
-        """Train to the last epoch; the one that is kept is returned, its averaged weights in `averaged`.
+        """Train to the last epoch, and return the checkpoint of the best one with its weights in `averaged`.
 
         Raises:
             RunFailedError: training diverged, memory ran out, or another process was lost.
-            StoppedError: a signal came; the step at hand was finished, and a checkpoint made.
+            StoppedError: a stop signal came; the current step was finished, and a checkpoint saved.
         """
         settings = self._settings.finetune
         try:
-            with same_bits(self._model.stacker.device):
+            with deterministic_on_cpu(self._model.stacker.device):
                 while len(self._history) < settings.epochs:
                     self._train_epoch(stop)
         except torch.OutOfMemoryError as error:
             raise RunFailedError(
-                f"The memory is too small for a step. Checkpoints are kept. Lower finetune.chunk_rows (now "
+                "Out of memory in a training step. Checkpoints are kept. Lower finetune.chunk_rows (now "
                 f"{settings.chunk_rows}), finetune.clip_rows or finetune.shuffle_clips, set finetune.checkpointing=true, "
-                "or freeze more of the encoder: finetune.freeze."
+                "or freeze more of the encoder (finetune.freeze)."
             ) from error
-        chosen = self._processes.from_first(
-            lambda: self._run.load(best_epoch(self._history) * self._supply.steps)
+        chosen = self._distributed.broadcast(
+            lambda: self._run.load(best_epoch(self._history) * self._loader.steps)
         )
         self._optimizer.load_state_dict(dict(chosen.training["optimizer"]))
         return chosen
 
     @property
     def averaged(self) -> Stacker:
-        """The moving average of the weights, which is judged and kept."""
+        """Model with the moving average of the weights, which is validated and saved."""
         stacker = self._optimizer.average.module
         assert isinstance(stacker, Stacker)
         return stacker
 
     def tune(self, stop: StopFlag) -> Tuning:
-        """The post-processing that suits the kept weights best.
+        """Tune the post-processing for the saved weights.
 
         Raises:
-            StoppedError: a signal came; the same call makes it anew.
+            StoppedError: a stop signal came; the same command repeats the search.
         """
-        return self._validation.tune(self.averaged, self._processes, stop)
+        return self._validation.tune(self.averaged, self._distributed, stop)
 
     def _resume(self) -> None:
-        newest = self._processes.from_first(self._run.newest)
+        newest = self._distributed.broadcast(self._run.newest)
         if newest is None:
             return
         self._model.stacker.load_state_dict(dict(newest.model))
@@ -144,60 +145,65 @@ class Finetune:
         self._epoch.losses = list(newest.training["losses"])
         self._step = newest.number
         self._history = [dict(record) for record in newest.history]
-        total = self._settings.finetune.epochs * self._supply.steps
-        console.say(f"{self._run.folder} goes on after step {self._step:,} of {total:,}.")
+        total = self._settings.finetune.epochs * self._loader.steps
+        console.info(f"Resuming {self._run.folder} from step {self._step:,} of {total:,}.")
 
     def _train_epoch(self, stop: StopFlag) -> None:
-        settings, steps = self._settings.finetune, self._supply.steps
+        settings, steps = self._settings.finetune, self._loader.steps
         number = len(self._history) + 1
         start = self._step - (number - 1) * steps
         self._model.train()
-        began = asked = time.monotonic()
+        began = requested = time.monotonic()
         with console.progress(f"epoch {number}", steps - start, unit="steps") as advance:
-            for samples in self._supply.epoch(number, start=start):
-                self._epoch.waited += time.monotonic() - asked
+            for samples in self._loader.epoch(number, start=start):
+                self._epoch.waited += time.monotonic() - requested
                 stopping = self._train_step(samples, stop)
-                last = self._step == number * steps  # what follows may be stopped too
+                # Save also after the last step: validation, which follows it, may be stopped too.
+                last = self._step == number * steps
                 if stopping or last or self._step % settings.checkpoint_steps == 0:
                     self._save()
                 if stopping:
-                    self._processes.gather(None)  # torchrun ends the others as soon as one has ended
+                    # Leave together, for torchrun kills the others as soon as one process has ended.
+                    self._distributed.gather(None)
                     stop.check()
-                    raise StoppedError("Another process was asked to stop. The same command continues.")
+                    raise StoppedError("Another process received a stop signal. The same command continues.")
                 advance()
-                asked = time.monotonic()
+                requested = time.monotonic()
         self._epoch.seconds += time.monotonic() - began
-        self._judge(number, stop)
+        self._validate(number, stop)
 
-    def _train_step(self, samples: Sequence[Sample], stop: StopFlag) -> bool:
-        """One step on this process's clips; whether any process was asked to stop."""
+    def _train_step(self, samples: Sequence[ClipSample], stop: StopFlag) -> bool:
+        """Do one step on the clips of this process, and return whether any process received a stop signal."""
         total = 0.0
-        for place, sample in enumerate(samples):
+        for position, sample in enumerate(samples):
             torch.manual_seed(sample.seed)  # dropout
-            last = place == len(samples) - 1  # after which gradients are added up over the processes
-            with nullcontext() if self._shared is None or last else self._shared.no_sync():
+            last = position == len(samples) - 1
+            # Gradients are summed over the processes in the backward pass of the last clip only.
+            with nullcontext() if self._parallel is None or last else self._parallel.no_sync():
                 with self._autocast:
-                    output = (self._shared or self._model)(sample.luma, sample.rows)
+                    output = (self._parallel or self._model)(sample.luma, sample.row_indices)
                     loss = head_loss(
                         output,
-                        sample.truth,
+                        sample.targets,
                         scoring=self._model.stacker.head.scoring,
                         settings=self._settings.fit,
                     )
                 total += float(loss.detach()) / len(samples)
-                if last:  # before gradients are waited for: a lost process shows here, and ends the others
-                    summed, stops = self._processes.total([total, float(stop.raised)])
+                if last:
+                    # Before the backward pass waits for the gradients of the others: a lost process shows
+                    # here as an error, which ends all of them.
+                    summed, stops = self._distributed.all_reduce_sum([total, float(stop.raised)])
                 self._optimizer.backward(loss / len(samples))
-        mean = summed / self._processes.world
+        mean = summed / self._distributed.world_size
         if self._optimizer.step(torch.tensor(mean)):
             self._epoch.losses.append(mean)
         self._step += 1
         return stops > 0
 
-    def _judge(self, number: int, stop: StopFlag) -> None:
-        """Score the validation matches, and close the epoch."""
+    def _validate(self, number: int, stop: StopFlag) -> None:
+        """Score the validation games, and finish the epoch."""
         began = time.monotonic()
-        mean_ap = self._validation.score(self.averaged, self._processes, stop)
+        mean_ap = self._validation.score(self.averaged, self._distributed, stop)
         losses, epoch = self._epoch.losses, self._epoch
         record = {
             "epoch": number,
@@ -208,34 +214,36 @@ class Finetune:
             "learning_rate": self._optimizer.learning_rate,
             "skipped_steps": self._optimizer.skipped,
             "share_waiting": round(epoch.waited / max(epoch.seconds, 1e-9), 4),
-            "share_of_pictures_used": round(self._supply.share_used, 4),
+            "share_of_pictures_used": round(self._loader.fraction_used, 4),
             "train_seconds": round(epoch.seconds, 1),
             "seconds": round(epoch.seconds + time.monotonic() - began, 1),
         }
         self._history.append(record)
-        self._epoch = _Epoch([])
+        self._epoch = _EpochProgress([])
+        # Replaces the checkpoint that the last step left, now with the score of the epoch.
         self._save()
-        _tell(record, self._settings.finetune, best=self._history[best_epoch(self._history) - 1]["mAP@1"])
+        best = self._history[best_epoch(self._history) - 1]["mAP@1"]
+        _print_epoch(record, self._settings.finetune, best=best)
 
     def _save(self) -> None:
-        if self._processes.first:
-            best = best_epoch(self._history) * self._supply.steps if self._history else 0
+        if self._distributed.is_main:
+            best = best_epoch(self._history) * self._loader.steps if self._history else 0
             training = {"optimizer": self._optimizer.state_dict(), "losses": self._epoch.losses}
             checkpoint = Checkpoint(self._step, self._model.stacker.state_dict(), training, self._history)
             self._run.save(checkpoint, best=best)
 
 
-def joint_precision(settings: FinetuneSettings, device: torch.device) -> str:
-    """What is computed in; auto means bf16 on a GPU that has it, else fp32."""
+def compute_precision(settings: FinetuneSettings, device: torch.device) -> str:
+    """Precision of the training steps; auto means bf16 on a GPU that supports it, else fp32."""
     if settings.precision == "auto":
         return best_precision("auto", device) if device.type == "cuda" else "fp32"
     return settings.precision
 
 
-def _tell(record: dict[str, Any], settings: FinetuneSettings, *, best: float) -> None:
+def _print_epoch(record: dict[str, Any], settings: FinetuneSettings, *, best: float) -> None:
     loss = "none" if record["loss"] is None else f"{record['loss']:.4f}"
-    console.say(
+    console.info(
         f"epoch {record['epoch']}/{settings.epochs}  loss {loss}  mAP@1 {100 * record['mAP@1']:.2f}  "
-        f"best {100 * best:.2f}  {record['seconds']:.1f} s, {100 * record['share_waiting']:.0f} % of training "
+        f"best {100 * best:.2f}  {record['seconds']:.1f} s  {100 * record['share_waiting']:.0f} % of training time "
         "waiting for clips"
     )

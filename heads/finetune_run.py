@@ -1,4 +1,4 @@
-"""`bas finetune-e2e`: a fitted head and its encoder in, a finished stacker out."""
+"""`bas finetune-e2e`: train encoder and head together, from a starting model to a finished run."""
 
 from __future__ import annotations
 
@@ -17,195 +17,200 @@ from bas.config import Pipeline, to_yaml
 from bas.dataset import Dataset, open_dataset
 from bas.errors import RunFailedError
 from bas.evaluate.run import labels_of_games
-from bas.evaluate.search import show
+from bas.evaluate.search import show_tuning
 from bas.extract.stacks import canvas_of
 from bas.files import sha256_of
 from bas.heads.clip_plan import ClipShape, clip_shape
-from bas.heads.clips import slots_of
-from bas.heads.film import FilmedVideo, film, supply_of
-from bas.heads.finetune import Finetune, joint_precision
+from bas.heads.clips import clip_frames
+from bas.heads.film import AnnotatedTimeline, build_loader, open_annotated_videos
+from bas.heads.finetune import FinetuneTrainer, compute_precision
 from bas.heads.finetune_start import (
-    require_footage,
+    load_starting_model,
+    require_clips_fit,
+    require_divisible_batch,
     require_memory,
-    require_shares,
     require_unseen,
-    starting_stacker,
 )
-from bas.heads.joint import JointModel
-from bas.heads.joint_validation import JointValidation
-from bas.heads.lessons import Place
+from bas.heads.joint import ClipModel
+from bas.heads.joint_validation import VideoValidation
+from bas.heads.lessons import Workspace
 from bas.heads.material import out_of_fold_file
 from bas.heads.memory import expected_bytes
-from bas.heads.models import learned_games, write_model
-from bas.heads.processes import Processes, joined
+from bas.heads.models import training_games, write_model
+from bas.heads.processes import DistributedContext, init_distributed
 from bas.heads.stacker import Stacker
 from bas.heads.warm import model_file
 from bas.runs import Run, open_run, run_state
 from bas.signals import stop_on_signals
 
 
-def finetune(start: Path, settings: Pipeline, place: Place) -> Path:
+def finetune(start: Path, settings: Pipeline, workspace: Workspace) -> Path:
     """Train a model's encoder and head together on the training matches, and keep the best epoch.
 
-    The run's name follows from the settings, the data and the model to start from: the same call
-    continues a run that was stopped, and returns at once from one that is finished. Under torchrun every
-    process makes this call.
+    The run's name is derived from the settings, the data and the starting model, so the same call resumes a stopped
+    run and returns immediately if the run is finished. Under torchrun every process makes this call.
 
     Args:
         start: folder of the run or model to start from.
-        settings: of the whole pipeline; rows have to be those of `start`, the head may be another.
-        place: of data and runs; rows are made anew from the video, so caches are not used.
+        settings: settings of the whole pipeline. The extraction settings must equal those of `start`; the head
+            may differ.
+        workspace: folders of data and runs. Features are computed from the video, so no cache is read.
 
     Returns:
         The run's folder.
 
     Raises:
         SettingsError: the settings do not fit the model or the matches.
-        MissingError, DataError: the model, a match, its labels or a video is not there, or wrong.
-        LockedError: another process is at work in the run.
+        MissingError, DataError: the model, a match, its labels or a video is missing or invalid.
+        LockedError: another job is using the run.
         RunFailedError: training diverged, memory ran out, or another process was lost.
-        StoppedError: a signal came; the same call continues.
+        StoppedError: stopped by a signal; the same call resumes.
     """
-    device = torch.device(place.device)
-    with joined(device) as processes:
-        require_shares(settings, processes)
-        dataset = open_dataset(place.data, video=settings.extract.video)
-        stacker = starting_stacker(start, settings, dataset)
-        learned = film(dataset, dataset.split("train"), settings)
-        judged = film(dataset, dataset.split("valid"), settings)
-        require_unseen(start, judged)
-        digest = _digest(settings, stacker, learned, judged, start)
+    device = torch.device(workspace.device)
+    with init_distributed(device) as processes:
+        require_divisible_batch(settings, processes)
+        dataset = open_dataset(workspace.data, video=settings.extract.video)
+        stacker = load_starting_model(start, settings, dataset)
+        train_videos = open_annotated_videos(dataset, dataset.split("train"), settings)
+        valid_videos = open_annotated_videos(dataset, dataset.split("valid"), settings)
+        require_unseen(start, valid_videos)
+        digest = _digest(settings, stacker, train_videos, valid_videos, start)
         processes.require_same(f"{digest} {bas.__version__} {torch.__version__}", what="settings and data")
-        folder = place.runs / f"e2e-{digest[:8]}"
-        if processes.from_first(lambda: run_state(folder)) == "done":
-            console.say(f"{folder} is finished already. Next: bas eval --run {folder}")
+        folder = workspace.runs / f"e2e-{digest[:8]}"
+        if processes.broadcast(lambda: run_state(folder)) == "done":
+            console.info(f"{folder} is already finished. Next: bas eval --run {folder}")
             return folder
         shape = clip_shape(stacker.head, settings.finetune.clip_rows)
-        require_footage(learned, shape, settings)
-        slots, precision = slots_of(shape, settings), joint_precision(settings.finetune, device)
-        model = JointModel(stacker, shape, slots, settings.finetune)
+        require_clips_fit(train_videos, shape, settings)
+        frames, precision = clip_frames(shape, settings), compute_precision(settings.finetune, device)
+        model = ClipModel(stacker, shape, frames, settings.finetune)
         expected = expected_bytes(
             model,
             shape,
             settings.finetune,
             size=canvas_of(settings.extract).padded,
-            slots=len(slots.ticks),
-            processes=processes.world,
-            half=precision != "fp32",
+            pictures=len(frames.offsets),
+            world_size=processes.world_size,
+            half_precision=precision != "fp32",
         )
         require_memory(expected, settings.finetune, device)
-        with _opened(folder, settings, processes) as run, stop_on_signals(signal.SIGINT) as stop:
-            training = _prepare(model, shape, learned, judged, dataset, settings, place, run, processes)
-            console.say(
-                f"{len(learned)} training and {len(judged)} validation videos of {place.data}; from {start}, the "
-                f"run in {folder}, on {place.device}, {processes.world} process{'es' * (processes.world > 1)}.",
+        with _open_shared_run(folder, settings, processes) as run, stop_on_signals(signal.SIGINT) as stop:
+            trainer = _build_trainer(
+                model, shape, train_videos, valid_videos, dataset, settings, workspace, run, processes
             )
-            console.say(_told(model, shape, settings, expected=expected, precision=precision))
-            best = training.train(stop)
-            tuning = training.tune(stop)
-            if processes.first:
-                show(tuning)
+            console.info(
+                f"{len(train_videos)} training and {len(valid_videos)} validation videos in {workspace.data}; starting from "
+                f"{start}; run {folder}; device {workspace.device}, {processes.world_size} "
+                f"process{'es' * (processes.world_size > 1)}.",
+            )
+            console.info(_step_description(model, shape, settings, expected=expected, precision=precision))
+            best = trainer.train(stop)
+            tuning = trainer.tune(stop)
+            if processes.is_main:
+                show_tuning(tuning)
                 write_model(
                     folder,
-                    training.averaged,
+                    trainer.averaged,
                     metrics={
                         "validation mAP@1": best.history[-1]["mAP@1"],
                         "epoch": best.history[-1]["epoch"],
                     },
                     data={
                         "started from": start.name,
-                        "training matches": len({item.game.id for item in learned}),
-                        "validation matches": len({item.game.id for item in judged}),
+                        "training matches": len({video.game.id for video in train_videos}),
+                        "validation matches": len({video.game.id for video in valid_videos}),
                     },
-                    learned={item.game.id for item in learned} | learned_games(start),
+                    trained_on={video.game.id for video in train_videos} | training_games(start),
                     tuning=tuning,
                 )
-                run.mark("done")
-    console.say(f"{folder} is finished. Next: bas eval --run {folder}")
+                run.set_state("done")
+    console.info(f"{folder} is finished. Next: bas eval --run {folder}")
     return folder
 
 
-def _prepare(
-    model: JointModel,
+def _build_trainer(
+    model: ClipModel,
     shape: ClipShape,
-    learned: Sequence[FilmedVideo],
-    judged: Sequence[FilmedVideo],
+    train_videos: Sequence[AnnotatedTimeline],
+    valid_videos: Sequence[AnnotatedTimeline],
     dataset: Dataset,
     settings: Pipeline,
-    place: Place,
+    workspace: Workspace,
     run: Run,
-    processes: Processes,
-) -> Finetune:
-    device = torch.device(place.device)
-    supply = supply_of(shape, learned, dataset, settings, place, processes)
-    validation = JointValidation(
-        judged,
-        labels_of_games(tuple({item.game.id: item.game for item in judged}.values())),
+    processes: DistributedContext,
+) -> FinetuneTrainer:
+    device = torch.device(workspace.device)
+    supply = build_loader(shape, train_videos, dataset, settings, workspace, processes)
+    validation = VideoValidation(
+        valid_videos,
+        labels_of_games(tuple({video.game.id: video.game for video in valid_videos}.values())),
         dataset.classes,
         settings,
-        place.decoder,
+        workspace.decoder,
         run.folder,
     )
-    return Finetune(
+    return FinetuneTrainer(
         model,
         supply,
         validation,
         settings=settings,
         run=run,
-        processes=processes,
+        distributed=processes,
         device=device,
     )
 
 
-def _told(model: JointModel, shape: ClipShape, settings: Pipeline, *, expected: int, precision: str) -> str:
-    """What a step is made of, and what it will take."""
-    learned = sum(p.numel() for p in model.stacker.parameters() if p.requires_grad)
+def _step_description(
+    model: ClipModel, shape: ClipShape, settings: Pipeline, *, expected: int, precision: str
+) -> str:
+    """One line on the size of a training step and the memory it needs."""
+    trainable = sum(p.numel() for p in model.stacker.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.stacker.parameters())
     return (
-        f"{settings.finetune.batch} clips a step, of {shape.rows} rows "
-        f"({float(shape.rows / settings.extract.row_rate):.1f} s) that tell of {shape.first_told.sum()}; "
-        f"{learned:,} of {total:,} weights learn, in {precision}; about {expected / 2**30:.1f} GiB a process "
-        "expected, beside what the libraries take."
+        f"batch: {settings.finetune.batch} clips of {shape.num_rows} rows "
+        f"({float(shape.num_rows / settings.extract.row_rate):.1f} s), {shape.first_occurrence.sum()} target rows each | "
+        f"{trainable:,} of {total:,} parameters trainable | {precision} | "
+        f"about {expected / 2**30:.1f} GiB per process, excluding framework overhead"
     )
 
 
 def _digest(
     settings: Pipeline,
     stacker: Stacker,
-    learned: Sequence[FilmedVideo],
-    judged: Sequence[FilmedVideo],
+    train_videos: Sequence[AnnotatedTimeline],
+    valid_videos: Sequence[AnnotatedTimeline],
     start: Path,
 ) -> str:
-    """Of settings, labels, the videos' names and sizes, and all files that the settings name: SHA-256 in hex."""
+    """SHA-256 in hex of settings, labels, names and sizes of videos, and all files that the settings refer to."""
     data = [
         [
-            item.game.id,
-            sha256_of(item.game.labels) if item.game.labels else "",
-            item.video.path.name,
-            item.video.path.stat().st_size,
+            video.game.id,
+            sha256_of(video.game.labels) if video.game.labels else "",
+            video.video.path.name,
+            video.video.path.stat().st_size,
         ]
-        for item in (*learned, *judged)
+        for video in (*train_videos, *valid_videos)
     ]
     files = [model_file(start)]
     if settings.fit.out_of_fold:
         folds = Path(settings.fit.out_of_fold)
-        files += [out_of_fold_file(folds, item.game) for item in learned]
-    told = [settings.model_dump(mode="json"), stacker.classes, data, [sha256_of(file) for file in files]]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        files += [out_of_fold_file(folds, video.game) for video in train_videos]
+    identity = [settings.model_dump(mode="json"), stacker.classes, data, [sha256_of(file) for file in files]]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager
-def _opened(folder: Path, settings: Pipeline, processes: Processes) -> Iterator[Run]:
-    """The run; the first process holds its lock, and whoever survives a lost one records it."""
+def _open_shared_run(folder: Path, settings: Pipeline, processes: DistributedContext) -> Iterator[Run]:
+    """The run, shared by all processes: the main process holds its lock, the others record it if they lose that one."""
     with ExitStack() as stack:
         run = Run(folder)
-        if processes.first:
+        if processes.is_main:
             run = stack.enter_context(open_run(folder, settings_yaml=to_yaml(settings)))
-        processes.gather(None)
+        processes.gather(None)  # no other process may read the run before the main one has created it
         try:
-            with processes.watched():
+            with processes.report_failures():
                 yield run
-        except RunFailedError as error:  # the first process may be the one that is lost
-            if not processes.first and run.state == "running":
-                run.mark("failed", reason=str(error), code=error.exit_code)
+        except RunFailedError as error:  # the lost process may be the main one, which then records nothing
+            if not processes.is_main and run.state == "running":
+                run.set_state("failed", reason=str(error), code=error.exit_code)
             raise

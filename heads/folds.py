@@ -1,4 +1,4 @@
-"""Cross-validation over matches: each is scored by a head that never saw it."""
+"""`bas fit-head --fold`: cross-validation over matches, with out-of-fold scores of each."""
 
 from __future__ import annotations
 
@@ -13,96 +13,107 @@ from bas.errors import SettingsError
 from bas.evaluate import report
 from bas.evaluate.run import write_predictions
 from bas.evaluate.score import score
-from bas.extract.run import cached_rows
-from bas.extract.split import training_games
-from bas.heads.film import sound_games
-from bas.heads.lessons import Place
-from bas.heads.material import with_rows
-from bas.heads.models import load_single
+from bas.extract.run import cached_features
+from bas.extract.split import statistics_games
+from bas.heads.film import readable_games
+from bas.heads.lessons import Workspace
+from bas.heads.material import games_with_features
+from bas.heads.models import load_single_model
 from bas.heads.run import fit_games, labeled_games
 from bas.types import Game
 
-_MOST_FOLDS = 7  # of `all`: one a match, as in the winning run of 2023, while matches are few
+_MAX_FOLDS = 7  # of `--fold all`; up to seven matches, one match per fold, as in the winning run of 2023
 _FOLD = re.compile(r"([0-9]+)/([0-9]+)")
 
 
-def fit_folds(settings: Pipeline, place: Place, *, fold: str) -> list[Path]:
-    """Fit on the matches of train and valid without those of one fold, or of each fold in turn.
+def fit_folds(settings: Pipeline, workspace: Workspace, *, fold: str) -> list[Path]:
+    """Train on train and valid without the matches of one fold, or without each fold in turn.
 
-    After `all`, the scores of every match by the head that never saw it are in
-    `<runs>/<kind>-folds-<name of the runs>`, which `fit.out_of_fold` takes.
+    After `all`, `<runs>/<kind>-folds-<hash of the first run>` holds the scores of every match by the head that was
+    not trained on it; `fit.out_of_fold` accepts this folder.
 
     Args:
-        settings: of the whole pipeline.
-        place: of data, caches and runs.
-        fold: k/n, k counted from 0; or all.
+        settings: settings of the whole pipeline.
+        workspace: folders of data, feature caches and runs; device and decoder.
+        fold: `k/n`, with k counted from 0, or `all`.
 
     Returns:
         The runs' folders.
 
     Raises:
-        SettingsError: there is no such fold.
+        SettingsError: the fold is invalid, or there are too few labeled matches.
     """
-    dataset = open_dataset(place.data, video=settings.extract.video)
-    games = tuple(sound_games(dataset, labeled_games(dataset, "train", "valid"), settings))
+    dataset = open_dataset(workspace.data, video=settings.extract.video)
+    games = tuple(readable_games(dataset, labeled_games(dataset, "train", "valid"), settings))
     if fold != "all":
-        number, count = _parse(fold, games)
-        return [_fit_without(games[number::count], games, settings, place, dataset)]
+        number, count = _parse_fold(fold, games)
+        return [_fit_without(games[number::count], games, settings, workspace, dataset)]
     if len(games) < 2:
         raise SettingsError(
-            f"--fold all needs two labeled matches in train and valid; {place.data} has {len(games)}."
+            f"--fold all needs at least two labeled matches in train and valid, and {workspace.data} has {len(games)}. "
+            "Check the folder with bas doctor."
         )
-    count = min(len(games), _MOST_FOLDS)
+    count = min(len(games), _MAX_FOLDS)
     folds = [games[number::count] for number in range(count)]
-    runs = [_fit_without(held, games, settings, place, dataset) for held in folds]
-    _score_held(runs, folds, settings, place, dataset)
+    runs = [_fit_without(held_out, games, settings, workspace, dataset) for held_out in folds]
+    _score_held_out(runs, folds, settings, workspace, dataset)
     return runs
 
 
-def _parse(fold: str, games: Sequence[Game]) -> tuple[int, int]:
+def _parse_fold(fold: str, games: Sequence[Game]) -> tuple[int, int]:
     match = _FOLD.fullmatch(fold)
     number, count = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 0 <= number < count or not 2 <= count <= len(games):
         raise SettingsError(
-            f"--fold {fold} is none; wanted is all, or K/N with N from 2 to {len(games)}, the number of labeled "
-            "matches in train and valid, and K from 0 to N - 1, as 0/2."
+            f"Invalid --fold {fold}. Use `all`, or K/N with 0 <= K < N and 2 <= N <= {len(games)} "
+            "(the number of labeled matches in train and valid)."
         )
     return number, count
 
 
 def _fit_without(
-    held: Sequence[Game], games: Sequence[Game], settings: Pipeline, place: Place, dataset: Dataset
+    held_out: Sequence[Game],
+    games: Sequence[Game],
+    settings: Pipeline,
+    workspace: Workspace,
+    dataset: Dataset,
 ) -> Path:
-    return fit_games(settings, place, dataset, learn=[game for game in games if game not in held], judge=held)
+    return fit_games(
+        settings,
+        workspace,
+        dataset,
+        train_games=[game for game in games if game not in held_out],
+        valid_games=held_out,
+    )
 
 
-def _score_held(
+def _score_held_out(
     runs: Sequence[Path],
     folds: Sequence[Sequence[Game]],
     settings: Pipeline,
-    place: Place,
+    workspace: Workspace,
     dataset: Dataset,
 ) -> None:
-    """Write the out-of-fold predictions, and score them together."""
-    out = place.runs / f"{settings.head.kind}-folds-{runs[0].name.rpartition('-')[2]}"
-    games = [game for held in folds for game in held]
-    caches = cached_rows(
+    """Write the out-of-fold predictions and score them together."""
+    out = workspace.runs / f"{settings.head.kind}-folds-{runs[0].name.rpartition('-')[2]}"
+    games = [game for held_out in folds for game in held_out]
+    caches = cached_features(
         games,
         settings.extract,
-        features=place.features,
-        device=place.device,
-        decoder=place.decoder,
-        training=training_games(dataset, games, settings.extract),
+        features=workspace.features,
+        device=workspace.device,
+        decoder=workspace.decoder,
+        training=statistics_games(dataset, games, settings.extract),
     )
     scored: list[Game] = []
-    for run, held in zip(runs, folds, strict=True):
-        model = load_single(run, device=place.device)
-        whole = with_rows(held, caches)
+    for run, held_out in zip(runs, folds, strict=True):
+        model = load_single_model(run, device=workspace.device)
+        whole = games_with_features(held_out, caches)
         write_predictions(model, whole, caches, peaks=settings.peaks, out=out)
         scored += whole
-    evaluation = score(place.data, out, games=[game.id for game in scored])
-    report.show(evaluation, split="the held-out folds")
+    evaluation = score(workspace.data, out, games=[game.id for game in scored])
+    report.print_evaluation(evaluation, split="the held-out folds")
     report.write_report(out / "report.json", evaluation)
-    console.say(
-        f"Out-of-fold scores of {len(games)} matches: {out}. To draw hard negatives: --set fit.out_of_fold={out}"
+    console.info(
+        f"Out-of-fold scores of {len(games)} matches: {out}. To sample hard negatives: --set fit.out_of_fold={out}"
     )

@@ -1,4 +1,4 @@
-"""`bas import-weights`: published checkpoints become model folders, and nothing in them is ever executed."""
+"""`bas import-weights`: convert published checkpoints to model folders, without executing their pickles."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from bas import console
 from bas.dataset import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES
 from bas.errors import DataError, SettingsError
 from bas.heads.foreign_file import read_checkpoint
-from bas.heads.foreign_sizes import Extreme, Foreign, lromul, netvlad, tdeed
+from bas.heads.foreign_sizes import PublishedModel, SimplePooling, lromul_model, netvlad_model, tdeed_model
 from bas.heads.models import write_model
-from bas.heads.stacker import RowModel, Stacker
+from bas.heads.stacker import FeatureModel, Stacker
 
 Source = Literal["lromul", "tdeed", "netvlad"]
 
-_VOCABULARIES = {len(names): names for names in (BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES)}
-_OWN = "head.standard."
-"""Buffers that no published model has: they change nothing as they are built."""
+_CLASS_LISTS = {len(names): names for names in (BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES)}
+_BAS_ONLY = "head.standard."
+"""Prefix of buffers that no published model has; as initialized they are the identity."""
 
 
 def import_weights(
@@ -30,25 +30,25 @@ def import_weights(
     *,
     classes: Sequence[str] = (),
     raw: bool = False,
-    pool: Extreme | None = None,
+    pool: SimplePooling | None = None,
     window_seconds: float | None = None,
-) -> Stacker | RowModel:
-    """Turn a published checkpoint into a model folder.
+) -> Stacker | FeatureModel:
+    """Convert a published checkpoint to a model folder.
 
     Args:
-        source: lromul gives a whole stacker; tdeed its temporal module and output layers; netvlad the
-            pooling head. The last two read vectors of frames, for their 2D networks are not those of bas.
-        file: lRomul's argus `.pth`, T-DEED's `.pt`, sn-spotting's `.pth.tar`.
-        out: folder of the model; it must not hold one.
-        classes: names of the outputs, without the background; those of the datasets are known by their number.
-        raw: of lromul, the weights themselves instead of their moving average.
-        pool: of a netvlad checkpoint without clusters, which pooling it is.
-        window_seconds: of netvlad, which its weights do not tell; 15 as published.
+        source: lromul gives a whole stacker, tdeed the temporal module and output layers, netvlad the pooling
+            head. The last two read feature vectors, because bas does not have their 2D networks.
+        file: lRomul's argus `.pth`, T-DEED's `.pt` or sn-spotting's `.pth.tar`.
+        out: model folder to create; it must not hold a model.
+        classes: names of the outputs without background; by default the SoccerNet list of the same length.
+        raw: lromul only: take the raw weights instead of their moving average.
+        pool: netvlad only: pooling of a checkpoint without clusters.
+        window_seconds: netvlad only: window length, which the weights do not determine; by default 15, as published.
 
     Raises:
-        MissingError: there is no such file.
-        DataError: it is no such checkpoint; keys, shapes and values that do not fit are all listed.
-        SettingsError: `out` holds a model, the classes cannot be named, or bas has no model of such sizes.
+        MissingError: the file does not exist.
+        DataError: it is not a checkpoint of this source; all keys, shapes and values that do not match are listed.
+        SettingsError: `out` holds a model, the class names are unknown, or no model of bas has these sizes.
     """
     for flag, given, owner in (
         ("--raw", raw, "lromul"),
@@ -57,66 +57,68 @@ def import_weights(
     ):
         if given and source != owner:
             raise SettingsError(
-                f"{flag} is for checkpoints of {owner}: leave it out, this is one of {source}."
+                f"{flag} applies to {owner} checkpoints only, and this is a {source} checkpoint. Leave it out."
             )
     if (out / "model.safetensors").exists():
         raise SettingsError(
-            f"{out} holds a model already. Give another folder with --out, or delete that one."
+            f"{out} already holds a model. Choose another folder with --out, or delete this one."
         )
     match source:
         case "lromul":
             key = "no_ema_nn_state_dict" if raw else "nn_state_dict"
-            foreign = lromul(read_checkpoint(file, under=key))
+            published = lromul_model(read_checkpoint(file, under=key))
         case "tdeed":
-            foreign = tdeed(read_checkpoint(file, under=None))
+            published = tdeed_model(read_checkpoint(file, under=None))
         case "netvlad":
             checkpoint = read_checkpoint(file, under="state_dict")
-            foreign = netvlad(checkpoint, extreme=pool, window_seconds=window_seconds)
+            published = netvlad_model(checkpoint, simple_pooling=pool, window_seconds=window_seconds)
         case _:
             assert_never(source)
-    names = _names(foreign.actions, classes)
-    model = foreign.build(names)
-    if problems := list(_problems(model, foreign)):
-        raise DataError(f"{file} does not fit, in {len(problems)} tensors:\n  " + "\n  ".join(problems))
-    model.load_state_dict(foreign.tensors, strict=False)
-    if foreign.left_out:
-        parts = ", ".join(f"{part} ({count} tensors)" for part, count in foreign.left_out.items())
-        console.warn(f"Left out of {file}: {parts}.")
+    names = _class_names(published.actions, classes)
+    model = published.build(names)
+    if mismatches := list(_mismatches(model, published)):
+        raise DataError(
+            f"{file} does not match the model in {len(mismatches)} tensors:\n  " + "\n  ".join(mismatches)
+        )
+    model.load_state_dict(published.tensors, strict=False)
+    if published.unused_parts:
+        parts = ", ".join(f"{part} ({count} tensors)" for part, count in published.unused_parts.items())
+        console.warn(f"Not imported from {file}: {parts}.")
     write_model(out, model.eval(), metrics={}, data={"imported from": f"{source}: {file.name}"})
     count = sum(parameter.numel() for parameter in model.parameters())
-    console.say(f"{out} holds {foreign.what}: {count:,} parameters, {len(names)} classes.")
+    console.info(f"Imported {published.description} to {out}: {count:,} parameters, {len(names)} classes.")
     return model
 
 
-def _names(count: int, classes: Sequence[str]) -> tuple[str, ...]:
+def _class_names(count: int, classes: Sequence[str]) -> tuple[str, ...]:
     if classes:
         if len(classes) != count or len(set(classes)) != count:
             raise SettingsError(
-                f"The checkpoint has {count} classes, and --class names {len(classes)}: {', '.join(classes)}. "
-                "Name each once, in the order of its outputs."
+                f"The checkpoint has {count} classes, but --class gives {len(classes)}: {', '.join(classes)}. "
+                "Give each class once, in the order of the outputs."
             )
         return tuple(classes)
-    if count not in _VOCABULARIES:
+    if count not in _CLASS_LISTS:
         raise SettingsError(
-            f"The checkpoint has {count} classes, and known are vocabularies of "
-            f"{', '.join(map(str, sorted(_VOCABULARIES)))}. Name them in the order of its outputs: --class NAME for each."
+            f"Unknown class list: the checkpoint has {count} classes, and the known lists have "
+            f"{', '.join(map(str, sorted(_CLASS_LISTS)))}. Name the classes in output order: --class NAME for each."
         )
-    return _VOCABULARIES[count]
+    return _CLASS_LISTS[count]
 
 
-def _problems(model: Stacker | RowModel, foreign: Foreign) -> Iterator[str]:
-    """Every tensor that model and checkpoint do not share, by its published name."""
-    wanted = {key: value for key, value in model.state_dict().items() if not key.startswith(_OWN)}
-    found = foreign.tensors
-    for key in sorted(wanted.keys() | found.keys()):
-        name = foreign.published(key)
+def _mismatches(model: Stacker | FeatureModel, published: PublishedModel) -> Iterator[str]:
+    """One line for every tensor that does not match between model and checkpoint, by its published name."""
+    expected = {key: value for key, value in model.state_dict().items() if not key.startswith(_BAS_ONLY)}
+    found = published.tensors
+    for key in sorted(expected.keys() | found.keys()):
+        name = published.published_name(key)
         if key not in found:
             yield f"{name} is missing"
-        elif key not in wanted:
+        elif key not in expected:
             yield f"{name} is unknown"
-        elif found[key].shape != wanted[key].shape:
-            yield f"{name} is {tuple(found[key].shape)}, wanted is {tuple(wanted[key].shape)}"
-        elif found[key].is_floating_point() != wanted[key].is_floating_point():
-            yield f"{name} is of {found[key].dtype}, wanted is {wanted[key].dtype}"
+        elif found[key].shape != expected[key].shape:
+            yield f"{name} has shape {tuple(found[key].shape)}, expected {tuple(expected[key].shape)}"
+        elif found[key].is_floating_point() != expected[key].is_floating_point():
+            yield f"{name} has dtype {found[key].dtype}, expected {expected[key].dtype}"
         elif not torch.isfinite(found[key]).all():
-            yield f"{name} holds values that are not finite"
+            yield f"{name} holds non-finite values"

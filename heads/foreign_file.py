@@ -1,4 +1,4 @@
-"""Files of other systems, read by an unpickler that builds tensors and plain containers and refuses all else."""
+"""Safe reader of published checkpoints: its unpickler builds tensors and plain containers, and refuses all else."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ from torch import Tensor
 from bas.errors import DataError, MissingError
 
 _WRAPPERS = re.compile(r"^(?:module\.|_orig_mod\.)+")
-"""What DataParallel and torch.compile put before every name."""
+"""Prefixes that DataParallel and torch.compile add to every name."""
 _EXECUTED = re.compile(r"GLOBAL (\S+)|function (\S+)|class (\S+)")
-"""How the unpickler's message names what a file asks for."""
+"""Places in the unpickler's error messages that name the refused code."""
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The tensors of a file by their published names."""
+class PublishedCheckpoint:
+    """Tensors of a checkpoint file by their published names."""
 
     file: Path
     tensors: Mapping[str, Tensor]
 
     def shape(self, key: str, dimensions: int) -> tuple[int, ...]:
-        """The shape of a tensor that tells a size of the model.
+        """Shape of a tensor from which a size of the model follows.
 
         Raises:
-            DataError: it is missing, empty, or has another number of dimensions.
+            DataError: the tensor is missing, empty, or has another number of dimensions.
         """
         found = tuple(self.tensors[key].shape) if key in self.tensors else None
         if found is None or len(found) != dimensions or 0 in found:
+            problem = "is missing" if found is None else f"has the shape {found}"
             raise DataError(
-                f"{self.file} is another checkpoint: {key}, whose {dimensions} dimensions tell the size of the model, "
-                f"{'is missing' if found is None else f'has the shape {found}'}. The file has "
-                f"{', '.join(sorted(self.tensors)[:6])} ..."
+                f"Unexpected checkpoint {self.file}: {key} {problem}. Expected {dimensions} dimensions, which determine "
+                f"the size of the model. The file has {', '.join(sorted(self.tensors)[:6])} ..."
             )
         return found
 
     def count(self, pattern: str) -> int:
-        """How many different numbers stand where `pattern` has its group."""
+        """Number of different values of the first group of `pattern` among the names."""
         return len({match[1] for key in self.tensors if (match := re.match(pattern, key))})
 
 
-def read_checkpoint(file: Path, *, under: str | None) -> Checkpoint:
-    """The state dict of a file; nothing in it is executed.
+def read_checkpoint(file: Path, *, under: str | None) -> PublishedCheckpoint:
+    """Read the state dict of a file without executing anything in it.
 
     Args:
-        file: as it was published.
-        under: key that the state dict stands under; None where the file is the state dict.
+        file: checkpoint as published.
+        under: key of the state dict; None if the file is the state dict itself.
 
     Raises:
-        MissingError: there is no such file.
-        DataError: it is no such checkpoint, or asks for more than tensors and plain values.
+        MissingError: the file does not exist.
+        DataError: it is not such a checkpoint, or holds more than tensors and plain values.
     """
     content = _content(file)
     if under is not None:
@@ -65,22 +65,23 @@ def read_checkpoint(file: Path, *, under: str | None) -> Checkpoint:
         content = content.get(under, {})
         if not isinstance(content, Mapping) or not content:
             raise DataError(
-                f"{file} has no {under}; wanted is the checkpoint as it was published, and found are {found}."
+                f"Missing {under} in {file}, which holds {found}. Use the checkpoint as published."
             )
     others = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
     if others or not content:
         raise DataError(
-            f"{file} is no state dict of tensors: {', '.join(others[:8]) or 'it is empty'}. Give the checkpoint as "
-            "it was published."
+            f"{file} is not a state dict of tensors: {', '.join(others[:8]) or 'it is empty'}. Use the checkpoint as "
+            "published."
         )
-    return Checkpoint(file, {_WRAPPERS.sub("", str(key)): value for key, value in content.items()})
+    return PublishedCheckpoint(file, {_WRAPPERS.sub("", str(key)): value for key, value in content.items()})
 
 
 def _content(file: Path) -> Mapping[str, Any]:
     if not file.is_file():
-        raise MissingError(f"{file} is not there. Give the file of the checkpoint.")
+        raise MissingError(f"{file} does not exist. Give the checkpoint file.")
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
+    # Damaged files raise any of these: the list was found by damaging files at random.
     except (
         pickle.UnpicklingError,
         struct.error,
@@ -91,22 +92,22 @@ def _content(file: Path) -> Mapping[str, Any]:
         RuntimeError,
         TypeError,
         ValueError,
-    ) as error:  # all that damaged files were seen to raise
-        raise _refusal(file, str(error)) from error
+    ) as error:
+        raise _read_error(file, str(error)) from error
     if not isinstance(content, Mapping):
-        raise DataError(f"{file} holds a {type(content).__name__}; wanted is a mapping of names to tensors.")
+        raise DataError(f"{file} holds a {type(content).__name__}. Expected a mapping of names to tensors.")
     return content
 
 
-def _refusal(file: Path, reason: str) -> DataError:
-    """In words of our own: torch's advise to read the file unsafely."""
+def _read_error(file: Path, reason: str) -> DataError:
+    """Explain a failed read without torch's own message, which advises to read the file unsafely."""
     if match := _EXECUTED.search(reason):
         return DataError(
-            f"{file} asks to execute {next(filter(None, match.groups()))}, and a checkpoint holds tensors and plain "
-            "values alone. It was refused, and nothing of it was executed. If you trust its source, save its state "
-            "dict alone with torch.save where it was made, and give that file."
+            f"{file} asks to execute {next(filter(None, match.groups()))}, but a checkpoint holds only tensors and plain "
+            "values. It was refused; nothing in it was executed. If you trust its source, save only its state dict "
+            "with torch.save where it was created, and import that file."
         )
     return DataError(
-        f"{file} is no checkpoint that torch.save wrote, or it is cut or damaged. Nothing of it was executed. "
-        "Download it again."
+        f"{file} is not a torch.save checkpoint, or it is truncated or damaged. Nothing in it was executed. Download it "
+        "again."
     )

@@ -1,6 +1,6 @@
-"""Names of tensors in published checkpoints, each with that of bas.
+"""Translation of tensor names between published checkpoints and bas.
 
-A name that ends in a dot stands for all that begin with it.
+A name that ends in a dot is a prefix: it translates all names that begin with it.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Mapping
 Names = Mapping[str, str]
 
 
-def renamed(key: str, names: Names) -> str:
-    """The other name of a tensor; its own where `names` has none."""
-    for one, other in names.items():
-        if key == one or (one.endswith(".") and key.startswith(one)):
-            return other + key.removeprefix(one)
+def rename_key(key: str, names: Names) -> str:
+    """Translate a tensor's name; without an entry in `names` it stays as it is."""
+    for old, new in names.items():
+        if key == old or (old.endswith(".") and key.startswith(old)):
+            return new + key.removeprefix(old)
     return key
 
 
 def lromul_names(*, blocks: int) -> dict[str, str]:
-    """Of the stacker."""
+    """Names of lRomul's stacker, from published to bas."""
     return {
         "conv2d_encoder.": "encoder.body.",
         "conv2d_projection.": "head.projection.",
@@ -34,8 +34,9 @@ def lromul_names(*, blocks: int) -> dict[str, str]:
 
 
 def tdeed_names(*, levels: int, joint: bool) -> dict[str, str]:
-    """Of the temporal module and its output layers; of a joint training the first label set."""
-    places = [f"down.{i}" for i in range(levels)] + ["bottom"] + [f"up.{i}" for i in range(levels)]
+    """Names of T-DEED's temporal module and output layers; for `joint`, trained on two label sets, the first set."""
+    # T-DEED numbers all its blocks in the order of use.
+    blocks = [f"down.{i}" for i in range(levels)] + ["bottom"] + [f"up.{i}" for i in range(levels)]
     return (
         {
             "temp_enc": "head.position",
@@ -44,8 +45,8 @@ def tdeed_names(*, levels: int, joint: bool) -> dict[str, str]:
             "_pred_team._fc_out.": "head.team.",
         }
         | {
-            f"_temp_fine._sgp.{i}.{theirs}.": f"head.network.{place}.{ours}."
-            for i, place in enumerate(places)  # numbered in the order of use
+            f"_temp_fine._sgp.{i}.{theirs}.": f"head.network.{block}.{ours}."
+            for i, block in enumerate(blocks)
             for theirs, ours in (_PERCEPTRON | _GATES).items()
         }
         | {
@@ -56,9 +57,9 @@ def tdeed_names(*, levels: int, joint: bool) -> dict[str, str]:
     )
 
 
-def netvlad_names(*, apart: bool) -> dict[str, str]:
-    """Of the pooling head; `apart` where it pools before and after."""
-    layers = ("pool_layer_before", "pool_layer_after") if apart else ("pool_layer",)
+def netvlad_names(*, halves: bool) -> dict[str, str]:
+    """Names of the pooling head; with `halves` it pools before and after the center separately."""
+    layers = ("pool_layer_before", "pool_layer_after") if halves else ("pool_layer",)
     return {"feature_extractor.": "head.projection.", "fc.": "head.classifier.layer."} | {
         f"{layer}.{theirs}": f"head.pools.{i}.{ours}"
         for i, layer in enumerate(layers)

@@ -1,4 +1,4 @@
-"""A gated recurrent unit in both directions: the plain reference among the heads that know time.
+"""Bidirectional GRU head: the simple temporal baseline.
 
 One layer, as in Hong et al., Spotting Temporally Precise, Fine-Grained Events in Video, ECCV 2022.
 """
@@ -9,12 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from bas.config import GRUSettings
-from bas.heads.clip_head import ClipHead
+from bas.heads.clip_head import SequenceHead
 from bas.heads.outputs import Classifier, Output, Task
 
 
-class GRU(ClipHead):
-    """Rows pooled to vectors, one recurrent layer forward and back, one linear layer."""
+class GRU(SequenceHead):
+    """Rows pooled to vectors, one bidirectional recurrent layer, one linear layer."""
 
     def __init__(self, row_shape: tuple[int, int, int], task: Task, settings: GRUSettings) -> None:
         super().__init__(row_shape, settings)
@@ -23,6 +23,6 @@ class GRU(ClipHead):
             2 * settings.hidden, task, scoring=settings.scoring, dropout=settings.dropout
         )
 
-    def speak(self, vectors: Float[Tensor, "batch clip dim"]) -> Output:
-        """Classes of every row."""
+    def from_vectors(self, vectors: Float[Tensor, "batch sequence dim"]) -> Output:
+        """Class logits of every row."""
         return Output(*self.classifier(self.recurrent(vectors)[0]))

@@ -1,4 +1,4 @@
-"""What a temporal head is: windows of rows in while it trains, whole matches in when it scores."""
+"""Base classes of temporal heads: they train on windows of feature rows and score whole videos."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from torch import Tensor, nn
 from bas.config import Scoring
 from bas.heads.outputs import Classifier, Output, class_scores
 
-Rows = Float16[np.ndarray, "rows channels height width"]
+FeatureRows = Float16[np.ndarray, "rows channels height width"]
 
-CENTER: Int64[np.ndarray, "told"] = np.zeros(1, np.int64)
+CENTER: Int64[np.ndarray, "targets"] = np.zeros(1, np.int64)
+"""Offsets that hold the center row alone."""
 
 
 class Head(nn.Module, ABC):
-    """A light network on cached rows."""
+    """A small network on cached feature rows."""
 
     offsets: Int64[np.ndarray, "window"]
-    """Rows of a window, relative to its center row; rows before the first and after the last repeat it."""
-    told: Int64[np.ndarray, "told"]
-    """Rows that the outputs speak of, relative to the center row too."""
+    """Offsets of a window's rows from its center row; beyond an end of the video its last row repeats."""
+    target_offsets: Int64[np.ndarray, "targets"]
+    """Offsets of the target rows, the rows that outputs describe, from the center row."""
     classifier: Classifier
-    """The output layer of the classes."""
+    """Output layer of the classes."""
 
     def __init__(self, row_shape: tuple[int, int, int], scoring: Scoring) -> None:
         """
         Args:
-            row_shape: channels, height and width of a cached row.
+            row_shape: channels, height and width of a feature row.
             scoring: how logits become scores.
         """
         super().__init__()
@@ -40,18 +41,18 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, windows: Float[Tensor, "batch window channels height width"]) -> Output:
-        """What the head says of `told`."""
+        """Outputs for the target rows of each window."""
 
     @abstractmethod
-    def scores(self, rows: Rows) -> Float[Tensor, "rows classes"]:
-        """Scores in [0, 1] of every row of one video, the first and the last too."""
+    def scores(self, rows: FeatureRows) -> Float[Tensor, "rows classes"]:
+        """Scores in [0, 1] of every row of one video, including the first and the last."""
 
     @abstractmethod
-    def start(self, rows: Rows, *, seed: int) -> None:
-        """Set the initial weights that are better read off training rows than drawn."""
+    def init_from_features(self, rows: FeatureRows, *, seed: int) -> None:
+        """Data-dependent initialization from training rows, for weights where random values do worse."""
 
-    def chunks(self, rows: Rows, count: int) -> Iterator[Float[Tensor, "n channels height width"]]:
-        """Rows as float32 on the head's device, at most `count` at a time."""
+    def chunks(self, rows: FeatureRows, count: int) -> Iterator[Float[Tensor, "n channels height width"]]:
+        """Rows as float32 tensors on the head's device, at most `count` at a time."""
         device = next(self.parameters()).device
         for first in range(0, len(rows), count):
             chunk = np.ascontiguousarray(rows[first : first + count], dtype=np.float32)
@@ -59,20 +60,20 @@ class Head(nn.Module, ABC):
 
 
 class WindowHead(Head):
-    """A head that speaks of the center row alone."""
+    """A head whose only target row is the center of the window."""
 
-    told = CENTER
+    target_offsets = CENTER
 
     @abstractmethod
-    def match_logits(self, rows: Rows) -> Float[Tensor, "rows columns"]:
-        """Logits of every row of one video, equal to `forward` on the window around each."""
+    def video_logits(self, rows: FeatureRows) -> Float[Tensor, "rows columns"]:
+        """Logits of every row of one video, equal to `forward` on the window around each row."""
 
     @torch.inference_mode()
-    def scores(self, rows: Rows) -> Float[Tensor, "rows classes"]:
+    def scores(self, rows: FeatureRows) -> Float[Tensor, "rows classes"]:
         """Scores in [0, 1] of every row of one video."""
-        return class_scores(self.match_logits(rows), self.scoring)
+        return class_scores(self.video_logits(rows), self.scoring)
 
-    def speak(self, pooled: Float[Tensor, "batch width"]) -> Output:
-        """Logits of what a window was pooled to."""
-        logits, second = self.classifier(pooled)
-        return Output(logits[:, None], None if second is None else second[:, None])
+    def classify(self, pooled: Float[Tensor, "batch width"]) -> Output:
+        """Outputs for windows pooled to one vector each, with a target axis of length 1."""
+        logits, second_logits = self.classifier(pooled)
+        return Output(logits[:, None], None if second_logits is None else second_logits[:, None])

@@ -1,4 +1,4 @@
-"""The matches that choose the epoch of a joint training, scored straight from the video."""
+"""Validation for stage 3: scores of the validation games straight from video, shared by the processes."""
 
 from __future__ import annotations
 
@@ -8,55 +8,58 @@ from pathlib import Path
 
 from bas.config import Pipeline
 from bas.errors import StoppedError
-from bas.evaluate.peaks import detections
-from bas.evaluate.predict import every_frame
+from bas.evaluate.peaks import detect
+from bas.evaluate.predict import interpolate_rows
 from bas.evaluate.score import score_detections
 from bas.evaluate.search import Tuning, tune
 from bas.extract.decode import Decoder
 from bas.extract.encoder import FrozenEncoder
-from bas.extract.online import rows_of
+from bas.extract.online import features_of
 from bas.extract.precision import best_precision
 from bas.extract.stacks import canvas_of
-from bas.heads.film import FilmedVideo
-from bas.heads.processes import Processes
+from bas.heads.film import AnnotatedTimeline
+from bas.heads.processes import DistributedContext
 from bas.heads.stacker import Stacker
 from bas.signals import StopFlag
 from bas.types import Scores, Spot
 
 
 @dataclass(frozen=True, slots=True)
-class JointValidation:
-    """Matches with their labels as the scorer reads them; processes share the videos."""
+class VideoValidation:
+    """Validation games with their labels as the official scorer reads them; processes share the videos."""
 
-    videos: Sequence[FilmedVideo]
+    videos: Sequence[AnnotatedTimeline]
     labels: Mapping[str, Sequence[Spot]]
-    """By game, from the label files themselves."""
+    """Spots by game id, from the label files themselves."""
     classes: tuple[str, ...]
-    """That are scored, without teams."""
+    """Classes that are scored, without teams."""
     settings: Pipeline
     decoder: Decoder
     folder: Path
-    """On whose disk the rows of a video lie while it is scored."""
+    """Folder for the features of the video being scored; they are on disk only for that long."""
 
-    def score(self, stacker: Stacker, processes: Processes, stop: StopFlag) -> float:
-        """mAP@1 of a stacker, the same in every process.
+    def score(self, stacker: Stacker, distributed: DistributedContext, stop: StopFlag) -> float:
+        """mAP@1 of a model, the same in every process.
 
         Raises:
-            StoppedError: a signal came to any of them.
+            StoppedError: any process received a stop signal.
         """
-        found = {
-            game: {half: detections(scores, self.settings.peaks) for half, scores in halves.items()}
-            for game, halves in self._dense(stacker, processes, stop).items()
+        detections = {
+            game: {half: detect(scores, self.settings.peaks) for half, scores in halves.items()}
+            for game, halves in self._dense_scores(stacker, distributed, stop).items()
         }
         rate = self.settings.extract.clock_rate
-        return score_detections(self.labels, found, classes=self.classes, fps=rate).mean_ap
+        return score_detections(self.labels, detections, classes=self.classes, fps=rate).mean_ap
 
-    def tune(self, stacker: Stacker, processes: Processes, stop: StopFlag) -> Tuning:
-        """The post-processing that suits a stacker best, the same in every process; raises as `score`."""
-        dense = self._dense(stacker, processes, stop)
+    def tune(self, stacker: Stacker, distributed: DistributedContext, stop: StopFlag) -> Tuning:
+        """Tune the post-processing of a model; the same result in every process. Raises as `score`."""
+        dense = self._dense_scores(stacker, distributed, stop)
         return tune(self.labels, dense, classes=self.classes, peaks=self.settings.peaks)
 
-    def _dense(self, stacker: Stacker, processes: Processes, stop: StopFlag) -> dict[str, dict[int, Scores]]:
+    def _dense_scores(
+        self, stacker: Stacker, distributed: DistributedContext, stop: StopFlag
+    ) -> dict[str, dict[int, Scores]]:
+        """Scores of every frame by game id and half, gathered from all processes."""
         extract = self.settings.extract
         encoder = FrozenEncoder(
             stacker.encoder,
@@ -65,31 +68,32 @@ class JointValidation:
             precision=best_precision(extract.precision, stacker.device),
             device=stacker.device,
         )
-        ours = []
-        for item in self.videos[processes.rank :: processes.world]:
-            scores = self._scores(item, stacker, encoder, stop)
+        own = []
+        for video in self.videos[distributed.rank :: distributed.world_size]:
+            scores = self._scores(video, stacker, encoder, stop)
             if scores is None:
                 break
-            ours.append((item.game.id, item.video.half, scores))
+            own.append((video.game.id, video.video.half, scores))
         found: dict[str, dict[int, Scores]] = {game: {} for game in self.labels}
-        for stopping, share in processes.gather((stop.raised, ours)):
+        # A stopping process takes part too, or the others would wait here until the timeout.
+        for stopping, part in distributed.gather((stop.raised, own)):
             if stopping:
                 stop.check()
-                raise StoppedError("Another process was asked to stop. The same command continues.")
-            for game, half, scores in share:
+                raise StoppedError("Another process received a stop signal. The same command continues.")
+            for game, half, scores in part:
                 found[game][half] = scores
         return found
 
     def _scores(
-        self, item: FilmedVideo, stacker: Stacker, encoder: FrozenEncoder, stop: StopFlag
+        self, video: AnnotatedTimeline, stacker: Stacker, encoder: FrozenEncoder, stop: StopFlag
     ) -> Scores | None:
-        """None when the process was asked to stop."""
+        """Scores of every frame of a video; None if this process received a stop signal."""
         extract = self.settings.extract
-        timeline = item.timeline
-        source = rows_of(timeline, encoder, extract, decoder=self.decoder, folder=self.folder, stop=stop)
-        with source as (rows, valid):
+        timeline = video.timeline
+        source = features_of(timeline, encoder, extract, decoder=self.decoder, folder=self.folder, stop=stop)
+        with source as (features, valid):
             if stop.raised:
                 return None
-            scores = stacker.score_rows(rows, rate=extract.row_rate)
-        values = every_frame(scores, valid, hop=extract.hop, num_frames=len(timeline.ticks))
+            scores = stacker.score_rows(features, rate=extract.row_rate)
+        values = interpolate_rows(scores, valid, hop=extract.hop, num_frames=len(timeline.clock_frames))
         return Scores(values, stacker.classes, extract.clock_rate)

@@ -1,4 +1,4 @@
-"""Matches of one label set with their annotations and rows: what is learned from, or judged by."""
+"""Annotated games of one label set with their cached features, for training and validation."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from bas.config import ExtractSettings, Pipeline
 from bas.dataset import Dataset, labels_of, require_left_right
 from bas.extract.cache import FeatureCache
 from bas.extract.decode import Decoder
-from bas.extract.run import cached_rows
+from bas.extract.run import cached_features
 from bas.files import sha256_of
-from bas.heads.material import CachedVideo, with_rows
+from bas.heads.material import CachedVideo, games_with_features
 from bas.types import Game, Spot
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a fit finds and leaves things, and what it computes on."""
+class Workspace:
+    """Folders, device and decoder of a training."""
 
     data: Path
     features: Path
@@ -29,18 +29,18 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """Matches of one label set with their rows."""
+class CachedGames:
+    """Annotated games of one label set with their cached features."""
 
     classes: tuple[str, ...]
     games: tuple[Game, ...]
-    """Those of which every video has rows."""
+    """Games whose videos all have feature rows."""
     videos: tuple[CachedVideo, ...]
     mirrored: Mapping[Path, FeatureCache] | None
-    """Rows of the mirrored view, by path of the video."""
+    """Caches of the mirrored view by video path; None if not requested."""
 
     def identity(self) -> list[Any]:
-        """All that tells these matches, labels and rows from others, as JSON."""
+        """JSON values that identify these games, their labels and their rows."""
         return [
             [
                 video.game.id,
@@ -52,41 +52,42 @@ class Lesson:
         ]
 
 
-def prepare(
+def load_cached_games(
     dataset: Dataset,
     games: Sequence[Game],
     settings: Pipeline,
-    place: Place,
+    workspace: Workspace,
     *,
-    measured: Sequence[Game],
+    statistics_games: Sequence[Game],
     teams: bool = False,
     mirrored: bool = False,
-) -> Lesson:
-    """Read the annotations of games and their rows; rows that are missing are extracted first.
+) -> CachedGames:
+    """Read the annotations of games and open their caches; missing rows are extracted first.
 
     Args:
-        dataset: that the games belong to.
-        games: none give an empty lesson.
-        settings: of the rows.
-        place: of the caches.
-        measured: games that random encoder weights are measured on.
-        teams: refuse annotations without left or right.
-        mirrored: get the rows of the mirrored view too.
+        dataset: dataset of the games.
+        games: games to load; may be empty.
+        settings: settings of the rows.
+        workspace: location of the caches.
+        statistics_games: games that the normalization statistics of random encoder weights are computed on.
+        teams: reject annotations without a team on the left or right.
+        mirrored: open the caches of the mirrored view too.
     """
     labels = {game.id: spots_of(game, dataset.classes, teams=teams) for game in games}
     if not games:
-        return Lesson(dataset.classes, (), (), None)
-    caches = _rows(games, settings.extract, place, measured)
-    whole = with_rows(games, caches)
-    videos = tuple(_cached_videos(whole, caches, labels))
-    other = settings.extract.model_copy(update={"flip": not settings.extract.flip})
-    return Lesson(dataset.classes, whole, videos, _rows(whole, other, place, measured) if mirrored else None)
+        return CachedGames(dataset.classes, (), (), None)
+    caches = _caches(games, settings.extract, workspace, statistics_games)
+    complete = games_with_features(games, caches)
+    videos = tuple(_cached_videos(complete, caches, labels))
+    flipped = settings.extract.model_copy(update={"flip": not settings.extract.flip})
+    mirrored_caches = _caches(complete, flipped, workspace, statistics_games) if mirrored else None
+    return CachedGames(dataset.classes, complete, videos, mirrored_caches)
 
 
 def _cached_videos(
     games: Iterable[Game], caches: Mapping[Path, FeatureCache], labels: Mapping[str, Sequence[Spot]]
 ) -> Iterable[CachedVideo]:
-    """Every video with its cache and the spots of its half."""
+    """Yield every video with its cache and the spots of its half."""
     for game in games:
         for video in game.videos:
             spots = tuple(spot for spot in labels[game.id] if spot.half == video.half)
@@ -94,21 +95,21 @@ def _cached_videos(
 
 
 def spots_of(game: Game, classes: tuple[str, ...], *, teams: bool) -> tuple[Spot, ...]:
-    """The annotations of a game; with `teams` all of them have to be of left or right."""
+    """Annotations of a game; with `teams` each must have a team, left or right."""
     labels = labels_of(game, classes)
     if teams:
         require_left_right(labels, source=str(game.labels))
     return labels.spots
 
 
-def _rows(
-    games: Sequence[Game], settings: ExtractSettings, place: Place, measured: Sequence[Game]
+def _caches(
+    games: Sequence[Game], settings: ExtractSettings, workspace: Workspace, statistics_games: Sequence[Game]
 ) -> dict[Path, FeatureCache]:
-    return cached_rows(
+    return cached_features(
         games,
         settings,
-        features=place.features,
-        device=place.device,
-        decoder=place.decoder,
-        training=measured,
+        features=workspace.features,
+        device=workspace.device,
+        decoder=workspace.decoder,
+        training=statistics_games,
     )

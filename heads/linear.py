@@ -1,4 +1,4 @@
-"""One row, one linear layer, no time: what every temporal head has to beat."""
+"""Linear head on single rows: the baseline without time that every temporal head has to beat."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from bas.config import LinearSettings
-from bas.heads.head import CENTER, Rows, WindowHead
+from bas.heads.head import CENTER, FeatureRows, WindowHead
 from bas.heads.outputs import Classifier, Output, Task
 from bas.heads.standard import Standardize
 
@@ -17,7 +17,7 @@ _CHUNK_ROWS = 4096
 
 
 class Linear(WindowHead):
-    """A linear classifier of single rows."""
+    """Linear classifier of single rows."""
 
     offsets = CENTER
 
@@ -28,14 +28,16 @@ class Linear(WindowHead):
         self.classifier = Classifier(width, task, scoring=settings.scoring, dropout=settings.dropout)
 
     def forward(self, windows: Float[Tensor, "batch window channels height width"]) -> Output:
-        return self.speak(self.standard(windows[:, 0].flatten(1)))
+        return self.classify(self.standard(windows[:, 0].flatten(1)))
 
     @torch.inference_mode()
-    def match_logits(self, rows: Rows) -> Float[Tensor, "rows columns"]:
+    def video_logits(self, rows: FeatureRows) -> Float[Tensor, "rows columns"]:
         """Logits of every row."""
         chunks = self.chunks(rows, _CHUNK_ROWS)
-        return torch.cat([self.speak(self.standard(chunk.flatten(1))).logits[:, 0] for chunk in chunks])
+        return torch.cat([self.classify(self.standard(chunk.flatten(1))).logits[:, 0] for chunk in chunks])
 
-    def start(self, rows: Rows, *, seed: int) -> None:
-        """Standardize the inputs."""
-        self.standard.start(torch.cat([chunk.flatten(1) for chunk in self.chunks(rows, _CHUNK_ROWS)]))
+    def init_from_features(self, rows: FeatureRows, *, seed: int) -> None:
+        """Set the standardization from training rows."""
+        self.standard.init_from_features(
+            torch.cat([chunk.flatten(1) for chunk in self.chunks(rows, _CHUNK_ROWS)])
+        )

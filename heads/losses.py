@@ -1,4 +1,4 @@
-"""What training minimizes: class loss, displacement and team, over the rows that count."""
+"""Training losses of heads: classes, displacement and team, averaged over the rows that count."""
 
 from __future__ import annotations
 
@@ -12,27 +12,31 @@ from torch.nn import functional
 
 from bas.config import FitSettings, Scoring
 from bas.heads.outputs import Output
-from bas.heads.truth import Truth
+from bas.heads.truth import TargetBatch
 
 
-def head_loss(output: Output, truth: Truth, *, scoring: Scoring, settings: FitSettings) -> Float[Tensor, ""]:
-    """The loss of some windows, by its own label set's outputs alone."""
-    logits = output.second if truth.second else output.logits
+def head_loss(
+    output: Output, targets: TargetBatch, *, scoring: Scoring, settings: FitSettings
+) -> Float[Tensor, ""]:
+    """Loss of a batch; only the outputs of the batch's own label set contribute."""
+    logits = output.second_logits if targets.is_second_label_set else output.logits
     assert logits is not None
-    loss = _mean(_class_loss(logits.float(), truth.labels, scoring, settings), truth.counted)
+    loss = _mean(_class_loss(logits.float(), targets.labels, scoring, settings), targets.mask)
     if output.displacement is not None:
-        moved = output.displacement.float()
-        shared = moved.shape[2] == 1
-        if shared or not truth.second:
-            wanted = truth.nearest[..., None] if shared else truth.displacement
-            squared = (moved - wanted).square().mean(dim=2)
-            loss = loss + settings.displacement_weight * _mean(squared, truth.counted)
+        displacement = output.displacement.float()
+        # Displacement per class has columns of the first label set alone; a shared one fits both.
+        shared = displacement.shape[2] == 1
+        if shared or not targets.is_second_label_set:
+            expected = targets.nearest_displacement[..., None] if shared else targets.displacement
+            squared = (displacement - expected).square().mean(dim=2)
+            loss = loss + settings.displacement_weight * _mean(squared, targets.mask)
     if output.team is not None:
-        known = truth.team.isfinite()
+        known = targets.team.isfinite()
+        # Unknown teams are set to 0 before the loss, because NaN times a mask of 0 is still NaN.
         entropy = functional.binary_cross_entropy_with_logits(
-            output.team.float(), torch.where(known, truth.team, 0.0), reduction="none"
+            output.team.float(), torch.where(known, targets.team, 0.0), reduction="none"
         )
-        loss = loss + settings.team_weight * _mean(entropy, truth.counted * known)
+        loss = loss + settings.team_weight * _mean(entropy, targets.mask * known)
     return loss
 
 
@@ -43,9 +47,9 @@ def sigmoid_focal(
     gamma: float,
     alpha: float | None,
 ) -> Float[Tensor, "*batch classes"]:
-    """Binary cross-entropy where what is already right counts little; positives weigh `alpha`.
+    """Binary cross-entropy, down-weighted by `gamma` for easy examples; positives weigh `alpha`, negatives 1 - `alpha`.
 
-    Lin et al., Focal Loss for Dense Object Detection, ICCV 2017; targets may lie between 0 and 1.
+    Lin et al., Focal Loss for Dense Object Detection, ICCV 2017. Targets may lie between 0 and 1.
     """
     entropy = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     weight = 1.0 if alpha is None else alpha * targets + (1 - alpha) * (1 - targets)
@@ -58,17 +62,17 @@ def weighted_cross_entropy(
     *,
     foreground_weight: float,
 ) -> Float[Tensor, "*batch"]:
-    """Cross-entropy with a distribution over background and classes, each class weighing more than the background."""
+    """Cross-entropy against a distribution over background (column 0) and classes, with weighted classes."""
     entropy = -distribution * logits.log_softmax(dim=-1)
     return entropy[..., 0] + foreground_weight * entropy[..., 1:].sum(dim=-1)
 
 
 def _class_loss(
-    logits: Float[Tensor, "batch told columns"],
-    labels: Float[Tensor, "batch told classes"],
+    logits: Float[Tensor, "batch targets columns"],
+    labels: Float[Tensor, "batch targets classes"],
     scoring: Scoring,
     settings: FitSettings,
-) -> Float[Tensor, "batch told"]:
+) -> Float[Tensor, "batch targets"]:
     gamma, alpha = settings.focal_gamma, settings.focal_alpha
     match scoring:
         case "sigmoid":
@@ -86,12 +90,12 @@ def _class_loss(
 
 
 def _distribution(labels: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch columns"]:
-    """Classes that hold together share the row; what they leave is background."""
+    """Labels as a distribution: classes of one row share it equally, the remainder is background."""
     foreground = labels / labels.sum(dim=-1, keepdim=True).clamp(min=1)
     return torch.cat([1 - foreground.sum(dim=-1, keepdim=True), foreground], dim=-1)
 
 
-def _mean(values: Float[Tensor, "batch told"], counted: Float[Tensor, "batch told"]) -> Float[Tensor, ""]:
-    """Over the rows that count; 0 where none does."""
-    flat, weights = rearrange(values, "b t -> (b t)"), rearrange(counted, "b t -> (b t)")
+def _mean(values: Float[Tensor, "batch targets"], mask: Float[Tensor, "batch targets"]) -> Float[Tensor, ""]:
+    """Mean over the rows in the mask; 0 if there are none."""
+    flat, weights = rearrange(values, "b t -> (b t)"), rearrange(mask, "b t -> (b t)")
     return (flat * weights).sum() / weights.sum().clamp(min=1)

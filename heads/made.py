@@ -1,6 +1,7 @@
-"""What stored predictions were made of, so that none is taken for those of another model, view or video.
+"""Provenance of stored predictions.
 
-A video is told by name and size.
+A file is reused only if the same model, settings, view and video produced it. A video is identified by
+name and size.
 
 <folder of a game's predictions>/made.json    weights, settings, view, videos, and post-processing
 """
@@ -12,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bas.config import upgrade
 from bas.errors import BasError
 from bas.evaluate.dense import SCORES_FILE
 from bas.evaluate.soccernet import RESULTS_FILE
 from bas.files import read_json, sha256_of, write_json
-from bas.heads.merged import Spotter
+from bas.heads.merged import VideoModel
 from bas.heads.models import read_config
 from bas.types import Game
 
@@ -24,46 +26,49 @@ _FILE = "made.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
-    """A model and a view, as they are written down."""
+class Provenance:
+    """A model and a view, in the form that made.json records."""
 
     scores: Mapping[str, Any]
-    """All that dense scores follow from, but for the video."""
+    """Everything that determines dense scores, except the video."""
     peaks: Mapping[str, Any]
-    """Post-processing, from which events follow besides."""
+    """Post-processing settings, which together with `scores` determine the events."""
 
     def record(self, folder: Path, game: Game) -> None:
-        """Write down that the predictions of a game in `folder` are this maker's, once they are whole."""
+        """Record that this model and view produced the predictions in `folder`; call it once they are complete."""
         videos = {video.path.name: video.path.stat().st_size for video in game.videos}
         write_json(folder / _FILE, {"scores": self.scores, "peaks": self.peaks, "videos": videos})
 
     def has_scores(self, folder: Path, game: Game) -> bool:
-        """Whether the dense scores in `folder` are what would be made anew."""
-        return (folder / SCORES_FILE).is_file() and self._made(folder, game) is not None
+        """Whether the dense scores in `folder` are those that this model and view would produce."""
+        return (folder / SCORES_FILE).is_file() and self._stored_peaks(folder, game) is not None
 
     def has_events(self, folder: Path, game: Game) -> bool:
-        """Whether the events in `folder` are too."""
-        made = self._made(folder, game)
-        return (folder / RESULTS_FILE).is_file() and made is not None and made["peaks"] == self.peaks
+        """Whether the events in `folder` are those that this model and view would produce."""
+        return (folder / RESULTS_FILE).is_file() and self._stored_peaks(folder, game) == self.peaks
 
-    def _made(self, folder: Path, game: Game) -> Mapping[str, Any] | None:
+    def _stored_peaks(self, folder: Path, game: Game) -> Mapping[str, Any] | None:
+        """Post-processing of the predictions in `folder`; None unless model, view and videos are the same."""
         try:
-            made = read_json(folder / _FILE)
+            recorded = read_json(folder / _FILE)
         except BasError:
             return None
         there = {video.path.name: video.path.stat().st_size for video in game.videos if video.path.is_file()}
-        match made:
-            case {"scores": self.scores, "videos": dict(videos), "peaks": dict()} if (
-                there.items() <= videos.items()
-            ):
-                return dict(made)
+        # Videos that were deleted since do not make the predictions stale.
+        match recorded:
+            case {"scores": {"settings": dict(settings)} as scores, "videos": dict(videos), "peaks": dict()}:
+                # The file may be older than the present names of settings.
+                stored = upgrade({**settings, "peaks": recorded["peaks"]})
+                peaks: Mapping[str, Any] = stored.pop("peaks")
+                same = {**scores, "settings": stored} == self.scores and there.items() <= videos.items()
+                return peaks if same else None
             case _:
                 return None
 
 
-def maker_of(model: Spotter, *, flip: bool = False) -> Maker:
-    """What the predictions of a model from disk follow from."""
-    assert model.folder is not None, "a model that was never saved"
+def provenance_of(model: VideoModel, *, flip: bool = False) -> Provenance:
+    """Provenance of the predictions of a model that was loaded from disk."""
+    assert model.folder is not None, "the model was never saved"
     config = read_config(model.folder)
     settings = dict(config["settings"])
     peaks = settings.pop("peaks")
@@ -77,9 +82,9 @@ def maker_of(model: Spotter, *, flip: bool = False) -> Maker:
         "settings": settings,
         "flip": flip,
     }
-    return Maker(scores, peaks)
+    return Provenance(scores, peaks)
 
 
-def forget(folder: Path) -> None:
-    """Before predictions are made anew: what is there may be mixed until they are whole."""
+def invalidate(folder: Path) -> None:
+    """Remove the record before predictions are replaced: until that is done, old and new may be mixed."""
     (folder / _FILE).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a head trains on: rows, what they should say, and how often each is drawn."""
+"""Training sets: rows of annotated videos with their targets and sampling probabilities."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from bas.config import FitSettings
 from bas.errors import DataError, MissingError
 from bas.evaluate.dense import SCORES_FILE, read_scores
 from bas.extract.cache import FeatureCache
-from bas.heads.sampling import Suspects, class_first, sampling_weights
-from bas.heads.targets import Targets, join, near_spots, output_of, row_targets
-from bas.heads.windows import RowBank
+from bas.heads.sampling import OutOfFold, balance_classes, sampling_probabilities
+from bas.heads.targets import Targets, concatenate_targets, near_spots, output_of, row_targets
+from bas.heads.windows import FeatureBank
 from bas.types import Game, Spot, Video
 
 
 @runtime_checkable
-class LabeledRows(Protocol):
-    """One video of a game laid out in rows, and what was annotated in it."""
+class AnnotatedVideo(Protocol):
+    """One video of a game as rows on the model's clock, with its annotations."""
 
     @property
     def game(self) -> Game: ...
@@ -35,20 +35,20 @@ class LabeledRows(Protocol):
     def spots(self) -> tuple[Spot, ...]: ...
     @property
     def hop(self) -> int:
-        """Ticks from one row to the next."""
+        """Frames between neighboring rows."""
 
     @property
     def rate(self) -> Fraction:
-        """Ticks a second."""
+        """Frames per second."""
 
     @property
     def valid(self) -> Bool[np.ndarray, "rows"]:
-        """Whether a row has its pictures."""
+        """Whether all pictures of a row are valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedVideo:
-    """Rows from the cache."""
+    """A video whose rows come from the cache."""
 
     game: Game
     video: Video
@@ -57,101 +57,101 @@ class CachedVideo:
 
     @property
     def hop(self) -> int:
-        """Ticks from one row to the next."""
+        """Frames between neighboring rows."""
         return self.cache.hop
 
     @property
     def rate(self) -> Fraction:
-        """Ticks a second."""
+        """Frames per second."""
         return self.cache.rate
 
     @property
     def valid(self) -> Bool[np.ndarray, "rows"]:
-        """Whether a row has its pictures."""
+        """Whether all pictures of a row are valid."""
         return self.cache.valid
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """Numbered rows of many videos with their targets and weights."""
+class TrainingSet:
+    """Numbered rows of several videos with their targets and sampling probabilities."""
 
     outputs: tuple[str, ...]
-    """Class logits that the labels belong to."""
-    spots: Mapping[str, int]
-    """Annotated actions of each output."""
-    bank: RowBank
-    mirrored: RowBank | None
-    """The same rows of the mirrored pictures."""
+    """Names of the class logits that the label columns belong to."""
+    spot_counts: Mapping[str, int]
+    """Number of annotated actions of each output."""
+    bank: FeatureBank
+    mirrored: FeatureBank | None
+    """Features of the same rows from mirrored pictures; None without that augmentation."""
     targets: Targets
     valid: Bool[np.ndarray, "rows"]
-    """Whether a row has its pictures."""
-    weights: Float64[np.ndarray, "rows"]
-    """Probability of drawing each row; but for `class_probability`, every video has the same share."""
+    """Whether all pictures of a row are valid."""
+    probabilities: Float64[np.ndarray, "rows"]
+    """Sampling probability of each row; without `class_probability`, every video has the same total."""
 
 
-def with_rows(games: Sequence[Game], caches: Mapping[Path, object]) -> tuple[Game, ...]:
-    """The games of which every video has rows; damaged ones may have been left out (`on_bad_video`).
+def games_with_features(games: Sequence[Game], caches: Mapping[Path, object]) -> tuple[Game, ...]:
+    """Games whose videos all have caches; videos may lack one because they are damaged (`on_bad_video`).
 
     Raises:
-        DataError: there is none.
+        DataError: no game is left.
     """
-    whole = tuple(game for game in games if all(video.path in caches for video in game.videos))
-    left_out = "; ".join(game.id for game in games if game not in whole)
-    if not whole:
+    complete = tuple(game for game in games if all(video.path in caches for video in game.videos))
+    left_out = "; ".join(game.id for game in games if game not in complete)
+    if not complete:
         raise DataError(
-            f"No match is left: the videos of {left_out} are damaged. Copy or download them again, or pass "
+            f"No match left to use: the videos of {left_out} are damaged. Copy or download them again, or pass "
             "--set extract.on_bad_video=degrade to bas fit-head."
         )
     if left_out:
-        console.warn(f"Left out, for a damaged video: {left_out}.")
-    return whole
+        console.warn(f"Skipped matches with a damaged video: {left_out}.")
+    return complete
 
 
-def gather_material(
+def build_training_set(
     videos: Sequence[CachedVideo],
     outputs: Sequence[str],
     settings: FitSettings,
     *,
     mirrored: Mapping[Path, FeatureCache] | None = None,
     out_of_fold: Path | None = None,
-) -> Material:
-    """Lay out the training rows of `videos`.
+) -> TrainingSet:
+    """Build the training set of all rows of `videos`.
 
     Args:
-        videos: with their caches and annotations.
-        outputs: class logits of the head.
-        settings: of targets and sampling.
-        mirrored: caches of the flipped view.
-        out_of_fold: folder of the scores of models that never saw these videos, by game.
+        videos: videos with their caches and annotations.
+        outputs: names of the head's class logits.
+        settings: settings of targets and sampling.
+        mirrored: caches of the mirrored view by video path.
+        out_of_fold: folder with the scores of models that were not trained on these games, by game.
 
     Raises:
-        DataError: no row of any video is near an action.
+        DataError: no valid row of any video is near an action.
         MissingError: a game has no out-of-fold scores.
     """
-    targets, weights = lay_out(videos, outputs, settings, out_of_fold=out_of_fold)
-    names = Counter(output_of(spot, outputs) for video in videos for spot in video.spots)
-    return Material(
+    targets, probabilities = targets_and_probabilities(videos, outputs, settings, out_of_fold=out_of_fold)
+    spot_counts = Counter(output_of(spot, outputs) for video in videos for spot in video.spots)
+    return TrainingSet(
         tuple(outputs),
-        names,
-        RowBank([video.cache.features for video in videos]),
-        RowBank([mirrored[video.video.path].features for video in videos]) if mirrored else None,
-        join(targets),
+        spot_counts,
+        FeatureBank([video.cache.features for video in videos]),
+        FeatureBank([mirrored[video.video.path].features for video in videos]) if mirrored else None,
+        concatenate_targets(targets),
         np.concatenate([video.valid for video in videos]),
-        weights,
+        probabilities,
     )
 
 
-def lay_out(
-    videos: Sequence[LabeledRows],
+def targets_and_probabilities(
+    videos: Sequence[AnnotatedVideo],
     outputs: Sequence[str],
     settings: FitSettings,
     *,
     out_of_fold: Path | None = None,
 ) -> tuple[list[Targets], Float64[np.ndarray, "rows"]]:
-    """What every row of some videos should say, and the probability of drawing each row of all of them.
+    """Targets of the rows of each video, and the sampling probabilities of the rows of all videos.
 
     Raises:
-        DataError: no row of any video is near an action.
+        DataError: no valid row of any video is near an action.
         MissingError: a game has no out-of-fold scores.
     """
     targets, near, weights = [], [], []
@@ -160,48 +160,49 @@ def lay_out(
         close = _near(video, window=settings.action_window)
         near.append(close & video.valid)
         weights.append(
-            sampling_weights(
+            sampling_probabilities(
                 close,
                 action_probability=settings.action_probability,
                 usable=video.valid,
-                suspects=_suspects(video, out_of_fold, settings) if out_of_fold else None,
+                out_of_fold=_out_of_fold_scores(video, out_of_fold, settings) if out_of_fold else None,
             )
         )
     if not np.concatenate(near).any():
         raise DataError(
-            f"None of the {len(videos)} training videos has a labeled action on a picture that is there: "
-            "there is nothing to learn from. Check the labels: bas doctor DATA."
+            f"No labeled action on a valid picture in the {len(videos)} training videos, so there is nothing to "
+            "train on. Check the labels with bas doctor DATA."
         )
-    drawn = np.concatenate(weights) / sum(float(w.sum()) for w in weights)
+    # Each video's probabilities sum to 1, or to 0 if it has no valid row.
+    probabilities = np.concatenate(weights) / sum(float(w.sum()) for w in weights)
     if settings.class_probability:
         by_class = [
             _targets(video, outputs, settings, window=settings.action_window).labels > 0 for video in videos
         ]
         near_class = np.concatenate(by_class) & np.concatenate(near)[:, None]
-        drawn = class_first(drawn, near_class, share=settings.class_probability)
-    return targets, drawn
+        probabilities = balance_classes(probabilities, near_class, share=settings.class_probability)
+    return targets, probabilities
 
 
 def out_of_fold_file(folder: Path, game: Game) -> Path:
-    """The scores of a game by a model that never saw it.
+    """Path of the scores of a game by a model that was not trained on it.
 
     Raises:
-        MissingError: there are none.
+        MissingError: the file does not exist.
     """
     file = folder / game.id / SCORES_FILE
     if not file.is_file():
         raise MissingError(
-            f"{file} is not there, so {game.id} has no out-of-fold scores. Make them for all training "
-            f"matches with bas fit-head HEAD --fold all, or leave out fit.out_of_fold={folder}."
+            f"Missing out-of-fold scores of {game.id}: {file} does not exist. Compute them for all training "
+            f"matches with bas fit-head HEAD --fold all, or remove fit.out_of_fold={folder}."
         )
     return file
 
 
-def _targets(video: LabeledRows, outputs: Sequence[str], settings: FitSettings, *, window: int) -> Targets:
+def _targets(video: AnnotatedVideo, outputs: Sequence[str], settings: FitSettings, *, window: int) -> Targets:
     return row_targets(
         video.spots,
         outputs,
-        frames=_ticks(video),
+        frames=_frames(video),
         rate=video.rate,
         hop=video.hop,
         window=window,
@@ -209,21 +210,21 @@ def _targets(video: LabeledRows, outputs: Sequence[str], settings: FitSettings, 
     )
 
 
-def _near(video: LabeledRows, *, window: int) -> Bool[np.ndarray, "rows"]:
-    return near_spots(video.spots, frames=_ticks(video), rate=video.rate, window=window)
+def _near(video: AnnotatedVideo, *, window: int) -> Bool[np.ndarray, "rows"]:
+    return near_spots(video.spots, frames=_frames(video), rate=video.rate, window=window)
 
 
-def _ticks(video: LabeledRows) -> Int64[np.ndarray, "rows"]:
+def _frames(video: AnnotatedVideo) -> Int64[np.ndarray, "rows"]:
     return np.arange(len(video.valid)) * video.hop
 
 
-def _suspects(video: LabeledRows, folder: Path, settings: FitSettings) -> Suspects:
+def _out_of_fold_scores(video: AnnotatedVideo, folder: Path, settings: FitSettings) -> OutOfFold:
     file = out_of_fold_file(folder, video.game)
     scores = read_scores(file)[video.video.half].values.max(axis=1)
-    ticks = _ticks(video)
-    if len(scores) <= ticks[-1]:
+    frames = _frames(video)
+    if len(scores) <= frames[-1]:
         raise DataError(
-            f"{file} has {len(scores)} frames and the rows of {video.video.path} reach to frame {ticks[-1]}: the "
-            "scores are of another video. Run bas fit-head HEAD --fold all again."
+            f"{file} has {len(scores)} frames, but the rows of {video.video.path} extend to frame {frames[-1]}: "
+            "the scores belong to another video. Run bas fit-head HEAD --fold all again."
         )
-    return Suspects(scores[ticks].astype(np.float64), _near(video, window=settings.clear_window))
+    return OutOfFold(scores[frames].astype(np.float64), _near(video, window=settings.hard_negative_margin))

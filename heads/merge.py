@@ -1,4 +1,4 @@
-"""`bas merge`: one model out of several finished runs, their weights and post-processing tuned on valid."""
+"""`bas merge`: an ensemble of finished runs, with weights and post-processing tuned on the validation matches."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from bas.dataset.games import listing
 from bas.errors import SettingsError
 from bas.evaluate.peaks import actions_of
 from bas.evaluate.run import labels_of_games
-from bas.evaluate.search import show, tune
-from bas.evaluate.weights import exact_mean_ap, mean_dense, weigh
+from bas.evaluate.search import show_tuning, tune
+from bas.evaluate.weights import exact_mean_ap, mean_dense_scores, select_weights
 from bas.extract.decode import Decoder
 from bas.files import atomic_write
 from bas.heads.merged import load_stacker
-from bas.heads.models import FORMAT, MODEL_FILES, learned_games, read_config, tuned, write_config
+from bas.heads.models import FORMAT, MODEL_FILES, read_config, training_games, with_tuning, write_config
 from bas.heads.spot import dense_scores
 from bas.heads.stacker import Stacker
 from bas.heads.tuning import VALID, validation_games
@@ -39,41 +39,46 @@ def merge(
     device: str,
     decoder: Decoder = "auto",
 ) -> Path:
-    """Average the dense scores of runs, with weights and post-processing found on their validation matches.
+    """Average the dense scores of runs, with weights and post-processing tuned on their validation matches.
 
-    The members are copied, so the folder that results can be moved; runs without weight are left out.
+    Members are copied, so the resulting folder can be moved. Runs with weight 0 are left out.
 
     Returns:
         `out`, a finished run.
 
     Raises:
-        SettingsError: the runs do not go together, or `out` holds something else.
-        MissingError, DataError: a model, a match, its labels or a video is not there, or wrong.
+        SettingsError: the runs are incompatible, or `out` holds something else.
+        MissingError, DataError: a model, a match, its labels or a video is missing or invalid.
     """
     names = [run.resolve().name for run in runs]
     if _is_finished(out, names):
-        console.say(f"{out} is finished already. Next: bas eval --run {quote(str(out))}")
+        console.info(f"{out} is already finished. Next: bas eval --run {quote(str(out))}")
         return out
-    models = _load(runs, device=device)
+    models = _load_compatible(runs, device=device)
     dataset = open_dataset(data, video=models[0].settings.extract.video)
     games = _common_games(dataset, runs)
     dense = [
         dense_scores(model, run, games, split=VALID, features=features, decoder=decoder)
         for run, model in zip(runs, models, strict=True)
     ]
-    whole = [game for game in games if all(game.id in scores for scores in dense)]
-    labels = labels_of_games(whole)
+    complete = [game for game in games if all(game.id in scores for scores in dense)]
+    labels = labels_of_games(complete)
     actions = actions_of(models[0].classes)
-    peaks = _untuned(_fastest(models))
-    weights = weigh(dense, labels, actions, peaks)
-    shares = np.eye(len(runs)).tolist()
-    _tell(runs, weights, [exact_mean_ap(mean_dense(dense, one), labels, actions, peaks) for one in shares])
+    peaks = _base_postprocess(_fastest(models))
+    weights = select_weights(dense, labels, actions, peaks)
+    one_hot = np.eye(len(runs)).tolist()
+    _print_weights(
+        runs,
+        weights,
+        [exact_mean_ap(mean_dense_scores(dense, one), labels, actions, peaks) for one in one_hot],
+    )
     kept = [index for index, weight in enumerate(weights) if weight]
-    mean = mean_dense([dense[index] for index in kept], [weights[index] for index in kept])
-    fastest = _fastest([models[index] for index in kept])  # whose clock is that of the mean
-    found = tune(labels, mean, classes=actions, peaks=_untuned(fastest))
-    show(found)
-    (out / "members").mkdir(parents=True, exist_ok=True)  # by which an unfinished merge is known
+    mean = mean_dense_scores([dense[index] for index in kept], [weights[index] for index in kept])
+    fastest = _fastest([models[index] for index in kept])  # the averaged scores are on its clock
+    found = tune(labels, mean, classes=actions, peaks=_base_postprocess(fastest))
+    show_tuning(found)
+    # Created before anything else in `out`: _is_finished recognizes an interrupted merge by it.
+    (out / "members").mkdir(parents=True, exist_ok=True)
     with open_run(out, settings_yaml=to_yaml(fastest.settings)) as run:
         config: dict[str, Any] = {
             "format": FORMAT,
@@ -86,73 +91,75 @@ def merge(
             "classes": list(models[0].classes),
             "settings": fastest.settings.model_dump(mode="json"),
             "metrics": {"validation mAP@1": found.mean_before},
-            "data": {"validation matches": len(whole)},
-            "learned": sorted(set().union(*(learned_games(runs[index]) for index in kept))),
+            "data": {"validation matches": len(complete)},
+            "learned": sorted(set().union(*(training_games(runs[index]) for index in kept))),
         }
-        write_config(out, tuned(config, found))
-        run.mark("done")
-    console.say(f"{out} is finished. Next: bas eval --run {quote(str(out))}")
+        write_config(out, with_tuning(config, found))
+        run.set_state("done")
+    console.info(f"{out} is finished. Next: bas eval --run {quote(str(out))}")
     return out
 
 
 def _is_finished(out: Path, names: Sequence[str]) -> bool:
-    """Whether these runs were merged there already; nothing else may lie there.
+    """Whether `out` is a finished merge of these runs.
 
     Raises:
-        SettingsError: something else does.
+        SettingsError: `out` holds anything but a merge of these runs, finished or interrupted.
     """
-    there = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
-    config = read_config(out) if "config.json" in there else {}
-    begun = "members" in there and config.get("reads", "runs") == "runs"
-    if there and not begun:
-        raise SettingsError(f"{out} holds {listing(there)}. Choose another folder: --out FOLDER.")
+    entries = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
+    config = read_config(out) if "config.json" in entries else {}
+    is_merge = "members" in entries and config.get("reads", "runs") == "runs"
+    if entries and not is_merge:
+        raise SettingsError(
+            f"{out} is not empty: it holds {listing(entries)}. Choose another folder: --out FOLDER."
+        )
     if run_state(out) != "done":
         return False
     if config["merged"] != names:
         raise SettingsError(
-            f"{out} is merged of {', '.join(config['merged'])}. Choose another folder: --out FOLDER."
+            f"{out} is already a merge of {', '.join(config['merged'])}. Choose another folder: --out FOLDER."
         )
     return True
 
 
-def _load(runs: Sequence[Path], *, device: str) -> list[Stacker]:
-    """The models of the runs, once they are known to go together."""
+def _load_compatible(runs: Sequence[Path], *, device: str) -> list[Stacker]:
+    """Load the models of the runs. Raises SettingsError if their scores cannot be averaged."""
     if len({run.resolve() for run in runs}) < max(2, len(runs)):
-        raise SettingsError(f"Merge two runs or more, each named once; given: {', '.join(map(str, runs))}.")
+        raise SettingsError(f"Cannot merge {', '.join(map(str, runs))}. Name two or more different runs.")
     for run in runs:
         if read_config(run)["reads"] == "runs":
             raise SettingsError(
-                f"{run} is merged itself. Name the runs that it was made of, with the others."
+                f"{run} is itself a merge of runs. Name its members instead, together with the other runs."
             )
     models = [load_stacker(run, device=device) for run in runs]
     for run, model in zip(runs, models, strict=True):
         if model.classes != models[0].classes:
             raise SettingsError(
-                f"{runs[0]} tells {', '.join(models[0].classes)}, and {run} tells {', '.join(model.classes)}: "
-                "their scores cannot be averaged. Merge runs of one vocabulary."
+                f"The runs predict different classes ({runs[0]}: {', '.join(models[0].classes)}; "
+                f"{run}: {', '.join(model.classes)}). Merge runs with the same class list."
             )
         if model.settings.extract.video != models[0].settings.extract.video:
             raise SettingsError(
-                f"{runs[0]} reads the videos of {models[0].settings.extract.video}, {run} those of "
-                f"{model.settings.extract.video}. Merge runs of the same video files."
+                f"The runs read different videos ({runs[0]}: {models[0].settings.extract.video}; "
+                f"{run}: {model.settings.extract.video}). Merge runs that read the same videos."
             )
     return models
 
 
 def _common_games(dataset: Dataset, runs: Sequence[Path]) -> tuple[Game, ...]:
-    """The matches that judged every run."""
+    """The validation matches of the runs. Raises SettingsError if they differ."""
     first, *others = (validation_games(dataset, run, read_config(run)) for run in runs)
     for run, games in zip(runs[1:], others, strict=True):
         if set(games) != set(first):
             raise SettingsError(
-                f"{runs[0]} and {run} were judged by different matches, so that one of them learned from what the "
-                "other was judged by: weights cannot be tuned. Merge runs of the same training matches."
+                f"{runs[0]} and {run} have different validation matches, so neither set is held out for both, and the "
+                "weights cannot be tuned. Merge runs with the same split."
             )
     return first
 
 
 def _copy(run: Path, out: Path, number: int) -> str:
-    """Copy what makes a model, and name its folder relative to `out`."""
+    """Copy the model files of a run; returns their folder, relative to `out`."""
     folder = f"members/{number}-{run.resolve().name}"
     for name in MODEL_FILES:
         atomic_write(out / folder / name, (run / name).read_bytes())
@@ -163,15 +170,15 @@ def _fastest(models: Sequence[Stacker]) -> Stacker:
     return max(models, key=lambda model: model.settings.extract.clock_rate)
 
 
-def _untuned(model: Stacker) -> PeaksSettings:
-    return model.untuned or model.settings.peaks
+def _base_postprocess(model: Stacker) -> PeaksSettings:
+    return model.base_postprocess or model.settings.peaks
 
 
-def _tell(runs: Sequence[Path], weights: Sequence[float], alone: Sequence[float]) -> None:
-    """Print the weights, and what each run scores by itself."""
-    table = console.table("merged", "run", "weight", "alone, mAP@1 exact", left=1)
+def _print_weights(runs: Sequence[Path], weights: Sequence[float], alone: Sequence[float]) -> None:
+    """Print the weight of each run and its score alone."""
+    table = console.table("Ensemble", "run", "weight", "mAP@1 exact, alone", left=1)
     for run, weight, mean_ap in zip(runs, weights, alone, strict=True):
         table.add_row(str(run), f"{weight:.2f}", f"{100 * mean_ap:.2f}")
     console.show(table)
     if max(weights) == 1:
-        console.warn("One run alone is better than any mean with the others: merging gains nothing.")
+        console.warn("One run alone scores higher than any average with the others: merging gains nothing.")

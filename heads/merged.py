@@ -1,7 +1,7 @@
-"""Several models in one folder, whose scores are averaged.
+"""Model loading, and ensembles: several models in one folder whose scores are averaged.
 
-<folder>/config.json    reads "runs": members with their weights, post-processing, classes
-         members/...    a whole model each, so that the folder can be moved or shared
+<folder>/config.json    "reads": "runs"; members with their weights, post-processing, classes
+         members/...    a complete model each, so that the folder can be moved or shared
 """
 
 from __future__ import annotations
@@ -14,45 +14,47 @@ import torch
 from bas.config import PeaksSettings, Pipeline, parse
 from bas.errors import DataError
 from bas.evaluate.merge import Ensemble
-from bas.heads.models import load_single, read_config, untuned_peaks
-from bas.heads.stacker import RowModel, Stacker
+from bas.heads.models import base_postprocess, load_single_model, read_config
+from bas.heads.stacker import FeatureModel, Stacker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergedModel(Ensemble):
-    """Models that read videos, averaged."""
+    """Ensemble of models that take video."""
 
     members: tuple[Stacker, ...]
     settings: Pipeline
-    """Of the member with the fastest clock, but for the post-processing, which is that of the mean."""
+    """Settings of the member with the fastest clock, with the post-processing of the averaged scores."""
     folder: Path
-    untuned: PeaksSettings | None
+    base_postprocess: PeaksSettings | None
+    """Post-processing before tuning; None if it was never tuned."""
 
     @property
     def device(self) -> torch.device:
-        """Where the members compute."""
+        """Device of the members."""
         return self.members[0].device
 
 
-Spotter = Stacker | MergedModel
-"""What can be put to work on videos."""
+VideoModel = Stacker | MergedModel
+"""Models that take video."""
 
 
-def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker | RowModel | MergedModel:
-    """The model in a run or model folder, ready to predict.
+def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker | FeatureModel | MergedModel:
+    """Load the model in a run or model folder, in eval mode.
 
-    Its `settings` say what it reads, its `classes` what it says. A `Stacker` is a module that takes luma in
-    [0, 1] as (batch, ticks, height, width), ticks being `ticks`; a `RowModel`, which some imported weights
-    are, takes vectors as (batch, rows, channels); a `MergedModel` averages its `members`.
+    Its `settings` describe the input, its `classes` name the score columns. A `Stacker` is a module that takes
+    luma in [0, 1] as (batch, frames, height, width), one picture per entry of its `frame_offsets`. A
+    `FeatureModel`, which some imported weights give, takes vectors as (batch, rows, channels). A `MergedModel`
+    averages its `members`.
 
     Raises:
         MissingError: the folder holds no model.
-        DataError: its files are damaged or do not fit together.
+        DataError: its files are damaged or inconsistent.
     """
     folder = Path(folder)
     found = read_config(folder)
     if found["reads"] != "runs":
-        return load_single(folder, device=device)
+        return load_single_model(folder, device=device)
     match found:
         case {"members": [*members]} if members:
             return MergedModel(
@@ -60,36 +62,38 @@ def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker | RowModel
                 weights=tuple(float(member["weight"]) for member in members),
                 settings=parse(found["settings"], source=f"{folder}/config.json"),
                 folder=folder,
-                untuned=untuned_peaks(found),
+                base_postprocess=base_postprocess(found),
             )
         case _:
-            raise DataError(f"{folder}/config.json names no members. Merge the runs again: bas merge.")
+            raise DataError(f"{folder}/config.json lists no members. Merge the runs again: bas merge.")
 
 
-def load_spotter(folder: Path, *, device: str) -> Spotter:
-    """The model in a folder, or the models, that read videos.
+def load_video_model(folder: Path, *, device: str) -> VideoModel:
+    """Load the model or ensemble in a folder, which must take video.
 
     Raises:
         MissingError: the folder holds no model.
-        DataError: it is damaged, or has no encoder.
+        DataError: it is damaged or has no encoder.
     """
     model = load_model(folder, device=device)
-    if isinstance(model, RowModel):
+    if isinstance(model, FeatureModel):
         raise DataError(
-            f"The model in {folder} has no encoder: it reads vectors of another network, not videos. Start a head "
-            f"from it (--set fit.start_from={folder}), or use it from Python: bas.load_model."
+            f"The model in {folder} has no encoder: it takes feature vectors of another network, not video. Start a "
+            f"head from it (--set fit.init_from={folder}), or use it from Python: bas.load_model."
         )
     return model
 
 
 def load_stacker(folder: Path, *, device: str) -> Stacker:
-    """The one model in a folder, one that reads videos.
+    """Load the single model in a folder, which must take video.
 
     Raises:
         MissingError: the folder holds no model.
-        DataError: it is damaged, has no encoder, or is merged of several.
+        DataError: it is damaged, has no encoder, or is an ensemble.
     """
-    model = load_spotter(folder, device=device)
+    model = load_video_model(folder, device=device)
     if isinstance(model, MergedModel):
-        raise DataError(f"{folder} is merged of several models. Name one of {folder}/members.")
+        raise DataError(
+            f"{folder} is an ensemble of several models. Use one of its members in {folder}/members."
+        )
     return model

@@ -1,4 +1,4 @@
-"""A model as it is shared: model.safetensors, config.json and a card, enough to predict on any video."""
+"""Model folders: model.safetensors, config.json and a model card, enough to predict on any video."""
 
 from __future__ import annotations
 
@@ -15,40 +15,41 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 import bas
-from bas.config import PeaksSettings, Pipeline, parse
+from bas.config import PeaksSettings, Pipeline, parse, upgrade
 from bas.errors import DataError, MissingError
 from bas.evaluate.search import Tuning
 from bas.extract.encoder import Encoder
 from bas.files import atomic_write, read_json, write_json
 from bas.heads.build import build_head
-from bas.heads.card import card
-from bas.heads.stacker import RowModel, Stacker
+from bas.heads.card import model_card
+from bas.heads.stacker import FeatureModel, Stacker
 from bas.heads.targets import task_of
 from bas.runs import run_state
 
-FORMAT = 1
+FORMAT = 2
+"""Format of config.json; format 1 stores some settings under their former names."""
 MODEL_FILES = "model.safetensors", "config.json", "README.md"
-"""All that a model needs."""
+"""Files of a model folder."""
 
 
 def write_model(
     folder: Path,
-    model: Stacker | RowModel,
+    model: Stacker | FeatureModel,
     *,
     metrics: Mapping[str, Any],
     data: Mapping[str, Any],
-    learned: Iterable[str] = (),
+    trained_on: Iterable[str] = (),
     tuning: Tuning | None = None,
 ) -> None:
     """Write a model folder.
 
     Args:
-        folder: to write to; files of those names are replaced.
-        model: encoder and head, or a head alone.
-        metrics: how well it did on the validation matches, for the card.
-        data: what it was trained on, for the card.
-        learned: ids of the games that it learned from, so that none of them judges it later.
-        tuning: post-processing found on the validation matches, to be used instead of that of the settings.
+        folder: folder to write to; existing files of a model are replaced.
+        model: encoder and head, or a head without encoder.
+        metrics: validation results, for the card.
+        data: description of the training data, for the card.
+        trained_on: ids of the training games, so that none of them evaluates the model later.
+        tuning: tuned post-processing, which replaces that of the settings.
     """
     atomic_write(folder / "model.safetensors", save_tensors(_tensors(model)))
     config = {
@@ -60,17 +61,17 @@ def write_model(
         "settings": model.settings.model_dump(mode="json"),
         "metrics": dict(metrics),
         "data": dict(data),
-        "learned": sorted(learned),
+        "learned": sorted(trained_on),
     }
-    write_config(folder, config if tuning is None else tuned(config, tuning))
+    write_config(folder, config if tuning is None else with_tuning(config, tuning))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """What config.json says, of a model or of several merged.
+    """Read the config.json of a model or an ensemble, in the present format.
 
     Raises:
         MissingError: the folder holds no model.
-        DataError: it is of another format.
+        DataError: config.json has an unknown format.
     """
     source = folder / "config.json"
     if not source.is_file():
@@ -78,41 +79,43 @@ def read_config(folder: Path) -> dict[str, Any]:
     match read_json(source):
         case {"format": found, "settings": dict(), "classes": [*_]} as config if found == FORMAT:
             return dict(config)
+        case {"format": 1, "settings": dict(), "classes": [*_]} as config:
+            return _upgraded(config)
         case _:
             raise DataError(
-                f"{source} is not that of a model of format {FORMAT}: update bas, or copy it again."
+                f"{source} does not describe a model in format {FORMAT}. Update bas, or copy the folder again."
             )
 
 
-def settings_of(folder: str | Path) -> Pipeline:
-    """Settings that the model in a folder was made with, post-processing as it was before any was found.
+def load_settings(folder: str | Path) -> Pipeline:
+    """Read the settings of the model in a folder, with the post-processing that it had before tuning.
 
-    Its weights are not read. Raises as `read_config`.
+    The weights are not read. Raises as `read_config`.
     """
     config = read_config(Path(folder))
     settings = parse(config["settings"], source=f"{folder}/config.json")
-    untuned = untuned_peaks(config)
-    return settings if untuned is None else settings.model_copy(update={"peaks": untuned})
+    base = base_postprocess(config)
+    return settings if base is None else settings.model_copy(update={"peaks": base})
 
 
-def learned_games(folder: Path) -> frozenset[str]:
-    """Ids of the games that the model in a folder learned from, as far as it is known; raises as `read_config`."""
+def training_games(folder: Path) -> frozenset[str]:
+    """Ids of the games that the model in a folder was trained on, as far as known; raises as `read_config`."""
     return frozenset(map(str, read_config(folder).get("learned", ())))
 
 
-def classes_of(folder: str | Path) -> tuple[str, ...]:
-    """Names of the scores of the model in a folder; raises as `read_config`."""
+def load_classes(folder: str | Path) -> tuple[str, ...]:
+    """Read the names of the score columns of the model in a folder; raises as `read_config`."""
     return tuple(map(str, read_config(Path(folder))["classes"]))
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
-    """Write config.json and the card; one that was there is replaced whole."""
+    """Write config.json and the card; each replaces an existing file atomically."""
     write_json(folder / "config.json", dict(config))
-    atomic_write(folder / "README.md", card(config).encode())
+    atomic_write(folder / "README.md", model_card(config).encode())
 
 
-def tuned(config: Mapping[str, Any], tuning: Tuning) -> dict[str, Any]:
-    """A model's config.json with post-processing that was found, what was there before, and the gain."""
+def with_tuning(config: Mapping[str, Any], tuning: Tuning) -> dict[str, Any]:
+    """Copy a config with tuned post-processing, the post-processing before it, and the gain in mAP@1."""
     return {
         **config,
         "settings": {**config["settings"], "peaks": tuning.after.model_dump(mode="json")},
@@ -126,60 +129,71 @@ def tuned(config: Mapping[str, Any], tuning: Tuning) -> dict[str, Any]:
     }
 
 
-def untuned_peaks(config: Mapping[str, Any]) -> PeaksSettings | None:
-    """The post-processing before any was found; None where none was."""
+def base_postprocess(config: Mapping[str, Any]) -> PeaksSettings | None:
+    """Post-processing of a config before tuning; None if it was never tuned."""
     tuning = config.get("tuning")
     return None if tuning is None else PeaksSettings.model_validate(tuning["before"])
 
 
-def load_single(folder: Path, *, device: str) -> Stacker | RowModel:
-    """The one model in a folder, not merged of several.
+def load_single_model(folder: Path, *, device: str) -> Stacker | FeatureModel:
+    """Load the model in a folder that holds a single one, not an ensemble.
 
     Raises:
         MissingError: the folder holds no model.
-        DataError: its files are damaged or do not fit together.
+        DataError: its files are damaged or inconsistent.
     """
     if not (folder / "model.safetensors").is_file():
         raise MissingError(
-            f"{folder} holds no model.safetensors: it is no model, or its run is not finished. Give the folder "
-            "of a finished run."
+            f"Missing model.safetensors in {folder}: not a model folder, or its run is not finished. Use the folder of "
+            "a finished run."
         )
     config = read_config(folder)
-    model = _empty_model(config, source=str(folder / "config.json"))
+    model = _build_model(config, source=str(folder / "config.json"))
     try:
         model.load_state_dict(load_tensors((folder / "model.safetensors").read_bytes()))
     except (SafetensorError, RuntimeError) as error:
-        raise DataError(f"{folder}/model.safetensors does not fit its config.json: {error}.") from error
+        raise DataError(f"{folder}/model.safetensors does not match its config.json: {error}.") from error
     model.folder = folder
-    model.untuned = untuned_peaks(config)
+    model.base_postprocess = base_postprocess(config)
     return model.to(device).eval()
 
 
+def _upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert a config of format 1 to the present format."""
+    upgraded = {**config, "format": FORMAT, "settings": upgrade(config["settings"])}
+    match config:
+        case {"tuning": {"before": dict(before)} as tuning}:
+            upgraded["tuning"] = {**tuning, "before": upgrade(before, section=("peaks",))}
+    return upgraded
+
+
 def _no_model(folder: Path) -> str:
-    """Why a folder is no model, and what to name instead."""
+    """Message that explains why a folder is not a model, and suggests another."""
     runs = folder if folder.is_dir() else Path(os.environ.get("BAS_RUNS", "runs"))
     models = sorted(path.parent for path in runs.glob("*/config.json"))
     if not folder.is_dir():
         near = difflib.get_close_matches(folder.name, [model.name for model in models], 1)
-        hint = f" Did you mean {runs / near[0]}?" if near else _named(models)
-        return f"{folder} is not there.{hint}"
+        hint = f" Did you mean {runs / near[0]}?" if near else _available_models(models)
+        return f"{folder} does not exist.{hint}"
     if run_state(folder) is not None:
-        return f"{folder} is a run that is not finished. Give the command that began it again."
-    return f"{folder} holds no config.json: it is no model.{_named(models)}"
+        return f"{folder} is a run that is not finished. Repeat the command that started it."
+    return f"{folder} is not a model folder: config.json is missing.{_available_models(models)}"
 
 
-def _named(models: Sequence[Path]) -> str:
-    return f" There are {', '.join(map(str, models[:5]))}." if models else ""
+def _available_models(models: Sequence[Path]) -> str:
+    return f" Available models: {', '.join(map(str, models[:5]))}." if models else ""
 
 
-def _empty_model(config: Mapping[str, Any], *, source: str) -> Stacker | RowModel:
-    """What config.json describes, with drawn weights."""
+def _build_model(config: Mapping[str, Any], *, source: str) -> Stacker | FeatureModel:
+    """Build the model that a config describes, with random weights."""
     match config:
         case {"reads": "luma" | "rows" as reads, "row_shape": [int(channels), int(height), int(width)]}:
             settings = parse(config["settings"], source=source)
             classes = tuple(map(str, config["classes"]))
         case _:
-            raise DataError(f"{source} is not that of one model: update bas, or copy it again.")
+            raise DataError(
+                f"{source} does not describe a single model. Update bas, or copy the folder again."
+            )
     actions = len(classes) if settings.fit.teams == "none" else len(classes) // 2
     head = build_head(
         settings.head,
@@ -188,7 +202,7 @@ def _empty_model(config: Mapping[str, Any], *, source: str) -> Stacker | RowMode
         row_rate=settings.extract.row_rate,
     )
     if reads == "rows":
-        return RowModel(head, settings=settings, classes=classes)
+        return FeatureModel(head, settings=settings, classes=classes)
     return Stacker(Encoder(settings.extract.encoder), head, settings=settings, classes=classes)
 
 

@@ -1,10 +1,10 @@
-"""NetVLAD++ and its kin, sized for ball actions: what happens before a frame and after it, pooled apart.
+"""NetVLAD++ and related poolings for ball actions, with separate pools before and after the center row.
 
 Giancola and Ghanem, Temporally-Aware Feature Pooling for Action Spotting in Soccer Broadcasts,
-CVPRW 2021; the pooling is that of Arandjelović et al., NetVLAD, CVPR 2016, without the residuals
-that of Miech et al., Learnable Pooling Methods for Video Classification, 2017. Windows of one to two
-seconds instead of fifteen, sigmoid outputs without a background class, and a start from k-means
-set this head apart from the published one; all of them are settings or training, not another network.
+CVPRW 2021. The pooling is NetVLAD (Arandjelović et al., CVPR 2016); without residuals it is NetRVLAD
+(Miech et al., Learnable Pooling Methods for Video Classification, 2017). This head differs from the
+published one in windows of one to two seconds instead of fifteen, sigmoid outputs without a background
+class, and k-means initialization. All of these are settings or training; the network is the same.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from bas.config import NetVLADSettings, Pooling
 from bas.errors import DataError
-from bas.heads.head import Rows, WindowHead
+from bas.heads.head import FeatureRows, WindowHead
 from bas.heads.outputs import Classifier, Output, Task
 from bas.heads.standard import Standardize
 
@@ -31,17 +31,17 @@ _CHUNK_ROWS = 1024
 
 
 class Pool(nn.Module, ABC):
-    """Many vectors to one, in two steps, so that rows shared by windows take the first one once."""
+    """Pools vectors over time in two steps; overlapping windows share the result of the first step."""
 
     width: int
-    """Of what comes out."""
+    """Size of the pooled vector."""
 
     def forward(self, units: Float[Tensor, "b t d"]) -> Float[Tensor, "b width"]:
         return self.pool(units, self.assign(units))
 
     @abstractmethod
     def assign(self, units: Float[Tensor, "*b t d"]) -> Float[Tensor, "*b t k"]:
-        """What pooling needs to know of each vector on its own."""
+        """Per-vector values that `pool` needs, independent of the window."""
 
     @abstractmethod
     def pool(
@@ -49,12 +49,12 @@ class Pool(nn.Module, ABC):
     ) -> Float[Tensor, "b width"]:
         """Pool over time."""
 
-    def start(self, units: Float[Tensor, "n d"], *, seed: int) -> None:
-        """Read the first weights off training vectors, where there are any."""
+    def init_from_features(self, units: Float[Tensor, "n d"], *, seed: int) -> None:
+        """Data-dependent initialization from training vectors; none by default."""
 
 
-class Extreme(Pool):
-    """The largest value of each channel, or the mean."""
+class MaxOrMeanPool(Pool):
+    """Maximum or mean of each channel."""
 
     def __init__(self, dim: int, *, largest: bool) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Extreme(Pool):
 
 
 class NetVLAD(Pool):
-    """Sums of unit vectors by soft assignment to clusters; with `residuals`, of what they differ from them."""
+    """Sums of unit vectors weighted by soft assignment to clusters; with `residuals`, sums of differences from them."""
 
     def __init__(self, dim: int, clusters: int, *, residuals: bool = True) -> None:
         super().__init__()
@@ -86,16 +86,17 @@ class NetVLAD(Pool):
     def pool(
         self, units: Float[Tensor, "b t d"], assigned: Float[Tensor, "b t k"]
     ) -> Float[Tensor, "b width"]:
-        """Sums over time, normalized per cluster, then as a whole."""
+        """Sums over time, L2-normalized per cluster and then as a whole."""
         sums = units.mT @ assigned
         if self.centers is not None:
+            # sum of a * (u - c) = sum of a * u - c * sum of a: no tensor of all residuals is needed.
             sums = sums - self.centers * assigned.sum(dim=1, keepdim=True)
         per_cluster = functional.normalize(sums, dim=1)
         return functional.normalize(rearrange(per_cluster, "b d k -> b (d k)"), dim=1)
 
     @torch.no_grad()
-    def start(self, units: Float[Tensor, "n d"], *, seed: int) -> None:
-        """Put the clusters on the k-means of `units`, the assignment about a hundred to one.
+    def init_from_features(self, units: Float[Tensor, "n d"], *, seed: int) -> None:
+        """Set the clusters to the k-means centers of `units`, with assignments of about 100 to 1.
 
         The sharpness follows Arandjelović et al., section 3.1: the mean gap between a vector's
         nearest and second nearest cluster becomes a factor of 100 in the softmax.
@@ -108,11 +109,11 @@ class NetVLAD(Pool):
         count = self.assignment.shape[1]
         if len(units) < count:
             raise DataError(
-                f"{count} clusters cannot start from {len(units)} rows. Train on longer videos, or pass "
-                f"--set head.clusters={len(units)} or fewer."
+                f"Not enough rows to initialize {count} clusters: got {len(units)}. Train on longer videos, or "
+                f"pass --set head.clusters={len(units)} or fewer."
             )
-        found = KMeans(count, n_init=1, random_state=seed).fit(units.cpu().numpy()).cluster_centers_
-        centers = torch.from_numpy(found.astype(np.float32)).to(units)
+        means = KMeans(count, n_init=1, random_state=seed).fit(units.cpu().numpy()).cluster_centers_
+        centers = torch.from_numpy(means.astype(np.float32)).to(units)
         directions = functional.normalize(centers, dim=1).T
         sharpness = 1.0
         if count > 1:
@@ -124,24 +125,24 @@ class NetVLAD(Pool):
 
 
 class TemporalPooling(WindowHead):
-    """Rows, projected; pooled over the window, or apart before and after its middle; one linear layer."""
+    """Projects rows, pools them over the window or separately before and after its middle, and classifies."""
 
     def __init__(
         self, row_shape: tuple[int, int, int], task: Task, settings: NetVLADSettings, *, window: int
     ) -> None:
         """
         Args:
-            row_shape: channels, height and width of a cached row.
-            task: what to say.
+            row_shape: channels, height and width of a feature row.
+            task: outputs required of the head.
             settings: pooling and sizes.
-            window: rows of a window; the first half, rounded down, lies before the center row.
+            window: number of rows per window; the first half, rounded down, precedes the center row.
         """
         super().__init__(row_shape, settings.scoring)
         width = math.prod(row_shape)
         before = window // 2
         self.offsets = np.arange(-before, window - before)
         self.standard = Standardize(width)
-        self._on_sphere = "VLAD" in settings.pool
+        self._normalized = "VLAD" in settings.pool
         self.projection = nn.Identity() if width == settings.dim else nn.Linear(width, settings.dim)
         lengths = (before, window - before) if settings.pool.endswith("++") else (window,)
         self._spans = [(start, length) for start, length in zip((0, before), lengths, strict=False)]
@@ -153,13 +154,13 @@ class TemporalPooling(WindowHead):
     def forward(self, windows: Float[Tensor, "batch window channels height width"]) -> Output:
         units = self._project(windows.flatten(2))
         parts = [pool(units[:, start : start + length]) for pool, start, length in self._parts()]
-        return self.speak(torch.cat(parts, dim=1))
+        return self.classify(torch.cat(parts, dim=1))
 
     @torch.inference_mode()
-    def match_logits(self, rows: Rows) -> Float[Tensor, "rows columns"]:
-        """Each row is projected and assigned once; windows are then pooled in chunks."""
+    def video_logits(self, rows: FeatureRows) -> Float[Tensor, "rows columns"]:
+        """Logits of every row. Each row is projected and assigned once; windows are then pooled in chunks."""
         units = torch.cat([self._project(chunk.flatten(1)) for chunk in self.chunks(rows, _CHUNK_ROWS)])
-        # Rows before the first and after the last repeat it, as in the windows of training.
+        # Beyond the ends the first or last row repeats, as in training windows.
         units = torch.cat(
             [
                 units[:1].expand(-int(self.offsets[0]), -1),
@@ -174,33 +175,33 @@ class TemporalPooling(WindowHead):
             parts = [
                 pool.pool(
                     _windows(units, first + start, count, length),
-                    _windows(shares, first + start, count, length),
+                    _windows(part_assigned, first + start, count, length),
                 )
-                for (pool, start, length), shares in zip(self._parts(), assigned, strict=True)
+                for (pool, start, length), part_assigned in zip(self._parts(), assigned, strict=True)
             ]
-            logits.append(self.speak(torch.cat(parts, dim=1)).logits[:, 0])
+            logits.append(self.classify(torch.cat(parts, dim=1)).logits[:, 0])
         return torch.cat(logits)
 
     @torch.no_grad()
-    def start(self, rows: Rows, *, seed: int) -> None:
-        """Standardize the inputs; principal axes for the projection, k-means for the clusters."""
+    def init_from_features(self, rows: FeatureRows, *, seed: int) -> None:
+        """Set the standardization, the projection by PCA, and the clusters by k-means."""
         values = torch.cat([chunk.flatten(1) for chunk in self.chunks(rows, _CHUNK_ROWS)])
-        self.standard.start(values)
+        self.standard.init_from_features(values)
         if isinstance(self.projection, nn.Linear):
-            _start_from_principal_axes(self.projection, self.standard(values))
+            _init_with_pca(self.projection, self.standard(values))
         units = self._project(values)
         for i, (pool, _, _) in enumerate(self._parts()):
-            pool.start(units, seed=seed + i)
+            pool.init_from_features(units, seed=seed + i)
 
     def _parts(self) -> Iterator[tuple[Pool, int, int]]:
-        """Every pool with the first row of its part of the window and the length of it."""
+        """Every pool with the start and length of its part of the window, in rows."""
         for pool, (start, length) in zip(self.pools, self._spans, strict=True):
             assert isinstance(pool, Pool)
             yield pool, start, length
 
     def _project(self, values: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch dim"]:
         projected: Tensor = self.projection(self.standard(values))
-        return functional.normalize(projected, dim=-1) if self._on_sphere else projected
+        return functional.normalize(projected, dim=-1) if self._normalized else projected
 
 
 def _pool(settings: NetVLADSettings) -> Pool:
@@ -211,22 +212,26 @@ def _pool(settings: NetVLADSettings) -> Pool:
         case "NetRVLAD" | "NetRVLAD++":
             return NetVLAD(settings.dim, settings.clusters, residuals=False)
         case "MAX" | "MAX++":
-            return Extreme(settings.dim, largest=True)
+            return MaxOrMeanPool(settings.dim, largest=True)
         case "AVG" | "AVG++":
-            return Extreme(settings.dim, largest=False)
+            return MaxOrMeanPool(settings.dim, largest=False)
         case _:
             assert_never(name)
 
 
 def _windows(values: Float[Tensor, "n d"], first: int, count: int, length: int) -> Float[Tensor, "count t d"]:
-    """`count` windows of `length` rows from `first` on, a row apart: a view."""
+    """View of `count` windows of `length` rows, one row apart, starting at row `first`."""
     return values[first : first + count + length - 1].unfold(0, length, 1).mT
 
 
-def _start_from_principal_axes(linear: nn.Linear, values: Float[Tensor, "n width"]) -> None:
-    """Let a linear layer whiten rows along their strongest axes; axes that are missing keep their start."""
+def _init_with_pca(linear: nn.Linear, values: Float[Tensor, "n width"]) -> None:
+    """Set a linear layer to whiten `values` along their principal axes.
+
+    Outputs beyond the rank of `values` keep their random weights.
+    """
     _, singular, axes = torch.svd_lowrank(values, q=min(linear.out_features, *values.shape), niter=2)
     deviations = singular / math.sqrt(len(values))
-    found = int((deviations > 1e-4 * deviations[0].clamp(min=1e-6)).sum())
-    linear.weight[:found] = (axes[:, :found] / deviations[:found]).T
+    # Axes of almost no variance would be divided by almost 0 and amplify noise.
+    rank = int((deviations > 1e-4 * deviations[0].clamp(min=1e-6)).sum())
+    linear.weight[:rank] = (axes[:, :rank] / deviations[:rank]).T
     linear.bias.zero_()

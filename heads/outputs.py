@@ -1,4 +1,4 @@
-"""What heads put out: logits, where an action really is, whose it is; and how that becomes scores."""
+"""Outputs of heads (class logits, displacement, team) and their conversion to scores."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ from torch import Tensor, nn
 from bas.config import Scoring
 
 NUM_BACKGROUND = 1
-"""Columns before the classes, where a head has a background: always the first."""
-_RARE = 0.05  # share of windows that a class is expected in, for the first bias
+"""Number of background columns, where a head has them; they come before the classes."""
+_PRIOR = 0.05  # expected share of windows with a class; sets the initial bias
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a head has to say."""
+    """Outputs required of a head."""
 
     classes: int
-    """Columns of its scores, before a team output doubles them."""
+    """Number of score columns, before a team output doubles them."""
     team: bool = False
-    """Whether it tells the team of every row: `teams: output`."""
+    """Whether the head has an output for the team of every row (`teams: output`)."""
     second_classes: int = 0
-    """Of another label set, told by an output layer of its own while the head trains; 0 for none."""
+    """Number of classes of a second label set, which has its own output layer in training; 0 for none."""
 
 
 class Output(NamedTuple):
-    """What a head says of the rows it tells of."""
+    """Outputs of a head for the target rows of a batch."""
 
-    logits: Float[Tensor, "batch told columns"]
-    """A column a class; with a background, that first."""
-    second: Float[Tensor, "batch told second_columns"] | None = None
-    """Logits of the second label set."""
-    displacement: Float[Tensor, "batch told one_or_classes"] | None = None
-    """Rows from the nearest action to this row: one number for all classes, or one a class."""
-    team: Float[Tensor, "batch told"] | None = None
-    """Logit of the right team."""
+    logits: Float[Tensor, "batch targets columns"]
+    """Class logits, one column per class, after the background column if there is one."""
+    second_logits: Float[Tensor, "batch targets second_columns"] | None = None
+    """Class logits of the second label set."""
+    displacement: Float[Tensor, "batch targets one_or_classes"] | None = None
+    """Rows from the nearest action to the target row: one value for all classes, or one per class."""
+    team: Float[Tensor, "batch targets"] | None = None
+    """Logit that the action belongs to the team on the right."""
 
 
-def join(parts: Sequence[Output]) -> Output:
-    """What a head said of several batches, as of one."""
+def concatenate_outputs(parts: Sequence[Output]) -> Output:
+    """Concatenate the outputs of several batches."""
 
-    def joined(values: Sequence[Tensor | None]) -> Tensor | None:
-        there = [value for value in values if value is not None]
-        return torch.cat(there) if there else None
+    def concatenate(values: Sequence[Tensor | None]) -> Tensor | None:
+        present = [value for value in values if value is not None]
+        return torch.cat(present) if present else None
 
-    logits, *others = map(joined, zip(*parts, strict=True))
+    logits, *others = map(concatenate, zip(*parts, strict=True))
     assert logits is not None
     return Output(logits, *others)
 
 
 class Classifier(nn.Module):
-    """Dropout and one linear layer; with a second label set, one more that only training asks."""
+    """Dropout and one linear layer, plus a layer for the second label set that only training uses."""
 
     def __init__(self, width: int, task: Task, *, scoring: Scoring, dropout: float) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Classifier(nn.Module):
         self.second = nn.Linear(width, task.second_classes + background) if task.second_classes else None
         if scoring == "sigmoid":
             for layer in filter(None, (self.layer, self.second)):
-                nn.init.constant_(layer.bias, math.log(_RARE / (1 - _RARE)))
+                nn.init.constant_(layer.bias, math.log(_PRIOR / (1 - _PRIOR)))
 
     def forward(
         self, values: Float[Tensor, "*batch width"]
@@ -79,7 +79,7 @@ class Classifier(nn.Module):
 def class_scores(
     logits: Float[Tensor, "*batch columns"], scoring: Scoring
 ) -> Float[Tensor, "*batch classes"]:
-    """Scores in [0, 1] of the classes, without the background."""
+    """Scores in [0, 1] of the classes, without the background column."""
     match scoring:
         case "sigmoid":
             return logits.sigmoid()
@@ -90,24 +90,29 @@ def class_scores(
 
 
 def split_by_team(
-    scores: Float[Tensor, "*batch told classes"], right: Float[Tensor, "*batch told"]
-) -> Float[Tensor, "*batch told twice_classes"]:
-    """Columns ACTION-left and ACTION-right of each class: its score shared out by the team's probability.
+    scores: Float[Tensor, "*batch targets classes"], right: Float[Tensor, "*batch targets"]
+) -> Float[Tensor, "*batch targets twice_classes"]:
+    """Split each class score into columns ACTION-left and ACTION-right by the team probability.
 
-    sn-teamspotting, 2025.
+    As in sn-teamspotting, 2025.
+
+    Args:
+        scores: class scores.
+        right: probability of the team on the right.
     """
     sides = torch.stack([1 - right, right], dim=-1)
     return rearrange(scores[..., None] * sides[..., None, :], "... c two -> ... (c two)")
 
 
 def displace(
-    scores: Float[Tensor, "batch told classes"], displacement: Float[Tensor, "batch told one_or_classes"]
-) -> Float[Tensor, "batch told classes"]:
-    """Move the scores of each row to the row where the action is; where several land, the highest stays.
+    scores: Float[Tensor, "batch targets classes"],
+    displacement: Float[Tensor, "batch targets one_or_classes"],
+) -> Float[Tensor, "batch targets classes"]:
+    """Move the scores of each row to the row of the predicted action, and keep the maximum of those that collide.
 
-    A displacement of d rows says that the action was d rows ago; halves round to even, and no score
-    leaves the clip (Xarles et al., T-DEED, CVPR Workshops 2024).
+    A displacement of d rows means that the action is d rows earlier. Halves round to even, and scores
+    are clamped to the sequence (Xarles et al., T-DEED, CVPR Workshops 2024).
     """
     rows = torch.arange(scores.shape[1], device=scores.device)[:, None]
-    landing = (rows - displacement.round().long()).clamp(0, scores.shape[1] - 1).expand_as(scores)
-    return torch.zeros_like(scores).scatter_reduce(1, landing, scores, "amax")
+    destination = (rows - displacement.round().long()).clamp(0, scores.shape[1] - 1).expand_as(scores)
+    return torch.zeros_like(scores).scatter_reduce(1, destination, scores, "amax")

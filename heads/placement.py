@@ -1,4 +1,4 @@
-"""Where a camera would have put the picture: moved, turned, nearer; one resampling for all of it."""
+"""Affine camera motion for clips: shift, rotation, zoom and crop in one resampling."""
 
 from __future__ import annotations
 
@@ -14,59 +14,60 @@ from torch.nn import functional
 
 from bas.config import AugmentSettings
 
-_CHUNK_PIXELS = 1 << 23  # resampled at once: their coordinates take 64 MiB
+_CHUNK_PIXELS = 1 << 23  # pixels resampled at once: their coordinates take 64 MiB
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
-    """The part of a picture that is shown: its middle, its size and its turn."""
+class View:
+    """The part of a picture that is shown: its center, size and rotation."""
 
     degrees: float = 0.0
     right: float = 0.0
-    """Of the middle, as a share of the width."""
+    """Shift of the center to the right, as a fraction of the picture's width."""
     down: float = 0.0
-    """Of the middle, as a share of the height."""
+    """Shift of the center downwards, as a fraction of the picture's height."""
     width: float = 1.0
-    """As a share of the picture's."""
+    """Width of the part, as a fraction of the picture's."""
     height: float = 1.0
+    """Height of the part, as a fraction of the picture's."""
 
 
-def draw_placements(
-    settings: AugmentSettings, generator: np.random.Generator
-) -> tuple[Placement, Placement] | None:
-    """Placements of the first and last picture of a clip; None leaves all where it is."""
+def draw_views(settings: AugmentSettings, generator: np.random.Generator) -> tuple[View, View] | None:
+    """Sample the views of the first and the last picture of a clip; None leaves the clip unchanged."""
     camera, rotation, crop = settings.camera, settings.rotation, settings.crop
-    moves, turns, crops = (bool(generator.random() < chance.p) for chance in (camera, rotation, crop))
-    if not (moves or turns or crops):
+    moves, rotates, crops = (bool(generator.random() < transform.p) for transform in (camera, rotation, crop))
+    if not (moves or rotates or crops):
         return None
-    degrees = float(generator.uniform(-rotation.degrees, rotation.degrees)) if turns else 0.0
+    degrees = float(generator.uniform(-rotation.degrees, rotation.degrees)) if rotates else 0.0
     width = height = 1.0
     if crops:
         area = generator.uniform(crop.area, 1)
+        # Log-uniform, so that a picture is stretched as often as it is squeezed.
         stretch = math.exp(generator.uniform(-1, 1) * math.log1p(crop.stretch))
         width, height = min(1.0, math.sqrt(area * stretch)), min(1.0, math.sqrt(area / stretch))
+    # A center anywhere that keeps the part inside the picture; without a crop that is the middle.
     right, down = (float(generator.uniform(-1, 1)) * (1 - size) / 2 for size in (width, height))
 
-    def camera_at() -> Placement:
+    def camera_view() -> View:
         if not moves:
-            return Placement(degrees, right, down, width, height)
-        turn, across, along, zoom = generator.uniform(-1, 1, 4)
+            return View(degrees, right, down, width, height)
+        angle, across, along, zoom = generator.uniform(-1, 1, 4)
         scale = 1 / (1 + zoom * camera.zoom)
-        return Placement(
-            degrees + turn * camera.degrees,
+        return View(
+            degrees + angle * camera.degrees,
             right + across * camera.shift[0],
             down + along * camera.shift[1],
             width * scale,
             height * scale,
         )
 
-    return camera_at(), camera_at()
+    return camera_view(), camera_view()
 
 
-def place(
-    x: Float[Tensor, "slots height width"], first: Placement, last: Placement
-) -> Float[Tensor, "slots height width"]:
-    """Pictures as a camera shows them that moves evenly from one placement to another; black lies outside."""
+def warp(
+    x: Float[Tensor, "frames height width"], first: View, last: View
+) -> Float[Tensor, "frames height width"]:
+    """Show a clip through a camera that moves evenly from one view to another; outside the picture is black."""
     count, height, width = x.shape
     transforms = _transforms(first, last, count, aspect=width / height).to(x.device)
     chunk = max(1, _CHUNK_PIXELS // (height * width))
@@ -80,10 +81,8 @@ def place(
     return rearrange(torch.cat(parts), "t 1 h w -> t h w")
 
 
-def _transforms(
-    first: Placement, last: Placement, count: int, *, aspect: float
-) -> Float[Tensor, "count 2 3"]:
-    """From coordinates of the shown picture to those of the filmed one, both from -1 to 1."""
+def _transforms(first: View, last: View, count: int, *, aspect: float) -> Float[Tensor, "count 2 3"]:
+    """Affine maps from coordinates of the output to those of the input, both from -1 to 1."""
     share = np.linspace(0, 1, count)
 
     def between(a: float, b: float) -> np.ndarray:
@@ -93,6 +92,8 @@ def _transforms(
     radians = np.radians(between(first.degrees, last.degrees))
     wide, high = between(first.width, last.width), between(first.height, last.height)
     cos, sin = np.cos(radians), np.sin(radians)
+    # One unit is half the width along x and half the height along y: `aspect` converts between them,
+    # so that a rotation keeps shapes. A shift by a fraction of the side is twice that in these units.
     rows = [
         [wide * cos, -high * sin / aspect, 2 * between(first.right, last.right)],
         [wide * sin * aspect, high * cos, 2 * between(first.down, last.down)],

@@ -1,4 +1,4 @@
-"""What a run's model says of a split: read where it is this model's, predicted where it is not."""
+"""Predictions of a run for a split: reused if this model made them, otherwise predicted."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from bas import console
 from bas.dataset import open_dataset
 from bas.evaluate.run import write_predictions
 from bas.extract.decode import Decoder
-from bas.heads.made import forget, maker_of
-from bas.heads.material import with_rows
-from bas.heads.merged import Spotter, load_spotter
-from bas.heads.spot import model_rows, predictions_folder, require_classes
+from bas.heads.made import invalidate, provenance_of
+from bas.heads.material import games_with_features
+from bas.heads.merged import VideoModel, load_video_model
+from bas.heads.spot import features_for, predictions_folder, require_classes
 from bas.types import Game
 
 
 @dataclass(frozen=True, slots=True)
-class Predicted:
-    """The predictions of one split, on disk."""
+class SplitPredictions:
+    """Predictions of one split on disk."""
 
     folder: Path
-    """`<folder>/<game>/` holds what `bas eval` writes of a game."""
+    """`<folder>/<game>/` holds the files that `bas eval` writes for a game."""
     games: tuple[Game, ...]
-    """In the order of the split."""
-    model: Spotter
+    """Games with predictions, in the order of the split."""
+    model: VideoModel
 
 
-def predictions_of(
+def predict_split(
     run: Path,
     *,
     data: Path,
@@ -36,30 +36,32 @@ def predictions_of(
     device: str,
     decoder: Decoder = "auto",
     flip: bool = False,
-) -> Predicted:
-    """The predictions of a run for a split; those games are made anew whose predictions are not this model's.
+) -> SplitPredictions:
+    """The predictions of a run for a split; predicted again unless this model made all that are stored.
 
     Args:
-        flip: average the scores of the pictures and of their mirror images.
+        flip: average the scores of the original and the mirrored view.
 
     Raises:
-        MissingError, DataError: the model, a match or a video is not there, or wrong.
+        MissingError, DataError: the model, a match or a video is missing or invalid.
     """
-    model = load_spotter(run, device=device)
+    model = load_video_model(run, device=device)
     dataset = open_dataset(data, video=model.settings.extract.video)
     require_classes(model, dataset, run=run)
     games = dataset.split(split, need_videos=False)
-    folder, maker = predictions_folder(run, split, flip=flip), maker_of(model, flip=flip)
+    folder, maker = predictions_folder(run, split, flip=flip), provenance_of(model, flip=flip)
     if all(maker.has_events(folder / game.id, game) for game in games):
-        console.say(f"Predictions of {len(games)} {split} matches: {folder}.")
-        return Predicted(folder, games, model)
-    console.say(f"{run} predicts {len(games)} {split} matches of {data}; rows in {features}, on {device}.")
+        console.info(f"Using the predictions of {len(games)} {split} matches in {folder}.")
+        return SplitPredictions(folder, games, model)
+    console.info(
+        f"Predicting {len(games)} {split} matches in {data} with {run}; features in {features}; device {device}."
+    )
     games = dataset.split(split)
-    caches = model_rows(model, games, features=features, decoder=decoder, flip=flip)
-    games = with_rows(games, caches)
+    caches = features_for(model, games, features=features, decoder=decoder, flip=flip)
+    games = games_with_features(games, caches)
     for game in games:
-        forget(folder / game.id)
+        invalidate(folder / game.id)
     write_predictions(model, games, caches, peaks=model.settings.peaks, out=folder, split=split)
     for game in games:
         maker.record(folder / game.id, game)
-    return Predicted(folder, games, model)
+    return SplitPredictions(folder, games, model)

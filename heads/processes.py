@@ -1,4 +1,4 @@
-"""The processes of one training: one a GPU, started by torchrun; or this one alone."""
+"""Communication between the processes of one training run: one per GPU, started by torchrun, or a single one."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from bas.errors import BasError, RunFailedError, SettingsError
 
 T = TypeVar("T")
 
-_COLLECTIVE = timedelta(minutes=10)
-_CONTROL = timedelta(hours=2)  # one process may judge matches that long while the others wait
-_ERROR = "bas/error"
+_STEP_TIMEOUT = timedelta(minutes=10)
+_CONTROL_TIMEOUT = timedelta(hours=2)  # the others wait that long for a process that is still validating
+_ERROR_KEY = "bas/error"
 
 
-class Processes:
-    """What the processes of a training tell each other."""
+class DistributedContext:
+    """Rank of this process, and collective operations with the other processes of the training run."""
 
     def __init__(
         self,
         rank: int = 0,
-        world: int = 1,
+        world_size: int = 1,
         *,
         control: distributed.ProcessGroup | None = None,
         steps: distributed.ProcessGroup | None = None,
@@ -37,39 +37,39 @@ class Processes:
     ) -> None:
         """
         Args:
-            rank: number of this process.
-            world: how many there are.
-            control: carries what is not gradients; None for one process.
-            steps: carries what every step tells, with less patience; None for one process.
-            store: takes the last words of a process; None for one process.
+            rank: rank of this process.
+            world_size: number of processes.
+            control: group for all communication outside training steps; None for a single process.
+            steps: group for the values of each step, with a shorter timeout; None for a single process.
+            store: key-value store for the error of a failed process; None for a single process.
         """
-        self.rank, self.world = rank, world
+        self.rank, self.world_size = rank, world_size
         self._control, self._steps, self._store = control, steps, store
 
     @property
-    def first(self) -> bool:
-        """Whether this process writes files; the others are silent too."""
+    def is_main(self) -> bool:
+        """Whether this process writes files and prints; the others do neither."""
         return self.rank == 0
 
     def gather(self, value: T) -> list[T]:
-        """The value of every process, by rank."""
+        """Collect the value of every process, ordered by rank, in all of them."""
         if self._control is None:
             return [value]
-        values: list[Any] = [None] * self.world
+        values: list[Any] = [None] * self.world_size
         distributed.all_gather_object(values, value, group=self._control)
         return values
 
-    def from_first(self, make: Callable[[], T]) -> T:
-        """What the first process made."""
+    def broadcast(self, make: Callable[[], T]) -> T:
+        """Call `make` in the main process only, and return its result in all processes."""
         if self._control is None:
             return make()
-        made: list[Any] = [make() if self.first else None]
-        distributed.broadcast_object_list(made, src=0, group=self._control)
-        value: T = made[0]
+        values: list[Any] = [make() if self.is_main else None]
+        distributed.broadcast_object_list(values, src=0, group=self._control)
+        value: T = values[0]
         return value
 
-    def total(self, values: Sequence[float]) -> list[float]:
-        """Sums over all processes."""
+    def all_reduce_sum(self, values: Sequence[float]) -> list[float]:
+        """Sum each value over all processes."""
         if self._steps is None:
             return list(values)
         sums = torch.tensor(values, dtype=torch.float64)
@@ -77,81 +77,89 @@ class Processes:
         return [float(value) for value in sums]
 
     def require_same(self, value: str, *, what: str) -> None:
-        """Refuse to start when processes were given different things.
+        """Refuse to start processes with different inputs.
+
+        Args:
+            value: digest of the inputs of this process.
+            what: name of the inputs, for the message.
 
         Raises:
-            SettingsError: with the ranks that differ from the first.
+            SettingsError: `value` differs from that of process 0; lists the ranks where it does.
         """
         values = self.gather(value)
         others = [rank for rank, theirs in enumerate(values) if theirs != values[0]]
         if others:
             raise SettingsError(
-                f"The {what} of processes {', '.join(map(str, others))} are not those of process 0. Start all of "
-                "them with the same command, the same version of bas, and the same data."
+                f"Different {what}: processes {', '.join(map(str, others))} do not match process 0. Start all of them "
+                "with the same command, the same version of bas, and the same data."
             )
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Tell the others why this process ends, and learn from them why another did.
+    def report_failures(self) -> Iterator[None]:
+        """Report to the other processes why this one failed, or raise the error that another one reported.
 
         Raises:
-            RunFailedError: another process failed, or was lost.
+            RunFailedError: another process failed or was lost.
         """
         try:
             yield
         except Exception as error:
             if not _is_lost_peer(error):
-                self._leave(str(error) if isinstance(error, BasError) else repr(error))
+                self._publish_error(str(error) if isinstance(error, BasError) else repr(error))
                 raise
             raise RunFailedError(
-                f"Another process of this training ended: {self._last_words()}. Checkpoints are kept: the same "
+                f"Another process of this training ended: {self._published_error()}. Checkpoints are kept; the same "
                 "command continues."
             ) from error
 
-    def _leave(self, words: str) -> None:
+    def _publish_error(self, text: str) -> None:
         if self._store is not None:
-            with suppress(RuntimeError):  # the store may be gone with the process that held it
-                self._store.compare_set(_ERROR, "", f"process {self.rank}: {words}")  # the first cause stays
+            with suppress(RuntimeError):  # the store is gone if the process that hosts it is
+                # Set only if there is none: errors that follow from the first must not replace it.
+                self._store.compare_set(_ERROR_KEY, "", f"process {self.rank}: {text}")
 
-    def _last_words(self) -> str:
+    def _published_error(self) -> str:
         if self._store is not None:
             with suppress(RuntimeError):
-                if self._store.check([_ERROR]):
-                    return str(self._store.get(_ERROR).decode())
+                # `get` would block until the key is set, so check first.
+                if self._store.check([_ERROR_KEY]):
+                    return str(self._store.get(_ERROR_KEY).decode())
         return "it was killed, or its machine was lost"
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[Processes]:
-    """The processes that torchrun started, as long as the block runs.
+def init_distributed(device: torch.device) -> Iterator[DistributedContext]:
+    """Join the processes that torchrun started, for the duration of the block.
 
     Raises:
-        RunFailedError: another process failed, or was lost.
+        RunFailedError: another process failed or was lost.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield Processes()
+        yield DistributedContext()
         return
-    store, rank, world = next(rendezvous("env://"))
+    store, rank, world_size = next(rendezvous("env://"))
     if rank:
-        console.hush()
+        console.silence()
     cuda = device.type == "cuda"
     distributed.init_process_group(
-        "nccl" if cuda else "gloo", store=store, rank=rank, world_size=world, timeout=_COLLECTIVE
+        "nccl" if cuda else "gloo", store=store, rank=rank, world_size=world_size, timeout=_STEP_TIMEOUT
     )
     try:
         control, steps = (
-            distributed.new_group(backend="gloo", timeout=patience) for patience in (_CONTROL, _COLLECTIVE)
+            distributed.new_group(backend="gloo", timeout=timeout)
+            for timeout in (_CONTROL_TIMEOUT, _STEP_TIMEOUT)
         )
         assert isinstance(control, distributed.ProcessGroup)
         assert isinstance(steps, distributed.ProcessGroup)
-        processes = Processes(rank, world, control=control, steps=steps, store=store)
-        with processes.watched():
-            yield processes
+        context = DistributedContext(rank, world_size, control=control, steps=steps, store=store)
+        with context.report_failures():
+            yield context
     finally:
         distributed.destroy_process_group()
 
 
 def _is_lost_peer(error: Exception) -> bool:
+    # gloo reports a lost connection as a plain RuntimeError that only its text gives away.
     return isinstance(error, distributed.DistError) or (
         isinstance(error, RuntimeError) and "gloo" in str(error)
     )

@@ -1,4 +1,4 @@
-"""`bas fit-head`: matches and settings in, a finished run with a model out."""
+"""`bas fit-head`: train a head on cached features, from settings to a finished run."""
 
 from __future__ import annotations
 
@@ -15,149 +15,176 @@ from bas.config import FitSettings, Pipeline, to_yaml
 from bas.dataset import Dataset, length_ms, open_dataset
 from bas.errors import MissingError, SettingsError
 from bas.evaluate.run import labels_of_games
-from bas.evaluate.search import show
+from bas.evaluate.search import show_tuning
 from bas.extract.encoder import Encoder
-from bas.extract.split import training_games
+from bas.extract.split import statistics_games
 from bas.extract.weights import build_encoder
 from bas.files import sha256_of
 from bas.heads.build import build_head
-from bas.heads.clip_plan import span
-from bas.heads.film import sound_games
+from bas.heads.clip_plan import window_span
+from bas.heads.film import readable_games
 from bas.heads.fit import fit_head
 from bas.heads.head import Head
-from bas.heads.lessons import Lesson, Place, prepare
-from bas.heads.material import Material, gather_material, out_of_fold_file
-from bas.heads.models import learned_games, write_model
+from bas.heads.lessons import CachedGames, Workspace, load_cached_games
+from bas.heads.material import TrainingSet, build_training_set, out_of_fold_file
+from bas.heads.models import training_games, write_model
 from bas.heads.stacker import Stacker
 from bas.heads.targets import target_classes, task_of
 from bas.heads.validation import Validation
-from bas.heads.warm import fitting_tensors, model_file
+from bas.heads.warm import matching_tensors, model_file
 from bas.runs import open_run
 from bas.signals import stop_on_signals
 from bas.types import Game
 
 
-def fit(settings: Pipeline, place: Place, *, all_data: bool = False) -> Path:
-    """Fit a head on the training matches, choose its epoch on the validation matches, and keep the model.
+def fit(settings: Pipeline, workspace: Workspace, *, all_data: bool = False) -> Path:
+    """Train a head on the training matches, select the epoch on the validation matches, and save the model.
 
-    Rows that are missing are extracted first. The run's name follows from the settings and the data:
-    the same call continues a run that was stopped, and returns at once from one that is finished.
+    Missing features are extracted first. The run's name is derived from the settings and the data, so the same
+    call resumes a stopped run and returns immediately if the run is finished.
 
     Args:
-        settings: of the whole pipeline.
-        place: of data, caches and runs.
-        all_data: learn from the matches of train, valid and test alike, and keep the last epoch.
+        settings: settings of the whole pipeline.
+        workspace: folders of data, feature caches and runs; device and decoder.
+        all_data: train on every labeled match of any split, without validation, and keep the last epoch.
 
     Returns:
         The run's folder.
 
     Raises:
-        SettingsError: the head cannot read such rows, or does not fit into the matches.
-        MissingError, DataError: a match, its labels or a video is not there, or wrong.
-        LockedError: another process is at work in the run.
-        StoppedError: a signal came; the same call continues.
+        SettingsError: the head cannot read these features, or its window is longer than a video.
+        MissingError, DataError: a match, its labels or a video is missing or invalid.
+        LockedError: another process is using the run.
+        StoppedError: stopped by a signal; the same call resumes.
     """
-    dataset = open_dataset(place.data, video=settings.extract.video)
+    dataset = open_dataset(workspace.data, video=settings.extract.video)
     if all_data:
-        return fit_games(settings, place, dataset, learn=labeled_games(dataset, "all"), judge=())
-    return fit_games(settings, place, dataset, learn=dataset.split("train"), judge=dataset.split("valid"))
+        return fit_games(
+            settings, workspace, dataset, train_games=labeled_games(dataset, "all"), valid_games=()
+        )
+    return fit_games(
+        settings, workspace, dataset, train_games=dataset.split("train"), valid_games=dataset.split("valid")
+    )
 
 
 def labeled_games(dataset: Dataset, *splits: str) -> tuple[Game, ...]:
-    """The games of some splits that have labels.
+    """Labeled games of the given splits, in order.
 
     Raises:
-        MissingError: there is none.
+        MissingError: no game has labels.
     """
     games = tuple(game for split in splits for game in dataset.split(split) if game.labels is not None)
     if not games:
-        raise MissingError(f"No match of {dataset.root} has labels to learn from. Look at it: bas doctor.")
+        raise MissingError(
+            f"No match in {dataset.root} has labels to train on. Check the folder with bas doctor."
+        )
     return games
 
 
 def fit_games(
-    settings: Pipeline, place: Place, dataset: Dataset, *, learn: Sequence[Game], judge: Sequence[Game]
+    settings: Pipeline,
+    workspace: Workspace,
+    dataset: Dataset,
+    *,
+    train_games: Sequence[Game],
+    valid_games: Sequence[Game],
 ) -> Path:
-    """`fit` on games at hand; without any to judge by, the last epoch is kept."""
-    learn, judge = (sound_games(dataset, games, settings) for games in (learn, judge))
-    older = _second_dataset(settings)
-    head = _new_head(settings, dataset, older)
-    _require_room(head, (*learn, *judge), settings)
-    columns = target_classes(dataset.classes, teams=settings.fit.teams != "none")
-    if settings.fit.start_from:
-        fitting_tensors(head, Path(settings.fit.start_from), classes=columns)  # refused before any work
-    named = _named_files(settings, learn)
-    measured = training_games(dataset, learn, settings.extract)
-    gather = partial(prepare, settings=settings, place=place, measured=measured)
+    """Train on given games, as `fit` does; without validation games, keep the last epoch."""
+    train_games, valid_games = (
+        readable_games(dataset, games, settings) for games in (train_games, valid_games)
+    )
+    second_dataset = _second_dataset(settings)
+    head = _new_head(settings, dataset, second_dataset)
+    _require_window_fits(head, (*train_games, *valid_games), settings)
+    outputs = target_classes(dataset.classes, teams=settings.fit.teams != "none")
+    if settings.fit.init_from:
+        matching_tensors(
+            head, Path(settings.fit.init_from), classes=outputs
+        )  # refuse unknown tensors before any work
+    files = _referenced_files(settings, train_games)
+    statistics_from = statistics_games(dataset, train_games, settings.extract)
+    load_games = partial(
+        load_cached_games, settings=settings, workspace=workspace, statistics_games=statistics_from
+    )
     teams = settings.fit.teams != "none"
-    learned = gather(dataset, learn, teams=teams, mirrored=settings.fit.flip)
-    judged = gather(dataset, judge, teams=teams)
-    second = gather(older, older.split("train")) if older else None
-    folder = place.runs / f"{settings.head.kind}-{_digest(settings, (learned, judged, second), named)[:8]}"
-    console.say(
-        f"{len(learned.games)} training and {len(judged.games)} validation matches of {place.data}; rows in "
-        f"{place.features}, the run in {folder}, on {place.device}."
+    cached_train = load_games(dataset, train_games, teams=teams, mirrored=settings.fit.flip)
+    cached_valid = load_games(dataset, valid_games, teams=teams)
+    second = load_games(second_dataset, second_dataset.split("train")) if second_dataset else None
+    digest = _digest(settings, (cached_train, cached_valid, second), files)
+    folder = workspace.runs / f"{settings.head.kind}-{digest[:8]}"
+    console.info(
+        f"{len(cached_train.games)} training and {len(cached_valid.games)} validation matches in {workspace.data}; "
+        f"features in {workspace.features}; run {folder}; device {workspace.device}."
     )
     with open_run(folder, settings_yaml=to_yaml(settings)) as run, stop_on_signals() as stop:
         if run.state == "done":
-            console.say(f"{folder} is finished already. Next: bas eval --run {folder}")
+            console.info(f"{folder} is already finished. Next: bas eval --run {folder}")
             return folder
         validation = (
-            Validation(judged.videos, labels_of_games(judged.games), dataset.classes, columns, settings)
-            if judged.games
+            Validation(
+                cached_valid.videos, labels_of_games(cached_valid.games), dataset.classes, outputs, settings
+            )
+            if cached_valid.games
             else None
         )
         best = fit_head(
             head,
-            [_material(learned, settings.fit), *([_second_material(second, settings.fit)] if second else [])],
+            [
+                _training_set(cached_train, settings.fit),
+                *([_second_training_set(second, settings.fit)] if second else []),
+            ],
             validation,
             settings=settings.fit,
             run=run,
             stop=stop,
-            device=torch.device(place.device),
-            classes=columns,
+            device=torch.device(workspace.device),
+            classes=outputs,
         )
-        head.classifier.second = None
-        encoder = build_encoder(settings.extract, features=place.features, training=measured)
+        head.classifier.second = None  # the output layer of the second label set only helped training
+        encoder = build_encoder(settings.extract, features=workspace.features, training=statistics_from)
         tuning = None
         if validation is not None:
             tuning = validation.tune(head)
-            show(tuning)
+            show_tuning(tuning)
         write_model(
             folder,
-            Stacker(encoder, head, settings=settings, classes=columns),
+            Stacker(encoder, head, settings=settings, classes=outputs),
             metrics={"validation mAP@1": best.history[-1]["mAP@1"], "epoch": best.number},
-            data={"training matches": len(learned.games), "validation matches": len(judged.games)},
-            learned=_learned(learned, second, settings),
+            data={"training matches": len(cached_train.games), "validation matches": len(cached_valid.games)},
+            trained_on=_training_game_ids(cached_train, second, settings),
             tuning=tuning,
         )
-        run.mark("done")
-    console.say(f"{folder} is finished. Next: bas eval --run {folder}")
+        run.set_state("done")
+    console.info(f"{folder} is finished. Next: bas eval --run {folder}")
     return folder
 
 
-def _new_head(settings: Pipeline, dataset: Dataset, older: Dataset | None) -> Head:
-    """Built before any work, so that one that cannot be is refused at once; its weights are drawn from the seed."""
+def _new_head(settings: Pipeline, dataset: Dataset, second_dataset: Dataset | None) -> Head:
+    """A head initialized from the seed; built before any work, so that invalid settings fail at once."""
     width = Encoder(settings.extract.encoder).width
-    torch.manual_seed(settings.fit.seed)
-    task = task_of(settings, actions=len(dataset.classes), second_classes=len(older.classes) if older else 0)
+    torch.manual_seed(settings.fit.seed)  # after the encoder, whose initial weights use the generator too
+    task = task_of(
+        settings,
+        actions=len(dataset.classes),
+        second_classes=len(second_dataset.classes) if second_dataset else 0,
+    )
     return build_head(
         settings.head, (width, *settings.extract.grid), task, row_rate=settings.extract.row_rate
     )
 
 
-def _require_room(head: Head, games: Sequence[Game], settings: Pipeline) -> None:
-    """Refuse a window that is longer than a video."""
+def _require_window_fits(head: Head, games: Sequence[Game], settings: Pipeline) -> None:
+    """Raise SettingsError if the head's window is longer than a video."""
     rate = settings.extract.row_rate
-    window = span(head)
+    window = window_span(head)
     for game in games:
         for video in game.videos:
             rows = int(length_ms(video.path) * rate / 1000)
             if window > rows:
                 raise SettingsError(
-                    f"The window of {settings.head.kind} is {window} rows ({float(window / rate):.1f} s), and "
-                    f"{video.path} has {rows} ({float(rows / rate):.1f} s). Take a shorter one (head.clip_rows, "
-                    "head.window_seconds, head.frames), or longer videos."
+                    f"The {settings.head.kind} window of {window} rows ({float(window / rate):.1f} s) is longer than "
+                    f"{video.path}, {rows} rows ({float(rows / rate):.1f} s). Set a shorter window (head.clip_rows, "
+                    "head.window_seconds or head.frames), or use longer videos."
                 )
 
 
@@ -167,40 +194,42 @@ def _second_dataset(settings: Pipeline) -> Dataset | None:
     return open_dataset(Path(settings.fit.second_data), video=settings.extract.video)
 
 
-def _learned(lesson: Lesson, second: Lesson | None, settings: Pipeline) -> set[str]:
-    """Ids of the games that head and encoder learned from, here or in the models that they come from."""
-    named = [folder for folder in (settings.fit.start_from, settings.extract.weights) if folder]
-    models = [Path(folder) for folder in named if (Path(folder) / "config.json").is_file()]
-    lessons = [lesson, *([second] if second else [])]
-    return {game.id for one in lessons for game in one.games}.union(*map(learned_games, models))
+def _training_game_ids(cached: CachedGames, second: CachedGames | None, settings: Pipeline) -> set[str]:
+    """Ids of the games that head and encoder were trained on, in this run or in the models they start from."""
+    folders = [folder for folder in (settings.fit.init_from, settings.extract.weights) if folder]
+    models = [Path(folder) for folder in folders if (Path(folder) / "config.json").is_file()]
+    all_cached = [cached, *([second] if second else [])]
+    return {game.id for one in all_cached for game in one.games}.union(*map(training_games, models))
 
 
-def _named_files(settings: Pipeline, learn: Sequence[Game]) -> list[Path]:
-    """Files that the settings name; those that are not there are refused before any work."""
-    files = [model_file(Path(settings.fit.start_from))] if settings.fit.start_from else []
+def _referenced_files(settings: Pipeline, train_games: Sequence[Game]) -> list[Path]:
+    """Files that the settings refer to. Raises MissingError, before any work, if one does not exist."""
+    files = [model_file(Path(settings.fit.init_from))] if settings.fit.init_from else []
     if settings.fit.out_of_fold:
-        files += [out_of_fold_file(Path(settings.fit.out_of_fold), game) for game in learn]
+        files += [out_of_fold_file(Path(settings.fit.out_of_fold), game) for game in train_games]
     return files
 
 
-def _material(lesson: Lesson, settings: FitSettings) -> Material:
-    return gather_material(
-        lesson.videos,
-        target_classes(lesson.classes, teams=settings.teams == "classes"),
+def _training_set(cached: CachedGames, settings: FitSettings) -> TrainingSet:
+    return build_training_set(
+        cached.videos,
+        target_classes(cached.classes, teams=settings.teams == "classes"),
         settings,
-        mirrored=lesson.mirrored,
+        mirrored=cached.mirrored,
         out_of_fold=Path(settings.out_of_fold) if settings.out_of_fold else None,
     )
 
 
-def _second_material(lesson: Lesson, settings: FitSettings) -> Material:
-    """Of the second label set, which tells no teams and has no scores out of fold."""
-    return gather_material(lesson.videos, lesson.classes, settings)
+def _second_training_set(cached: CachedGames, settings: FitSettings) -> TrainingSet:
+    """Training set of the second label set, which has no teams and no out-of-fold scores."""
+    return build_training_set(cached.videos, cached.classes, settings)
 
 
-def _digest(settings: Pipeline, lessons: Sequence[Lesson | None], named: Sequence[Path]) -> str:
-    """Of the settings, the labels, the rows, and the files that settings name: SHA-256 in hex."""
-    data = [None if lesson is None else lesson.identity() for lesson in lessons]
-    hashes = [sha256_of(file) for file in named]
-    told = json.dumps([settings.model_dump(mode="json", exclude={"finetune"}), data, hashes], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()
+def _digest(settings: Pipeline, all_cached: Sequence[CachedGames | None], files: Sequence[Path]) -> str:
+    """SHA-256 in hex of the settings, labels, features and all files that the settings refer to."""
+    data = [None if cached is None else cached.identity() for cached in all_cached]
+    hashes = [sha256_of(file) for file in files]
+    identity = json.dumps(
+        [settings.model_dump(mode="json", exclude={"finetune"}), data, hashes], sort_keys=True
+    )
+    return hashlib.sha256(identity.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Which rows to train on: half of them near an action, whatever the action's share of a match."""
+"""Sampling probabilities of training rows, balanced between rows near actions and background."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from jaxtyping import Bool, Float64, Int64
 
 
 @dataclass(frozen=True, slots=True)
-class Suspects:
-    """What a model that never saw a video said of its rows."""
+class OutOfFold:
+    """Scores of one video's rows by a model that was not trained on it."""
 
     scores: Float64[np.ndarray, "rows"]
-    """The highest score of any class; NaN where there is none."""
-    clear: Bool[np.ndarray, "rows"]
-    """Rows so close to an action that a high score is no mistake."""
+    """Highest score over all classes; NaN if the row was not scored."""
+    near_action: Bool[np.ndarray, "rows"]
+    """Rows so close to an action that a high score is no mistake; they are not hard negatives."""
 
 
-def sampling_weights(
+def sampling_probabilities(
     near: Bool[np.ndarray, "rows"],
     *,
     action_probability: float,
     usable: Bool[np.ndarray, "rows"] | None = None,
-    suspects: Suspects | None = None,
+    out_of_fold: OutOfFold | None = None,
 ) -> Float64[np.ndarray, "rows"]:
-    """Probability of drawing each row: `action_probability` spread over the rows near an action.
+    """Sampling probability of each row: `action_probability` is spread evenly over the rows near an action.
 
-    With `suspects`, rows away from actions are drawn the more the higher they scored. The balance of
-    lRomul, ball-action-spotting, 2023. Rows that are not usable are never drawn; where all rows are
-    near an action, or none, they share all of the probability.
+    With `out_of_fold`, background rows with higher scores become more probable (hard negatives). The
+    balance is that of lRomul, ball-action-spotting, 2023. Unusable rows have probability 0. If all usable
+    rows are near an action, or none is, they share the whole probability.
     """
     allowed = np.ones(len(near), bool) if usable is None else usable
     inside, outside = near & allowed, ~near & allowed
@@ -39,42 +39,47 @@ def sampling_weights(
     weights = np.zeros(len(near))
     weights[inside] = share / max(1, inside.sum())
     weights[outside] = (1 - share) / max(1, outside.sum())
-    if suspects is None or not inside.any() or not outside.any():
+    if out_of_fold is None or not inside.any() or not outside.any():
         return weights
-    weights /= weights[inside][0]  # scores are held against the weight 1 of a row near an action
+    # A score competes with the weight 1 of a row near an action; the background keeps its total mass.
+    weights /= weights[inside][0]
     mass, plain = weights[outside].sum(), weights[outside][0]
-    weights[outside] = np.fmax(weights[outside], suspects.scores[outside])
-    weights[outside & suspects.clear] = plain
+    weights[outside] = np.fmax(weights[outside], out_of_fold.scores[outside])  # fmax ignores NaN
+    weights[outside & out_of_fold.near_action] = plain
     weights[outside] *= mass / weights[outside].sum()
     weights /= weights.sum()
     return weights
 
 
-def even_weights(near: Bool[np.ndarray, "rows classes"]) -> Float64[np.ndarray, "rows"]:
-    """Probability of drawing each row if a class is drawn first, all that occur alike, then a row near it."""
+def class_balanced(near: Bool[np.ndarray, "rows classes"]) -> Float64[np.ndarray, "rows"]:
+    """Sampling probability of each row if first a class is chosen uniformly, then a row near it.
+
+    Only classes that occur are chosen.
+    """
     counts = near.sum(axis=0)
     weights: Float64[np.ndarray, "rows"] = (near[:, counts > 0] / counts[counts > 0]).mean(axis=1)
     return weights
 
 
-def class_first(
+def balance_classes(
     weights: Float64[np.ndarray, "rows"], near: Bool[np.ndarray, "rows classes"], *, share: float
 ) -> Float64[np.ndarray, "rows"]:
-    """Give a share of the weight of the rows near actions to all classes alike."""
+    """Redistribute `share` of the probability of rows near actions evenly over the classes."""
     of_any = near.any(axis=1)
     mixed: Float64[np.ndarray, "rows"]
-    mixed = np.where(of_any, (1 - share) * weights, weights) + share * weights[of_any].sum() * even_weights(
+    mixed = np.where(of_any, (1 - share) * weights, weights) + share * weights[of_any].sum() * class_balanced(
         near
     )
     return mixed
 
 
-def draw(
+def draw_rows(
     weights: Float64[np.ndarray, "rows"], count: int, generator: np.random.Generator
 ) -> Int64[np.ndarray, "count"]:
-    """`count` rows, with replacement, by their weights."""
-    borders = np.cumsum(weights)
+    """Sample `count` row numbers with replacement, in proportion to `weights`."""
+    # Rows of weight 0 repeat the value before them, and side "right" skips repeated values.
+    cumulative = np.cumsum(weights)
     rows: Int64[np.ndarray, "count"] = np.searchsorted(
-        borders, generator.random(count) * borders[-1], "right"
+        cumulative, generator.random(count) * cumulative[-1], "right"
     )
     return rows

@@ -1,11 +1,11 @@
-"""T-DEED's temporal module: scalable-granularity perception layers in an encoder-decoder with skips.
+"""T-DEED's temporal module: scalable-granularity perception (SGP) layers in an encoder-decoder with skips.
 
 Xarles, Escalera, Moeslund and Clapés, T-DEED: Temporal-Discriminability Enhancer Encoder-Decoder for
 Precise Event Spotting in Sports Videos, CVPR Workshops 2024; the layer is that of Shi et al., TriDet,
-CVPR 2023. Values and first weights are those of the published code.
+CVPR 2023. Constants and initial weights are those of the published code.
 """
 
-# Letters of shapes: b batch, c channels, t rows, s rows of a skip.
+# Shape letters: b batch, c channels, t rows, s rows of a skip connection.
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bas.config import SGPSettings
-from bas.heads.clip_head import ClipHead
+from bas.heads.clip_head import SequenceHead
 from bas.heads.outputs import Classifier, Output, Task
 
 _GROUPS = 16
-_START_DEVIATION = 0.1  # of the weights of depthwise convolutions
+_INIT_STD = 0.1  # of convolution weights
 
 
-class SGP(ClipHead):
-    """A position code, the encoder-decoder, and a linear layer each for classes, displacement and team."""
+class SGP(SequenceHead):
+    """Position embedding, encoder-decoder, and one linear layer each for classes, displacement and team."""
 
     def __init__(self, row_shape: tuple[int, int, int], task: Task, settings: SGPSettings) -> None:
         """
         Args:
-            row_shape: channels, height and width of a cached row.
-            task: what to say.
+            row_shape: channels, height and width of a feature row.
+            task: outputs required of the head.
             settings: sizes.
         """
         super().__init__(row_shape, settings)
@@ -43,41 +43,44 @@ class SGP(ClipHead):
         self.displacement = nn.Linear(dim, displacements) if displacements else None
         self.team = nn.Linear(dim, 1) if task.team else None
 
-    def speak(self, vectors: Float[Tensor, "batch clip dim"]) -> Output:
-        """Classes, displacement and team of every row; a clip of another length stretches the position code."""
-        told = self.network(vectors + self._position(vectors.shape[1]))
-        logits, second = self.classifier(told)
+    def from_vectors(self, vectors: Float[Tensor, "batch sequence dim"]) -> Output:
+        """Class, displacement and team outputs of every row.
+
+        For a sequence of another length the position embedding is interpolated.
+        """
+        features = self.network(vectors + self._position(vectors.shape[1]))
+        logits, second_logits = self.classifier(features)
         return Output(
             logits,
-            second,
-            None if self.displacement is None else self.displacement(self.dropout(told)),
-            None if self.team is None else self.team(self.dropout(told))[..., 0],
+            second_logits,
+            None if self.displacement is None else self.displacement(self.dropout(features)),
+            None if self.team is None else self.team(self.dropout(features))[..., 0],
         )
 
-    def _position(self, length: int) -> Float[Tensor, "clip dim"]:
+    def _position(self, length: int) -> Float[Tensor, "sequence dim"]:
         if length == len(self.position):
             return self.position
-        code = rearrange(self.position, "t c -> 1 c t")
-        stretched = functional.interpolate(code, length, mode="linear", align_corners=True)
+        embedding = rearrange(self.position, "t c -> 1 c t")
+        stretched = functional.interpolate(embedding, length, mode="linear", align_corners=True)
         return rearrange(stretched, "1 c t -> t c")
 
 
 class EncoderDecoder(nn.Module):
-    """Layers at full, half, quarter ... of the rate, then back up; each level meets its own skip again."""
+    """SGP layers at full, half, quarter ... rate, then back up; each level is mixed with its own skip."""
 
     def __init__(self, channels: int, *, levels: int, kernel: int, k: int) -> None:
         """
         Args:
             channels: width of a row, a multiple of 16.
-            levels: how often the rate is halved.
-            kernel: rows of the short windows, odd.
-            k: how much longer the long windows are.
+            levels: number of times the rate is halved.
+            kernel: rows of the short convolutions, odd.
+            k: length of the long convolutions over that of the short ones, see `long_kernel`.
         """
         super().__init__()
-        self.down = nn.ModuleList(Layer(channels, kernel=kernel, k=k) for _ in range(levels))
-        self.bottom = Layer(channels, kernel=kernel, k=k)
-        self.mixers = nn.ModuleList(Mixer(channels, kernel=kernel, k=k) for _ in range(levels))
-        self.up = nn.ModuleList(Layer(channels, kernel=kernel, k=k) for _ in range(levels))
+        self.down = nn.ModuleList(SGPLayer(channels, kernel=kernel, k=k) for _ in range(levels))
+        self.bottom = SGPLayer(channels, kernel=kernel, k=k)
+        self.mixers = nn.ModuleList(SGPMixer(channels, kernel=kernel, k=k) for _ in range(levels))
+        self.up = nn.ModuleList(SGPLayer(channels, kernel=kernel, k=k) for _ in range(levels))
 
     def forward(self, rows: Float[Tensor, "b t c"]) -> Float[Tensor, "b t c"]:
         x: Tensor = rearrange(rows, "b t c -> b c t")
@@ -85,22 +88,23 @@ class EncoderDecoder(nn.Module):
         skips: list[Tensor] = []
         for level, layer in enumerate(self.down):
             skips.append(layer(x))
+            # Lengths round up, so that a sequence of any length keeps at least one row.
             x = functional.adaptive_max_pool1d(skips[-1], -(-length // 2 ** (level + 1)))
         x = self.bottom(x)
-        # The source numbers its mixers from the top and uses them from the bottom.
+        # The published code numbers mixers from the top and uses them from the bottom; state dicts follow it.
         for layer, mixer in zip(self.up, reversed(self.mixers), strict=True):
             x = layer(mixer(skips.pop(), x))
         return rearrange(x, "b c t -> b t c")
 
 
-class Layer(nn.Module):
-    """Each row among its neighbors near and far, and among all; then a perceptron."""
+class SGPLayer(nn.Module):
+    """SGP layer: window branch over near and far rows, instant branch over all, then a perceptron."""
 
     def __init__(self, channels: int, *, kernel: int, k: int) -> None:
         super().__init__()
         self.norm = ChannelNorm(channels)
-        self.instant = Instant(channels)
-        self.windows = Windows(channels, kernel=kernel, k=k)
+        self.instant = InstantBranch(channels)
+        self.windows = WindowBranch(channels, kernel=kernel, k=k)
         self.perceptron = Perceptron(channels)
 
     def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b c t"]:
@@ -109,17 +113,17 @@ class Layer(nn.Module):
         return mixed
 
 
-class Mixer(nn.Module):
-    """A skip and what comes up from below, each among its neighbors, each as it is, mixed to one."""
+class SGPMixer(nn.Module):
+    """SGP-Mixer: both branches of the skip and of the upsampled lower level, and their inputs, mixed to one."""
 
     def __init__(self, channels: int, *, kernel: int, k: int) -> None:
         super().__init__()
         self.skip_norm, self.lower_norm = ChannelNorm(channels), ChannelNorm(channels)
-        self.skip_windows = Windows(channels, kernel=kernel, k=k)
-        self.lower_windows = Windows(channels, kernel=kernel, k=k)
-        self.skip_instant, self.lower_instant = Instant(channels), Instant(channels)
+        self.skip_windows = WindowBranch(channels, kernel=kernel, k=k)
+        self.lower_windows = WindowBranch(channels, kernel=kernel, k=k)
+        self.skip_instant, self.lower_instant = InstantBranch(channels), InstantBranch(channels)
         self.mix = nn.Conv1d(6 * channels, channels, 1)
-        _start(self.mix)
+        _init_conv(self.mix)
         self.perceptron = Perceptron(channels)
 
     def forward(self, skip: Float[Tensor, "b c s"], lower: Float[Tensor, "b c t"]) -> Float[Tensor, "b c s"]:
@@ -137,8 +141,8 @@ class Mixer(nn.Module):
         return mixed
 
 
-class Windows(nn.Module):
-    """A short and a long depthwise window, summed, times a gate of its own."""
+class WindowBranch(nn.Module):
+    """Sum of a short and a long depthwise convolution, times a convolutional gate."""
 
     def __init__(self, channels: int, *, kernel: int, k: int) -> None:
         super().__init__()
@@ -151,8 +155,8 @@ class Windows(nn.Module):
         return mixed
 
 
-class Instant(nn.Module):
-    """Each row on its own, times what the mean of all rows says."""
+class InstantBranch(nn.Module):
+    """Each row scaled per channel, times a gate from the mean over all rows."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -166,7 +170,7 @@ class Instant(nn.Module):
 
 
 class Perceptron(nn.Module):
-    """Two layers on every row, added to it."""
+    """Two-layer perceptron on every row, with a residual connection."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -176,12 +180,12 @@ class Perceptron(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b c t"]:
-        told: Tensor = x + self.layers(self.norm(x))
-        return told
+        added: Tensor = x + self.layers(self.norm(x))
+        return added
 
 
 class ChannelNorm(nn.Module):
-    """Layer normalization over the channels of every row."""
+    """Layer normalization over the channels of each row."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -195,18 +199,18 @@ class ChannelNorm(nn.Module):
 
 
 def long_kernel(kernel: int, k: int) -> int:
-    """Rows of the long window: (kernel + 1) k, made odd; 9 and 4 give 41, 5 and 4 give 25."""
+    """Length of the long convolution in rows: (kernel + 1) k, made odd; 9 and 4 give 41, 5 and 4 give 25."""
     length = (kernel + 1) * k
     return length + (length + 1) % 2
 
 
 def _depthwise(channels: int, kernel: int) -> nn.Conv1d:
     conv = nn.Conv1d(channels, channels, kernel, padding=kernel // 2, groups=channels)
-    _start(conv)
+    _init_conv(conv)
     return conv
 
 
-def _start(conv: nn.Conv1d) -> None:
-    nn.init.normal_(conv.weight, 0, _START_DEVIATION)
+def _init_conv(conv: nn.Conv1d) -> None:
+    nn.init.normal_(conv.weight, 0, _INIT_STD)
     assert conv.bias is not None
     nn.init.zeros_(conv.bias)

@@ -1,4 +1,4 @@
-"""What a model reads of games, and what it says of every tick of them."""
+"""Features and dense scores of games for a model, and where its predictions are stored."""
 
 from __future__ import annotations
 
@@ -14,52 +14,50 @@ from bas.dataset.layouts import SPOTS
 from bas.errors import DataError
 from bas.evaluate.dense import SCORES_FILE, read_scores
 from bas.evaluate.peaks import actions_of
-from bas.evaluate.predict import BothViews, Rows, slide
+from bas.evaluate.predict import BothViews, Rows, score_video
 from bas.extract.cache import FeatureCache
 from bas.extract.decode import Decoder
-from bas.extract.run import cached_rows
-from bas.heads.made import maker_of
-from bas.heads.material import with_rows
-from bas.heads.merged import MergedModel, Spotter
-from bas.heads.models import learned_games
+from bas.extract.run import cached_features
+from bas.heads.made import provenance_of
+from bas.heads.material import games_with_features
+from bas.heads.merged import MergedModel, VideoModel
+from bas.heads.models import training_games
 from bas.heads.stacker import Stacker
 from bas.types import Game, Scores
 
 
 def predictions_folder(run: Path, split: str, *, flip: bool = False) -> Path:
-    """Folder of a run that takes what it says of a split."""
+    """Folder in a run for its predictions of a split."""
     return run / "predictions" / (f"{split}-flip" if flip else split)
 
 
-def spots_folder(video: Path) -> Path:
-    """Folder beside a video that takes what models say of it."""
+def sidecar_folder(video: Path) -> Path:
+    """Folder beside a video for its predictions."""
     return video.with_name(video.name + SPOTS)
 
 
-def require_classes(model: Spotter, dataset: Dataset, *, run: Path) -> None:
-    """Refuse matches that are labeled in other classes than the model tells.
+def require_classes(model: VideoModel, dataset: Dataset, *, run: Path) -> None:
+    """Check that the matches are labeled with the classes that the model predicts.
 
     Raises:
-        DataError: with both vocabularies.
+        DataError: they are not; the message lists both.
     """
     if set(actions_of(model.classes)) != set(dataset.classes):
         raise DataError(
-            f"The model in {run} tells {', '.join(actions_of(model.classes))}; the labels of {dataset.root} are "
-            f"{', '.join(dataset.classes)}. Give a model of these classes, or the matches it was made for."
+            f"The model in {run} predicts {', '.join(actions_of(model.classes))}, but {dataset.root} is labeled with "
+            f"{', '.join(dataset.classes)}. Use a model of these classes, or matches labeled with its own."
         )
 
 
-def warn_of_learned(run: Path, games: Sequence[Game]) -> None:
-    """Say when a model is to be judged by games that it learned from."""
-    seen = sorted(learned_games(run) & {game.id for game in games})
+def warn_of_leakage(run: Path, games: Sequence[Game]) -> None:
+    """Warn if a model was trained on some of the games."""
+    seen = sorted(training_games(run) & {game.id for game in games})
     if seen:
-        console.warn(
-            f"{run} learned from {listing(seen)}: what it scores there says nothing about other matches."
-        )
+        console.warn(f"{run} was trained on {listing(seen)}; its scores on them are not held-out.")
 
 
-def model_rows(
-    model: Spotter,
+def features_for(
+    model: VideoModel,
     games: Sequence[Game],
     *,
     features: Path,
@@ -67,19 +65,19 @@ def model_rows(
     flip: bool = False,
     degrade: bool = False,
 ) -> dict[Path, Rows]:
-    """The rows that a model reads, by path of the video, by its own encoder; extracted first where they lack.
+    """The features that a model reads, by path of the video; missing ones are extracted with its own encoder.
 
     Args:
-        flip: get those of the mirrored pictures too.
-        degrade: make do with what a damaged video holds, and say so, instead of what the settings say.
+        flip: also those of the mirrored view.
+        degrade: use what a damaged video holds, with a warning, whatever the settings say.
     """
     if isinstance(model, MergedModel):
         each = [
-            model_rows(one, games, features=features, decoder=decoder, flip=flip, degrade=degrade)
+            features_for(one, games, features=features, decoder=decoder, flip=flip, degrade=degrade)
             for one in model.members
         ]
-        whole = [path for path in each[0] if all(path in rows for rows in each)]
-        return {path: tuple(_of_one(rows[path]) for rows in each) for path in whole}
+        whole = [path for path in each[0] if all(path in caches for caches in each)]
+        return {path: tuple(_of_one(caches[path]) for caches in each) for path in whole}
     view = partial(_view, model, games, features=features, decoder=decoder, degrade=degrade)
     seen = view(mirrored=False)
     if not flip:
@@ -89,26 +87,26 @@ def model_rows(
 
 
 def dense_scores(
-    model: Spotter, folder: Path, games: Sequence[Game], *, split: str, features: Path, decoder: Decoder
+    model: VideoModel, folder: Path, games: Sequence[Game], *, split: str, features: Path, decoder: Decoder
 ) -> dict[str, dict[int, Scores]]:
-    """Scores of every tick by game and half: those that `bas eval` left in the run's folder if they are its own, or new ones.
+    """Scores of every frame, by game id and half; read from the run's folder if this model made those there.
 
     Raises:
-        DataError: no game is left, for damaged videos.
+        DataError: no game is left, because of damaged videos.
     """
-    maker, stored = maker_of(model), predictions_folder(folder, split)
+    maker, stored = provenance_of(model), predictions_folder(folder, split)
     found = {
         game.id: read_scores(stored / game.id / SCORES_FILE)
         for game in games
         if maker.has_scores(stored / game.id, game)
     }
-    lacking = [game for game in games if game.id not in found]
-    if not lacking:
+    missing = [game for game in games if game.id not in found]
+    if not missing:
         return found
-    rows = model_rows(model, lacking, features=features, decoder=decoder)
-    with console.progress(f"scoring with {folder.name}", len(lacking), unit="games") as advance:
-        for game in with_rows(lacking, rows):
-            found[game.id] = {video.half: slide(model, rows[video.path]) for video in game.videos}
+    caches = features_for(model, missing, features=features, decoder=decoder)
+    with console.progress(f"scoring with {folder.name}", len(missing), unit="games") as advance:
+        for game in games_with_features(missing, caches):
+            found[game.id] = {video.half: score_video(model, caches[video.path]) for video in game.videos}
             advance(note=game.id)
     return found
 
@@ -128,9 +126,9 @@ def _view(
     if degrade:
         changes["on_bad_video"] = "degrade"
     settings = own.model_copy(update=changes)
-    return cached_rows(games, settings, features=features, device=str(model.device), decoder=decoder)
+    return cached_features(games, settings, features=features, device=str(model.device), decoder=decoder)
 
 
-def _of_one(rows: Rows) -> FeatureCache | BothViews:
-    assert not isinstance(rows, tuple), "members are single models"
-    return rows
+def _of_one(caches: Rows) -> FeatureCache | BothViews:
+    assert not isinstance(caches, tuple), "members are single models"
+    return caches

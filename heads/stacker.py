@@ -1,4 +1,4 @@
-"""The whole model: the encoder that fills the cache, the cache's pooling, and the head that reads it."""
+"""Complete models: the encoder that fills the cache, its pooling to feature rows, and the head that reads them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from torch.nn import functional
 from bas.config import PeaksSettings, Pipeline
 from bas.extract.encoder import Encoder
 from bas.extract.stacks import Canvas
-from bas.heads.head import Head, Rows, WindowHead
+from bas.heads.head import FeatureRows, Head, WindowHead
 from bas.heads.outputs import Output
 
 
 @dataclass(frozen=True, slots=True)
 class RowSpotter:
-    """A head that scores cached rows."""
+    """Scores cached feature rows with a head in evaluation mode."""
 
     head: Head
     classes: tuple[str, ...]
 
-    def score_rows(self, rows: Rows, *, rate: Fraction) -> Float[np.ndarray, "rows classes"]:
-        """Scores in [0, 1] of every row of one video; a head counts rows, so `rate` changes nothing."""
+    def score_rows(self, rows: FeatureRows, *, rate: Fraction) -> Float[np.ndarray, "rows classes"]:
+        """Scores in [0, 1] of every row of one video; `rate` is unused, as heads count in rows."""
         was_training = self.head.training
         self.head.eval()
         scores = self.head.scores(rows).cpu().numpy()
@@ -36,20 +36,20 @@ class RowSpotter:
         return scores
 
 
-class SpottingModule(nn.Module):
-    """A head with its settings and the names of its scores."""
+class HeadModule(nn.Module):
+    """A head with its settings and the names of its score columns."""
 
     folder: Path | None = None
-    """Where the model was loaded from."""
-    untuned: PeaksSettings | None = None
-    """The post-processing that was there before one was found on the validation matches; None: none was."""
+    """Folder that the model was loaded from."""
+    base_postprocess: PeaksSettings | None = None
+    """Post-processing before it was tuned on the validation matches; None if it was not tuned."""
 
     def __init__(self, head: Head, *, settings: Pipeline, classes: tuple[str, ...]) -> None:
         """
         Args:
-            head: reads rows.
-            settings: of the whole pipeline.
-            classes: names of the columns of the head's scores.
+            head: network on feature rows.
+            settings: settings of the whole pipeline.
+            classes: names of the head's score columns.
         """
         super().__init__()
         self.head = head
@@ -58,58 +58,59 @@ class SpottingModule(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the head computes."""
+        """Device of the head's parameters."""
         return next(self.head.parameters()).device
 
-    def score_rows(self, rows: Rows, *, rate: Fraction) -> Float[np.ndarray, "rows classes"]:
-        """Scores in [0, 1] of every cached row of one video."""
+    def score_rows(self, rows: FeatureRows, *, rate: Fraction) -> Float[np.ndarray, "rows classes"]:
+        """Scores in [0, 1] of every feature row of one video."""
         return RowSpotter(self.head, self.classes).score_rows(rows, rate=rate)
 
-    def speak(self, windows: Float[Tensor, "batch window channels height width"]) -> Tensor | Output:
-        """Logits (batch, columns) of a head that tells of one row; all of its output of one that tells of a clip."""
+    def apply_head(self, windows: Float[Tensor, "batch window channels height width"]) -> Tensor | Output:
+        """Run the head: logits (batch, columns) of a `WindowHead`, the whole `Output` of a `SequenceHead`."""
         output: Output = self.head(windows)
         return output.logits[:, 0] if isinstance(self.head, WindowHead) else output
 
 
-class RowModel(SpottingModule):
-    """A head without its encoder: vectors of frames in, logits out."""
+class FeatureModel(HeadModule):
+    """A head without its encoder, on feature vectors."""
 
     def forward(self, rows: Float[Tensor, "batch window channels"]) -> Tensor | Output:
-        """What the head says of windows of rows, as `speak` tells it."""
-        return self.speak(rearrange(rows, "b t c -> b t c 1 1"))
+        """Outputs for windows of feature vectors, see `apply_head`."""
+        return self.apply_head(rearrange(rows, "b t c -> b t c 1 1"))
 
 
-class Stacker(SpottingModule):
-    """Luma in, logits out; or cached rows in, scores out: the two paths are one model."""
+class Stacker(HeadModule):
+    """Encoder and head as one network: luma to logits, or cached rows to scores by the same head."""
 
     def __init__(self, encoder: Encoder, head: Head, *, settings: Pipeline, classes: tuple[str, ...]) -> None:
         """
         Args:
-            encoder: of the rows that `head` was fitted on.
-            head: reads those rows.
-            settings: of the whole pipeline.
-            classes: names of the columns of the head's scores.
+            encoder: the encoder that produced the training rows of `head`.
+            head: network on these rows.
+            settings: settings of the whole pipeline.
+            classes: names of the head's score columns.
         """
         super().__init__(head, settings=settings, classes=classes)
         self.encoder = encoder
 
     @property
-    def ticks(self) -> tuple[int, ...]:
-        """Ticks of the clock that a window is made of, relative to its center, in order."""
+    def frame_offsets(self) -> tuple[int, ...]:
+        """Sorted offsets of a window's frames from its center, in frames of the model's clock."""
         return tuple(np.unique(self._stacks()).tolist())
 
-    def forward(self, luma: Float[Tensor, "batch ticks height width"]) -> Tensor | Output:
-        """What the head says of windows of pictures in [0, 1], one picture for each of `ticks`.
+    def forward(self, luma: Float[Tensor, "batch frames height width"]) -> Tensor | Output:
+        """Outputs for windows of pictures in [0, 1], one picture per entry of `frame_offsets`.
 
-        Pictures of any size; where their maps are larger than the grid they are averaged to it.
+        Pictures may have any size; feature maps larger than the grid are averaged to it.
         """
         stacks = self._stacks()
-        places = torch.from_numpy(np.searchsorted(np.unique(stacks), stacks))
-        rows = self.rows(rearrange(luma[:, places], "b w s y x -> (b w) s y x"))
-        return self.speak(rearrange(rows, "(b w) c y x -> b w c y x", b=len(luma)))
+        # Positions in `luma` of the pictures of each stack; stacks may share pictures.
+        pictures = torch.from_numpy(np.searchsorted(np.unique(stacks), stacks))
+        rows = self.encode(rearrange(luma[:, pictures], "b w s y x -> (b w) s y x"))
+        return self.apply_head(rearrange(rows, "(b w) c y x -> b w c y x", b=len(luma)))
 
-    def rows(self, stacks: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n channels gh gw"]:
-        """What the cache holds of stacks of pictures in [0, 1], before it is rounded to float16."""
+    def encode(self, stacks: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n channels gh gw"]:
+        """Feature rows of stacks of pictures in [0, 1], as in the cache but before rounding to float16."""
         canvas = Canvas(*stacks.shape[2:])
         rows, columns = canvas.inside
         padded = canvas.empty(len(stacks), device=stacks.device, dtype=stacks.dtype)
@@ -119,9 +120,9 @@ class Stacker(SpottingModule):
         return functional.adaptive_avg_pool2d(maps.float(), grid)
 
     def _stacks(self) -> Int64[np.ndarray, "window 3"]:
-        """Ticks of each stack of a window."""
+        """Frame offsets of each stack of a window."""
         extract = self.settings.extract
-        ticks: Int64[np.ndarray, "window 3"] = self.head.offsets[:, None] * extract.hop + np.array(
+        frames: Int64[np.ndarray, "window 3"] = self.head.offsets[:, None] * extract.hop + np.array(
             extract.stack
         )
-        return ticks
+        return frames

@@ -1,4 +1,4 @@
-"""Rows in units of their own spread, so that a head need not learn the scale of its encoder."""
+"""Standardization of feature rows, so that a head need not learn the scale of its encoder."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-_SMALLEST_DEVIATION = 1e-3  # a constant channel stays finite
+_MIN_STD = 1e-3  # keeps constant channels finite
 
 
 class Standardize(nn.Module):
-    """Take away each value's mean over the training rows and divide by its deviation."""
+    """Subtracts the mean of each value over the training rows and divides by its standard deviation."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class Standardize(nn.Module):
         return (values - self.mean) * self.scale
 
     @torch.no_grad()
-    def start(self, values: Float[Tensor, "n width"]) -> None:
-        """Read mean and deviation off training values."""
+    def init_from_features(self, values: Float[Tensor, "n width"]) -> None:
+        """Set mean and scale from training values."""
         self.mean.copy_(values.mean(dim=0))
-        self.scale.copy_(1 / values.std(dim=0, correction=0).clamp(min=_SMALLEST_DEVIATION))
+        self.scale.copy_(1 / values.std(dim=0, correction=0).clamp(min=_MIN_STD))

@@ -1,4 +1,4 @@
-"""`bas submit`: from a run to a zip that the challenge takes, and anyone's zip looked at."""
+"""`bas submit`: build the submission zip of a run, or validate an existing one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bas.evaluate.soccernet import RESULTS_FILE, Prediction, read_results
 from bas.evaluate.submission import check_submission, write_submission
 from bas.evaluate.submission_games import expected_games
 from bas.extract.decode import Decoder
-from bas.heads.predicted import predictions_of
+from bas.heads.predicted import predict_split
 from bas.types import Game
 
 
@@ -30,17 +30,20 @@ def submit_run(
     decoder: Decoder = "auto",
     flip: bool = False,
 ) -> Path:
-    """Predict a split if needed, pack and check the zip, score it if the split has labels; the path of the zip.
+    """Predict a split if needed, build and validate its zip, and score it if the split has labels.
 
     Args:
-        run: folder of a finished run, or of a model.
-        out: the zip; `submission-<split>.zip` in the run by default, with flip `submission-<split>-flip.zip`.
-        flip: average the scores of the pictures and of their mirror images.
+        run: folder of a finished run or a model.
+        out: path of the zip; by default `submission-<split>.zip` in the run, or `submission-<split>-flip.zip`.
+        flip: average the scores of the original and the mirrored view.
+
+    Returns:
+        The path of the zip.
 
     Raises:
-        MissingError, DataError: as `predictions_of`; or a server would refuse the zip, and none is left.
+        MissingError, DataError: as `predict_split`; or the zip is invalid, and no file is left.
     """
-    predicted = predictions_of(
+    predicted = predict_split(
         run, data=data, features=features, split=split, device=device, decoder=decoder, flip=flip
     )
     classes = actions_of(predicted.model.classes)
@@ -51,55 +54,55 @@ def submit_run(
     out = out or run / f"submission-{split}{'-flip' * flip}.zip"
     teams = classes != predicted.model.classes or None
     notes = write_submission(out, documents, games, classes, teams=teams)
-    _tell(out, games, classes, notes, split=split)
+    _print_summary(out, games, classes, notes, split=split)
     return out
 
 
 def check_zip(archive: Path, *, data: Path, split: str | None = None) -> None:
-    """Check anyone's zip against the games of a split, by default of that which it names, and score it if they have labels.
+    """Validate an existing zip against a split, and score it if the split has labels.
+
+    Without `split`, it is the split whose games the zip holds.
 
     Raises:
-        MissingError: the zip or the split is not there.
-        DataError: a server would refuse the zip, or misread it.
+        MissingError: the zip or the split does not exist.
+        DataError: a server would refuse or misread the zip.
     """
     expected = expected_games(archive, data, split=split)
     notes = check_submission(archive, expected.games, expected.classes)
-    _tell(archive, expected.games, expected.classes, (*expected.notes, *notes), split=expected.split)
+    _print_summary(archive, expected.games, expected.classes, (*expected.notes, *notes), split=expected.split)
 
 
-def _tell(
+def _print_summary(
     archive: Path, games: Sequence[Game], classes: Sequence[str], notes: Sequence[str], *, split: str | None
 ) -> None:
     predictions = read_results(archive)
     scored = all(game.labels is not None for game in games)
     if scored:
         evaluation = score_documents(labels_of_games(games), predictions, classes=classes)
-        report.show(evaluation, split=split)
-    told = evaluation.notes if scored else ()
+        report.print_evaluation(evaluation, split=split)
+    printed = evaluation.notes if scored else ()
     for note in notes:
-        if note not in told:
-            console.say(f"note: {note}")
+        if note not in printed:  # print_evaluation has printed these
+            console.info(f"note: {note}")
     if not scored:
-        console.say(
-            "It has no score here: there are no labels of these matches; those of the challenge are hidden."
+        console.info(
+            "Not scored: these matches have no labels here. The labels of the challenge split are hidden."
         )
     each = [prediction for of_game in predictions.values() for prediction in of_game]
     of_split = f" of {split}" if split else ""
     noted = f"; {len(notes)} note{'s' * (len(notes) > 1)} above" if notes else ""
     console.show(
-        f"{archive}: {len(games)} match{'es' * (len(games) != 1)}{of_split}, {len(each):,} predictions, nothing wrong"
-        f"{noted}. {_where(each, split=split)}"
+        f"{archive}: {len(games)} match{'es' * (len(games) != 1)}{of_split}, {len(each):,} predictions, no errors"
+        f"{noted}. {_acceptance(each, split=split)}"
     )
 
 
-def _where(predictions: Sequence[Prediction], *, split: str | None) -> str:
-    """To whom it can be handed in."""
+def _acceptance(predictions: Sequence[Prediction], *, split: str | None) -> str:
+    """One sentence on where the zip can be submitted."""
     if split is None:
-        return "Name the split that it is for, to know whether it can be handed in: --split SPLIT."
+        return "To learn whether it can be submitted, name its split: --split SPLIT."
     if not predictions:
-        return "A server takes it, and scores 0."
+        return "A server accepts it, with a score of 0."
     if all(prediction.team is None for prediction in predictions):
-        return (
-            "It can be handed in to the challenges of 2023 and 2024, not to that of 2025, which wants teams."
-        )
-    return "It can be handed in as it is."
+        return "Ready to submit to the 2023 and 2024 challenges; the 2025 challenge requires teams."
+    return "Ready to submit."

@@ -1,4 +1,4 @@
-"""The samples of a joint training: clips decoded ahead, changed in look, with the truth about their rows."""
+"""Loader of the training samples of stage 3: clips decoded ahead, augmented, with the targets of their rows."""
 
 from __future__ import annotations
 
@@ -14,121 +14,127 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from bas.config import Pipeline
-from bas.heads.clip_plan import ClipShape, Footage, Lane, plan_epoch
-from bas.heads.clips import Clip, ClipReader, Usage, slots_of
-from bas.heads.look import change, draw_look
-from bas.heads.truth import Truth, truth_of
+from bas.heads.clip_plan import BatchSlot, ClipShape, ClipSource, plan_epoch
+from bas.heads.clips import Clip, ClipReader, DecodeUsage, clip_frames
+from bas.heads.look import apply_augmentation, draw_augmentation
+from bas.heads.truth import TargetBatch, target_batch
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """What the model sees of a clip, and what is true of it."""
+class ClipSample:
+    """One augmented clip with its targets."""
 
-    luma: UInt8[Tensor, "slots height width"]
-    rows: Int64[Tensor, "rows"]
-    """Which row of the clip stands at each place: beyond an end of the video, its last one."""
-    truth: Truth
+    luma: UInt8[Tensor, "frames height width"]
+    row_indices: Int64[Tensor, "rows"]
+    """Row of the clip to use at each position; beyond an end of the video the outermost row repeats."""
+    targets: TargetBatch
     seed: int
-    """Of dropout."""
+    """Seed of dropout."""
 
 
-class Supply:
-    """The samples of this process, step by step, made one step ahead, those of each lane by a thread of its own."""
+class ClipLoader:
+    """Samples of this process for each training step, prepared one step ahead, with one thread per batch slot."""
 
     def __init__(
         self,
-        footage: Sequence[Footage],
+        sources: Sequence[ClipSource],
         shape: ClipShape,
         settings: Pipeline,
         *,
         reader: ClipReader,
-        lanes: slice,
+        slots: slice,
         device: torch.device,
     ) -> None:
         """
         Args:
-            footage: the training videos.
+            sources: training videos.
             shape: windows of a clip.
-            settings: of the whole pipeline.
-            reader: decodes the clips.
-            lanes: of a batch that this process takes.
-            device: of the samples.
+            settings: settings of the whole pipeline.
+            reader: decoder of the clips.
+            slots: batch slots that this process serves.
+            device: device of the samples.
         """
-        self._footage, self._shape, self._settings = footage, shape, settings
-        self.slots = slots_of(shape, settings)
-        self._reader, self._lanes, self._device = reader, lanes, device
-        self._changing = Lock()  # one clip at a time, for its float copies are large
+        self._sources, self._shape, self._settings = sources, shape, settings
+        self.frames = clip_frames(shape, settings)
+        self._reader, self._slots, self._device = reader, slots, device
+        # Float copies of a clip are large: `memory.expected_bytes` counts on one clip at a time.
+        self._augmenting = Lock()
         self.steps = max(1, settings.finetune.samples // settings.finetune.batch)
 
     @property
-    def share_used(self) -> float:
-        """Of the pictures that were decoded for the epoch at hand, those that lie in a clip."""
-        return self._reader.usage.share
+    def fraction_used(self) -> float:
+        """Fraction of the pictures decoded in the current epoch that lie inside a clip."""
+        return self._reader.usage.fraction
 
-    def epoch(self, number: int, *, start: int = 0) -> Iterator[list[Sample]]:
-        """The samples of each step of an epoch, from step `start` on."""
-        plan = plan_epoch(self._footage, self._shape, self._settings.finetune, epoch=number)
-        self._reader.usage = Usage()
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[list[ClipSample]]:
+        """Yield the samples of each step of an epoch, from step `start` on."""
+        plan = plan_epoch(self._sources, self._shape, self._settings.finetune, epoch=number)
+        self._reader.usage = DecodeUsage()
         with ExitStack() as stack:
-            lanes = [
-                stack.enter_context(closing(self._lane(lane, start=start))) for lane in plan[self._lanes]
+            streams = [
+                stack.enter_context(closing(self._samples(slot, start=start))) for slot in plan[self._slots]
             ]
-            ahead = stack.enter_context(ThreadPoolExecutor(len(lanes)))
-            coming = [ahead.submit(next, lane) for lane in lanes]
+            # Entered last, so left first: its threads have ended before the streams are closed.
+            pool = stack.enter_context(ThreadPoolExecutor(len(streams)))
+            pending = [pool.submit(next, stream) for stream in streams]
             for step in range(start, self.steps):
-                ready = [sample.result() for sample in coming]
+                ready = [sample.result() for sample in pending]
                 if step + 1 < self.steps:
-                    coming = [ahead.submit(next, lane) for lane in lanes]
+                    pending = [pool.submit(next, stream) for stream in streams]
                 yield ready
 
-    def _lane(self, lane: Lane, *, start: int) -> Generator[Sample, None, None]:
-        with closing(self._reader.lane(lane, start=start)) as clips:
+    def _samples(self, slot: BatchSlot, *, start: int) -> Generator[ClipSample, None, None]:
+        with closing(self._reader.read_slot(slot, start=start)) as clips:
             samples = map(self._sample, clips)
-            yield from self._mixed(samples, lane, start) if self._settings.finetune.augment.mixup else samples
+            yield from self._mixed(samples, slot, start) if self._settings.finetune.augment.mixup else samples
 
-    def _sample(self, clip: Clip) -> Sample:
+    def _sample(self, clip: Clip) -> ClipSample:
         augment = self._settings.finetune.augment
-        generator = np.random.default_rng([*clip.planned.draws, 1])
-        look = draw_look(augment, generator)
-        footage = self._footage[clip.planned.footage]
-        numbers = clip.planned.first_row + np.arange(self._shape.rows)
-        inside = (numbers >= 0) & (numbers < len(footage.timeline.rows))
-        counted = inside & clip.sound[self.slots.stacks].all(axis=1)
-        there = numbers.clip(0, len(footage.timeline.rows) - 1)
-        truth = truth_of(
-            footage.targets,
-            there[self._shape.told],
-            counted=counted[self._shape.told] & self._shape.first_told,
-            mirrored=np.full(len(self._shape.told), look.flip),
-            sided=self._settings.fit.teams == "classes",
-            second=False,
+        generator = np.random.default_rng([*clip.planned.seed, 1])
+        augmentation = draw_augmentation(augment, generator)
+        source = self._sources[clip.planned.source]
+        num_rows = len(source.timeline.rows)
+        numbers = clip.planned.first_row + np.arange(self._shape.num_rows)
+        inside = (numbers >= 0) & (numbers < num_rows)
+        valid = inside & clip.valid[self.frames.stacks].all(axis=1)
+        clamped = numbers.clip(0, num_rows - 1)
+        targets = target_batch(
+            source.targets,
+            clamped[self._shape.target_rows],
+            mask=valid[self._shape.target_rows] & self._shape.first_occurrence,
+            mirrored=np.full(len(self._shape.target_rows), augmentation.flip),
+            team_classes=self._settings.fit.teams == "classes",
+            is_second_label_set=False,
             device=self._device,
         )
-        rows = torch.from_numpy(there - clip.planned.first_row).to(self._device)
-        with self._changing:
-            luma = change(clip.luma, look, augment)
-        return Sample(luma, rows, truth, int(generator.integers(1 << 62)))
+        row_indices = torch.from_numpy(clamped - clip.planned.first_row).to(self._device)
+        with self._augmenting:
+            luma = apply_augmentation(clip.luma, augmentation, augment)
+        return ClipSample(luma, row_indices, targets, int(generator.integers(1 << 62)))
 
-    def _mixed(self, samples: Iterator[Sample], lane: Lane, start: int) -> Generator[Sample, None, None]:
-        """Each sample mixed with the one after it, pixel by pixel; the last of an epoch stays as it is.
+    def _mixed(
+        self, samples: Iterator[ClipSample], slot: BatchSlot, start: int
+    ) -> Generator[ClipSample, None, None]:
+        """Mix each sample with the next one, pixel by pixel; the last sample of an epoch stays as it is.
 
         Zhang et al., mixup, ICLR 2018; on clips as in T-DEED (Xarles et al., CVPRW 2024).
         """
         alpha = self._settings.finetune.augment.mixup
         sample = next(samples)
-        for place in lane.order[start:]:
+        for index in slot.order[start:]:
             following = next(samples, None)
             if following is None:
                 yield sample
                 return
-            share = float(np.random.default_rng([*lane.clips[place].draws, 2]).beta(alpha, alpha))
-            with self._changing:
+            share = float(np.random.default_rng([*slot.clips[index].seed, 2]).beta(alpha, alpha))
+            with self._augmenting:
                 mixed = _mix(sample, following, share)
             yield mixed
             sample = following
 
 
-def _mix(sample: Sample, other: Sample, share: float) -> Sample:
+def _mix(sample: ClipSample, other: ClipSample, share: float) -> ClipSample:
     luma = (share * sample.luma.float() + (1 - share) * other.luma.float()).round_().to(torch.uint8)
-    shares = torch.full((len(sample.truth.labels),), share, device=luma.device)
-    return Sample(luma, sample.rows, sample.truth.mixed(other.truth, shares), sample.seed)
+    shares = torch.full((len(sample.targets.labels),), share, device=luma.device)
+    targets = sample.targets.mixed_with(other.targets, shares)
+    return ClipSample(luma, sample.row_indices, targets, sample.seed)

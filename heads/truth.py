@@ -1,4 +1,4 @@
-"""What is true of the rows that windows tell of, as tensors for the loss."""
+"""Training targets as tensors, with a mask of the rows that count."""
 
 from __future__ import annotations
 
@@ -13,67 +13,73 @@ from bas.heads.targets import Targets, swap_teams
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """Of each window, what holds at the rows that it tells of."""
+class TargetBatch:
+    """Targets of the target rows of each window."""
 
-    labels: Float[Tensor, "batch told outputs"]
-    displacement: Float[Tensor, "batch told outputs"]
-    nearest: Float[Tensor, "batch told"]
-    """Displacement of the nearest action of any class."""
-    team: Float[Tensor, "batch told"]
-    """1 right, 0 left, NaN unknown."""
-    counted: Float[Tensor, "batch told"]
-    """1 for rows of the video whose pictures are there, else 0."""
-    second: bool = field(kw_only=True)
-    """Whether this is the second label set."""
+    labels: Float[Tensor, "batch targets outputs"]
+    displacement: Float[Tensor, "batch targets outputs"]
+    """Rows from the nearest action of each output to the row."""
+    nearest_displacement: Float[Tensor, "batch targets"]
+    """Rows from the nearest action of any class to the row."""
+    team: Float[Tensor, "batch targets"]
+    """1 for the right team, 0 for the left, NaN if unknown."""
+    mask: Float[Tensor, "batch targets"]
+    """1 for rows inside the video with valid pictures, else 0."""
+    is_second_label_set: bool = field(kw_only=True)
+    """Whether the targets belong to the second label set."""
 
-    def at(self, windows: Int64[Tensor, "n"]) -> Truth:
-        """Of some windows, in their order."""
-        values = (self.labels, self.displacement, self.nearest, self.team, self.counted)
-        return Truth(*(value[windows] for value in values), second=self.second)
+    def select(self, windows: Int64[Tensor, "n"]) -> TargetBatch:
+        """Targets of the given windows, in that order."""
+        values = (self.labels, self.displacement, self.nearest_displacement, self.team, self.mask)
+        return TargetBatch(
+            *(value[windows] for value in values), is_second_label_set=self.is_second_label_set
+        )
 
-    def mixed(self, other: Truth, share: Float[Tensor, "batch"]) -> Truth:
-        """`share` of this and the rest of another; a team stays known only where both know it."""
+    def mixed_with(self, other: TargetBatch, share: Float[Tensor, "batch"]) -> TargetBatch:
+        """Mix with `other`, weighted `share` to `1 - share`; a team stays known only where both know it."""
 
         def mix(ours: Tensor, theirs: Tensor) -> Tensor:
             weight = share.reshape(-1, *[1] * (ours.ndim - 1))
             return weight * ours + (1 - weight) * theirs
 
-        return Truth(
+        return TargetBatch(
             mix(self.labels, other.labels),
             mix(self.displacement, other.displacement),
-            mix(self.nearest, other.nearest),
-            mix(self.team, other.team),
-            self.counted * other.counted,
-            second=self.second,
+            mix(self.nearest_displacement, other.nearest_displacement),
+            mix(self.team, other.team),  # NaN, unknown, wins
+            self.mask * other.mask,
+            is_second_label_set=self.is_second_label_set,
         )
 
 
-def truth_of(
+def target_batch(
     targets: Targets,
-    rows: Int64[np.ndarray, "batch told"],
+    rows: Int64[np.ndarray, "batch targets"],
     *,
-    counted: Bool[np.ndarray, "batch told"],
+    mask: Bool[np.ndarray, "batch targets"],
     mirrored: Bool[np.ndarray, "batch"],
-    sided: bool,
-    second: bool,
+    team_classes: bool,
+    is_second_label_set: bool,
     device: torch.device,
-) -> Truth:
-    """The truth about some rows.
+) -> TargetBatch:
+    """Gather the targets of windows as tensors.
 
     Args:
-        targets: of all rows.
-        rows: that each window tells of.
-        counted: which of them count.
-        mirrored: windows whose pictures are mirrored, so that left is right.
-        sided: whether outputs are pairs of left and right.
-        second: whether this is the second label set.
-        device: of the tensors.
+        targets: targets of all rows.
+        rows: numbers of the target rows of each window.
+        mask: target rows that count in the loss.
+        mirrored: windows with mirrored pictures, where left and right are swapped.
+        team_classes: whether outputs are pairs of left and right.
+        is_second_label_set: whether the targets belong to the second label set.
+        device: device of the tensors.
     """
     labels, displacement, team = targets.labels[rows], targets.displacement[rows], targets.team[rows]
-    team[mirrored] = 1 - team[mirrored]
-    if sided:
+    team[mirrored] = 1 - team[mirrored]  # indexing with `rows` copied: the caller's targets do not change
+    if team_classes:
         labels[mirrored] = swap_teams(labels[mirrored])
         displacement[mirrored] = swap_teams(displacement[mirrored])
-    values = (labels, displacement, targets.nearest[rows], team, counted.astype(np.float32))
-    return Truth(*(torch.from_numpy(v).to(device, non_blocking=True) for v in values), second=second)
+    values = (labels, displacement, targets.nearest_displacement[rows], team, mask.astype(np.float32))
+    return TargetBatch(
+        *(torch.from_numpy(v).to(device, non_blocking=True) for v in values),
+        is_second_label_set=is_second_label_set,
+    )

@@ -1,4 +1,4 @@
-"""The matches that choose the epoch, scored exactly as `bas eval` scores them."""
+"""Validation on cached games, scored exactly as `bas eval` does, to choose the epoch."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bas.config import Pipeline
-from bas.evaluate.peaks import detections
-from bas.evaluate.predict import slide
+from bas.evaluate.peaks import detect
+from bas.evaluate.predict import score_video
 from bas.evaluate.score import Evaluation, score_detections
 from bas.evaluate.search import Tuning, tune
 from bas.heads.head import Head
@@ -18,21 +18,21 @@ from bas.types import Scores, Spot
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Cached matches with their labels as the scorer reads them."""
+    """Cached validation games with their labels as the scorer reads them."""
 
     videos: Sequence[CachedVideo]
     labels: Mapping[str, Sequence[Spot]]
-    """By game, from the label files themselves."""
+    """Annotations by game, from the label files."""
     classes: tuple[str, ...]
-    """That are scored, without teams."""
+    """Classes that are scored, without teams."""
     columns: tuple[str, ...]
-    """Of the head's scores."""
+    """Names of the head's score columns."""
     settings: Pipeline
 
     def score(self, head: Head) -> Evaluation:
-        """mAP@1 of a head."""
+        """Score a head's detections; the evaluation includes mAP@1."""
         found = {
-            game: {half: detections(scores, self.settings.peaks) for half, scores in halves.items()}
+            game: {half: detect(scores, self.settings.peaks) for half, scores in halves.items()}
             for game, halves in self._dense(head).items()
         }
         return score_detections(
@@ -40,12 +40,12 @@ class Validation:
         )
 
     def tune(self, head: Head) -> Tuning:
-        """The post-processing that suits a head best."""
+        """Find the best post-processing for a head."""
         return tune(self.labels, self._dense(head), classes=self.classes, peaks=self.settings.peaks)
 
     def _dense(self, head: Head) -> dict[str, dict[int, Scores]]:
         spotter = RowSpotter(head, self.columns)
         found: dict[str, dict[int, Scores]] = {game: {} for game in self.labels}
         for item in self.videos:
-            found[item.game.id][item.video.half] = slide(spotter, item.cache)
+            found[item.game.id][item.video.half] = score_video(spotter, item.cache)
         return found

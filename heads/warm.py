@@ -1,4 +1,4 @@
-"""A head that starts from the weights of another model."""
+"""Initialization of a head from the weights of another model."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from safetensors.torch import load_file
 from bas import console
 from bas.errors import DataError, MissingError
 from bas.heads.head import Head
-from bas.heads.models import classes_of
+from bas.heads.models import load_classes
 
-_PREFIX = "head."  # of a head's tensors in model.safetensors
-_OF_CLASSES = ("classifier.layer.", "displacement.")
+_PREFIX = "head."  # prefix of a head's tensors in model.safetensors
+_CLASS_LAYERS = ("classifier.layer.", "displacement.")
 
 
 def model_file(folder: Path) -> Path:
-    """The weights to start from.
+    """Path of the weights to start from.
 
     Raises:
         MissingError: the folder holds no model.
@@ -27,41 +27,41 @@ def model_file(folder: Path) -> Path:
     file = folder / "model.safetensors"
     if not file.is_file():
         raise MissingError(
-            f"fit.start_from={folder} holds no model.safetensors. Give the folder of a finished run or a model."
+            f"fit.init_from={folder} has no model.safetensors. Give the folder of a finished run or of a model."
         )
     return file
 
 
 def warm_start(head: Head, folder: Path, *, classes: Sequence[str]) -> None:
-    """Take over every tensor of the model in `folder` that has its counterpart here; name all others.
+    """Copy every tensor of the model in `folder` that matches one of `head`, and report all others.
 
     Raises:
-        MissingError, DataError: as of `fitting_tensors`.
+        MissingError, DataError: see `matching_tensors`.
     """
-    theirs, fitting = fitting_tensors(head, folder, classes=classes)
+    theirs, matching = matching_tensors(head, folder, classes=classes)
     ours = head.state_dict()
-    head.load_state_dict(fitting, strict=False)
-    console.say(f"{len(fitting)} of {len(ours)} tensors start from {folder}.")
-    unfit = [_difference(key, theirs, ours) for key in sorted({*theirs, *ours} - {*fitting})]
-    if unfit:
-        console.warn(f"These do not fit and start anew: {'; '.join(unfit)}.")
+    head.load_state_dict(matching, strict=False)
+    console.info(f"Initialized {len(matching)} of {len(ours)} tensors from {folder}.")
+    unmatched = [_difference(key, theirs, ours) for key in sorted({*theirs, *ours} - {*matching})]
+    if unmatched:
+        console.warn(f"Tensors without a match, not loaded: {'; '.join(unmatched)}.")
 
 
-def fitting_tensors(
+def matching_tensors(
     head: Head, folder: Path, *, classes: Sequence[str]
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """All tensors of the head of the model in `folder`, and those of them that fit `head`.
+    """All head tensors of the model in `folder`, and those that match `head` in name and shape.
 
-    Of a model that tells other classes, what belongs to a class is left out, whatever its size.
+    If the model predicts other classes, class-specific tensors do not match, even if shapes agree.
 
     Args:
-        head: to fill.
-        folder: of the model.
-        classes: that `head` tells.
+        head: head to initialize.
+        folder: folder of the model.
+        classes: classes of `head`.
 
     Raises:
         MissingError: the folder holds no model.
-        DataError: the model is damaged, or no tensor of it fits.
+        DataError: the model is damaged, or no tensor matches.
     """
     file = model_file(folder)
     try:
@@ -70,28 +70,30 @@ def fitting_tensors(
         raise DataError(f"{file} is damaged: {error}. Copy it again.") from error
     theirs = {key.removeprefix(_PREFIX): value for key, value in tensors.items() if key.startswith(_PREFIX)}
     ours = head.state_dict()
-    others = classes_of(folder) != tuple(classes)
-    fitting = {
+    other_classes = load_classes(folder) != tuple(classes)
+    matching = {
         key: value
         for key, value in theirs.items()
-        if key in ours and value.shape == ours[key].shape and not (others and _is_of_classes(key, value))
+        if key in ours
+        and value.shape == ours[key].shape
+        and not (other_classes and _is_class_specific(key, value))
     }
-    if not fitting:
+    if not matching:
         raise DataError(
-            f"No tensor of {file} fits this head. Give a model of the same kind and size of head "
-            f"({', '.join(sorted(theirs)[:3])} ... stand there, {', '.join(sorted(ours)[:3])} ... are wanted)."
+            f"No tensor of {file} matches this head. Got {', '.join(sorted(theirs)[:3])} ..., expected "
+            f"{', '.join(sorted(ours)[:3])} .... Give a model with a head of the same kind and size."
         )
-    return theirs, fitting
+    return theirs, matching
 
 
-def _is_of_classes(key: str, value: torch.Tensor) -> bool:
-    """Whether a tensor has a row a class; a displacement that all classes share has one in all."""
-    return key.startswith(_OF_CLASSES) and len(value) > 1
+def _is_class_specific(key: str, value: torch.Tensor) -> bool:
+    """Whether a tensor has one row per class; a displacement shared by all classes has a single row."""
+    return key.startswith(_CLASS_LAYERS) and len(value) > 1
 
 
 def _difference(key: str, theirs: dict[str, torch.Tensor], ours: dict[str, torch.Tensor]) -> str:
     there, here = (
-        "x".join(map(str, tensors[key].shape)) or "one" if key in tensors else "absent"
+        "x".join(map(str, tensors[key].shape)) or "scalar" if key in tensors else "absent"
         for tensors in (theirs, ours)
     )
     return f"{key} ({there} there, {here} here)"

@@ -1,4 +1,4 @@
-"""What a model says as something to watch: clips of its detections or mistakes, and whole videos with its scores."""
+"""`bas clips` and `bas render`: clips of detections or mistakes, and whole videos with scores drawn in."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from pathlib import Path
 from bas import console
 from bas.dataset import open_dataset
 from bas.errors import MissingError
-from bas.evaluate.clips import Moment, cut_clips
+from bas.evaluate.clips import Highlight, cut_highlights
 from bas.evaluate.dense import SCORES_FILE, read_scores
-from bas.evaluate.mistakes import seen, worst
-from bas.evaluate.outcomes import Outcome, outcomes
+from bas.evaluate.mistakes import peak_score, worst_mistakes
+from bas.evaluate.outcomes import Outcome, match_outcomes
 from bas.evaluate.peaks import actions_of
-from bas.evaluate.render import Story, render
+from bas.evaluate.render import Overlay, render
 from bas.evaluate.run import labels_of_games
 from bas.evaluate.score import FRAMERATE
 from bas.evaluate.soccernet import LABEL_FILES, RESULTS_FILE, Prediction, read_results
-from bas.evaluate.tolerance import reach_frames
+from bas.evaluate.tolerance import half_window_frames
 from bas.extract.decode import Decoder
-from bas.extract.timeline import Timeline, open_timeline
+from bas.extract.timeline import VideoTimeline, open_timeline
 from bas.heads.apply import predict_video
-from bas.heads.made import maker_of
-from bas.heads.merged import Spotter, load_spotter
-from bas.heads.predicted import predictions_of
-from bas.heads.spot import spots_folder
+from bas.heads.made import provenance_of
+from bas.heads.merged import VideoModel, load_video_model
+from bas.heads.predicted import predict_split
+from bas.heads.spot import sidecar_folder
 from bas.types import Game, Scores, Spot, Video
 
-_WINDOW_S = 1.0  # in which a claim agrees with a label
+_WINDOW_S = 1.0  # full width of the window in which a detection matches a label
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """What is to be watched: the matches of a split by a run, or one video by a model."""
+class MediaSource:
+    """What to cut or render: the matches of a split with a run, or one video with a model."""
 
     path: Path
-    """Folder of a run, or a video."""
+    """Run folder, or a video."""
     model: Path | None
-    """Folder of the model that reads the video."""
+    """Model folder to score the video with; None for a run."""
     split: str
     data: Path
     features: Path
@@ -47,139 +47,156 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class _Watched:
-    """One video and what became of its actions and claims."""
+class _AnalyzedVideo:
+    """One video with its scores, and its detections matched with its labels."""
 
     game: str
     video: Video
     name: Path
-    """Where it stands below the folder of all output."""
+    """Path below the output folder, without suffix."""
     scores: Scores
     outcomes: tuple[Outcome, ...]
     labeled: bool
-    timeline: Timeline
+    timeline: VideoTimeline
 
 
 def make_clips(
-    source: Source, *, out: Path | None, least: float | None, num_mistakes: int | None
+    media: MediaSource, *, out: Path | None, min_confidence: float | None, num_mistakes: int | None
 ) -> tuple[Path, ...]:
-    """Cut every detection that is sure enough, or the worst mistakes of all videos; the paths.
+    """Cut every detection above the threshold, or the worst mistakes of all videos; returns the paths.
 
     Args:
-        source: what to cut.
-        out: takes a folder a video; `clips/` in the run, or beside the other files of the video, by default.
-        least: least confidence of a detection; None takes the model's own of each action.
-        num_mistakes: of how many mistakes; None cuts detections.
+        media: videos to cut from, and the model.
+        out: takes one folder per video; by default `clips/` or `mistakes/` in the run or the sidecar folder.
+        min_confidence: threshold of all classes; None takes the model's per-class thresholds.
+        num_mistakes: number of mistakes to cut; None cuts detections.
 
     Raises:
-        MissingError, DataError: the model, a match or a video is not there, or wrong.
-        MissingError: mistakes are wanted, and nobody labeled the video.
+        MissingError, DataError: the model, a match or a video is missing or invalid.
+        MissingError: mistakes were requested of a video without labels.
     """
-    watched = list(_all(source, least))
+    videos = list(_analyzed_videos(media, min_confidence))
     if num_mistakes is None:
-        chosen = [(one, [_claimed(found.claim) for found in one.outcomes if found.claim]) for one in watched]
+        chosen = [
+            (one, [_detection_highlight(outcome.detection) for outcome in one.outcomes if outcome.detection])
+            for one in videos
+        ]
     else:
-        chosen = _mistakes(watched, num_mistakes)
+        chosen = _worst_by_video(videos, num_mistakes)
+    # In its own folder the command replaces its earlier clips; in a folder of the user it deletes nothing.
     ours = out is None
-    out = out or _home(source) / ("clips" if num_mistakes is None else "mistakes")
+    out = out or _output_folder(media) / ("clips" if num_mistakes is None else "mistakes")
     paths = [
         path
         for one, moments in chosen
-        for path in cut_clips(
-            one.timeline.times, moments, out / one.name, origin_pts=one.timeline.origin_pts, ours=ours
+        for path in cut_highlights(
+            one.timeline.times, moments, out / one.name, origin_pts=one.timeline.origin_pts, remove_stale=ours
         )
     ]
-    console.say(f"{len(paths)} clips in {out}")
+    console.info(f"Wrote {len(paths)} clips to {out}")
     return tuple(paths)
 
 
-def make_renders(source: Source, *, out: Path | None, least: float | None) -> tuple[Path, ...]:
-    """Burn scores, detections and labels into a copy of every video; the paths.
+def make_renders(media: MediaSource, *, out: Path | None, min_confidence: float | None) -> tuple[Path, ...]:
+    """Draw scores, detections and labels onto a copy of every video; returns the paths.
 
     Args:
-        source: what to render.
-        out: takes a file a video; `rendered/` in the run, or beside the other files of the video, by default.
-        least: least confidence of a detection that is drawn; None takes the model's own of each action.
+        media: videos to render, and the model.
+        out: takes one file per video; by default `rendered/` in the run or the sidecar folder.
+        min_confidence: threshold of all classes; None takes the model's per-class thresholds.
 
     Raises:
-        MissingError, DataError: the model, a match or a video is not there, or wrong.
+        MissingError, DataError: the model, a match or a video is missing or invalid.
     """
-    out = out or _home(source) / "rendered"
+    out = out or _output_folder(media) / "rendered"
     paths = []
-    for one in _all(source, least):
+    for one in _analyzed_videos(media, min_confidence):
         path = out / f"{one.name}.mp4"
-        story = Story(one.scores, one.outcomes, one.labeled)
-        render(one.timeline.times, story, path, origin_pts=one.timeline.origin_pts)
-        console.say(f"{path}")
+        overlay = Overlay(one.scores, one.outcomes, one.labeled)
+        render(one.timeline.times, overlay, path, origin_pts=one.timeline.origin_pts)
+        console.info(f"{path}")
         paths.append(path)
     return tuple(paths)
 
 
-def _mistakes(watched: Sequence[_Watched], number: int) -> list[tuple[_Watched, list[Moment]]]:
-    """The worst mistakes of all videos, video by video."""
-    for one in watched:
+def _worst_by_video(
+    videos: Sequence[_AnalyzedVideo], number: int
+) -> list[tuple[_AnalyzedVideo, list[Highlight]]]:
+    """The worst mistakes of all videos, grouped by video."""
+    for one in videos:
         if not one.labeled:
-            raise MissingError(f"{one.video.path} has no labels, so nobody can tell what is a mistake.")
-    scores = {one.game: {w.video.half: w.scores for w in watched if w.game == one.game} for one in watched}
-    chosen = worst([found for one in watched for found in one.outcomes], scores, number)
+            raise MissingError(
+                f"{one.video.path} has no labels, so its mistakes are unknown. "
+                f"Put {LABEL_FILES[0]} beside it, or leave out --mistakes."
+            )
+    scores = {one.game: {w.video.half: w.scores for w in videos if w.game == one.game} for one in videos}
+    chosen = worst_mistakes([outcome for one in videos for outcome in one.outcomes], scores, number)
     return [
         (
             one,
             [
-                _mistaken(found, seen(found, scores))
-                for found in chosen
-                if (found.game, found.half) == (one.game, one.video.half)
+                _mistake_highlight(outcome, peak_score(outcome, scores))
+                for outcome in chosen
+                if (outcome.game, outcome.half) == (one.game, one.video.half)
             ],
         )
-        for one in watched
+        for one in videos
     ]
 
 
-def _claimed(claim: Prediction) -> Moment:
-    words = (claim.label, claim.team, f"{100 * claim.confidence:.0f}%")
-    return Moment(claim.position_ms, " ".join(filter(None, words)))
+def _detection_highlight(detection: Prediction) -> Highlight:
+    words = (detection.label, detection.team, f"{100 * detection.confidence:.0f}%")
+    return Highlight(detection.position_ms, " ".join(filter(None, words)))
 
 
-def _mistaken(one: Outcome, highest: float) -> Moment:
-    """`false alarm PASS left 93%`, `miss SHOT 4%`, `miss SHOT taken for PASS left 80%`."""
+def _mistake_highlight(one: Outcome, highest: float) -> Highlight:
+    """`false positive PASS left 93%`, `miss SHOT 4%`, `miss SHOT taken for PASS left 80%`."""
     if one.spot is None:
-        assert one.claim is not None
-        return Moment(one.position_ms, f"false alarm {_claimed(one.claim).told}")
-    told = f"taken for {_claimed(one.claim).told}" if one.claim else f"{100 * highest:.0f}%"
-    words = ("miss", one.spot.label, one.spot.team, told)
-    return Moment(one.position_ms, " ".join(filter(None, words)))
+        assert one.detection is not None
+        return Highlight(one.position_ms, f"false positive {_detection_highlight(one.detection).caption}")
+    instead = (
+        f"taken for {_detection_highlight(one.detection).caption}"
+        if one.detection
+        else f"{100 * highest:.0f}%"
+    )
+    words = ("miss", one.spot.label, one.spot.team, instead)
+    return Highlight(one.position_ms, " ".join(filter(None, words)))
 
 
-def _all(source: Source, least: float | None) -> Iterator[_Watched]:
-    if source.path.is_file():
-        yield from _of_video(source, least)
+def _analyzed_videos(media: MediaSource, min_confidence: float | None) -> Iterator[_AnalyzedVideo]:
+    if media.path.is_file():
+        yield from _analyze_video(media, min_confidence)
         return
-    predicted = predictions_of(
-        source.path,
-        data=source.data,
-        features=source.features,
-        split=source.split,
-        device=source.device,
-        decoder=source.decoder,
+    predicted = predict_split(
+        media.path,
+        data=media.data,
+        features=media.features,
+        split=media.split,
+        device=media.device,
+        decoder=media.decoder,
     )
     for game in predicted.games:
         labels = labels_of_games([game])[game.id] if game.labels else None
-        yield from _of_game(game, labels, predicted.folder / game.id, predicted.model, least)
+        yield from _analyze_game(game, labels, predicted.folder / game.id, predicted.model, min_confidence)
 
 
-def _of_video(source: Source, least: float | None) -> Iterator[_Watched]:
-    if source.model is None:
-        raise MissingError(f"{source.path} is a video: name the model that is to read it with --model RUN.")
-    folder, model = _home(source), load_spotter(source.model, device=source.device)
-    (game,) = open_dataset(source.path).games
-    maker = maker_of(model)
+def _analyze_video(media: MediaSource, min_confidence: float | None) -> Iterator[_AnalyzedVideo]:
+    if media.model is None:
+        raise MissingError(f"{media.path} is a video, so it needs a model. Name one with --model RUN.")
+    folder, model = _output_folder(media), load_video_model(media.model, device=media.device)
+    (game,) = open_dataset(media.path).games
+    maker = provenance_of(model)
     if not (maker.has_events(folder, game) and maker.has_scores(folder, game)):
-        predict_video(source.path, source.model, out=folder, device=source.device, decoder=source.decoder)
-    yield from _of_game(game, _labels_of_video(game, source.path), folder, model, least)
+        predict_video(media.path, media.model, out=folder, device=media.device, decoder=media.decoder)
+    yield from _analyze_game(game, _labels_for_video(game, media.path), folder, model, min_confidence)
 
 
-def _labels_of_video(game: Game, path: Path) -> Sequence[Spot] | None:
-    """Those of the video's own name, else those beside it: of a half that is named so, the labels of that half."""
+def _labels_for_video(game: Game, path: Path) -> Sequence[Spot] | None:
+    """Labels in `<video>.json`, otherwise those of the match beside the video.
+
+    A file named `1_...` or `2_...` is one half and takes the labels of that half. Any other name must hold the
+    whole match: labels of a second half then belong to another file, and nothing is assumed about this one.
+    """
     if game.labels is not None:
         return labels_of_games([game])[game.id]
     beside = next((p for name in LABEL_FILES if (p := path.with_name(name)).is_file()), None)
@@ -191,22 +208,25 @@ def _labels_of_video(game: Game, path: Path) -> Sequence[Spot] | None:
     return None if any(spot.half == 2 for spot in spots) else spots
 
 
-def _of_game(
-    game: Game, labels: Sequence[Spot] | None, folder: Path, model: Spotter, least: float | None
-) -> Iterator[_Watched]:
+def _analyze_game(
+    game: Game, labels: Sequence[Spot] | None, folder: Path, model: VideoModel, min_confidence: float | None
+) -> Iterator[_AnalyzedVideo]:
     (predictions,) = read_results(folder / RESULTS_FILE).values()
     scores = read_scores(folder / SCORES_FILE)
     actions, peaks = actions_of(model.classes), model.settings.peaks
-    found = outcomes(
+    outcomes = match_outcomes(
         {game.id: labels or ()},
         {game.id: predictions},
-        thresholds={action: peaks.threshold(action) if least is None else least for action in actions},
-        reach=reach_frames(_WINDOW_S, framerate=FRAMERATE),
+        thresholds={
+            action: peaks.threshold(action) if min_confidence is None else min_confidence
+            for action in actions
+        },
+        half_window=half_window_frames(_WINDOW_S, framerate=FRAMERATE),
         framerate=FRAMERATE,
     )
     for video in game.videos:
-        of_half = (one for one in found if one.half == video.half)
-        yield _Watched(
+        of_half = (outcome for outcome in outcomes if outcome.half == video.half)
+        yield _AnalyzedVideo(
             game=game.id,
             video=video,
             name=Path(game.id) if len(game.videos) == 1 else Path(game.id) / video.path.stem,
@@ -217,5 +237,5 @@ def _of_game(
         )
 
 
-def _home(source: Source) -> Path:
-    return spots_folder(source.path) if source.path.is_file() else source.path
+def _output_folder(media: MediaSource) -> Path:
+    return sidecar_folder(media.path) if media.path.is_file() else media.path

@@ -1,13 +1,13 @@
-"""The attributes of cache files, for tests that make such files without a video."""
+"""Attributes of cache files, for tests that write such files without a video."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from bas.extract.header import FORMAT, Facts
+from bas.extract.header import FORMAT, CacheAttributes
 
-_PLAIN = Facts(
+_DEFAULTS = CacheAttributes(
     format=FORMAT,
     fingerprint="{}",
     clock="25",
@@ -29,6 +29,6 @@ _PLAIN = Facts(
 )
 
 
-def facts(**changes: Any) -> Facts:
-    """Facts of a cache at 25 ticks a second, one row every second tick, with some changed."""
-    return replace(_PLAIN, **changes)
+def cache_attributes(**changes: Any) -> CacheAttributes:
+    """Attributes of a cache at 25 frames per second with a hop of 2, with some values changed."""
+    return replace(_DEFAULTS, **changes)

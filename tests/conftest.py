@@ -1,4 +1,4 @@
-"""One thread a process: tests fork, which threads of a parent do not survive, and run beside each other."""
+"""One thread per process: tests fork, which OpenMP threads do not survive, and run in parallel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 @pytest.fixture
 def cuda() -> torch.device:
-    """A CUDA device, or the end of the test: a failure where FAIL_WITHOUT_CUDA is set."""
+    """Return a CUDA device. Without one, skip the test, or fail it if FAIL_WITHOUT_CUDA is set."""
     if not torch.cuda.is_available():
         if os.environ.get("FAIL_WITHOUT_CUDA"):
             pytest.fail("no CUDA device")

@@ -1,4 +1,4 @@
-"""A tiny encoder, tiny matches, and settings that fit them, for tests of extraction."""
+"""A tiny encoder, tiny matches and matching settings, for tests of extraction."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from safetensors.torch import save_file
 
 from bas.config.settings import ExtractSettings
 from bas.extract.encoder import Encoder
-from bas.extract.weights import measure_normalizations
+from bas.extract.weights import measure_norm_statistics
 from bas.types import Game, Video
 
 
 @cache
 def tiny_encoder() -> Encoder:
-    """A tiny network whose normalizations know what they normalize."""
+    """A tiny network with measured normalization statistics."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         encoder = Encoder("test_efficientnet")
         stacks = torch.randint(0, 256, (16, 3, 64, 64), dtype=torch.uint8)
-        measure_normalizations(encoder.body, iter(stacks))
+        measure_norm_statistics(encoder.body, iter(stacks))
     return encoder
 
 
 def tiny_settings(folder: Path, **changes: Any) -> ExtractSettings:
-    """Rows of 64 x 2 x 2 from pictures of 64 x 96, 12 rows a segment; the weights lie in `folder`."""
+    """Settings for 64 x 2 x 2 rows from 64 x 96 pictures, 12 rows per segment; weights are saved in `folder`."""
     weights = folder / "encoder.safetensors"
     if not weights.exists():
         save_file(tiny_encoder().state_dict(), weights)
@@ -46,6 +46,6 @@ def tiny_settings(folder: Path, **changes: Any) -> ExtractSettings:
 
 
 def make_game(folder: Path, name: str = "game", pictures: int = 80, **options: Any) -> Game:
-    """A game of one video of pictures that carry their numbers; options as `media.write_video`."""
+    """Write a game of one video whose pictures encode their numbers; options as for `media.write_video`."""
     path = media.write_video(folder / name / "1_720p.mkv", pictures, **({"size": (96, 64)} | options))
     return Game(name, (Video(path, 1),), None)

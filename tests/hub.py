@@ -1,4 +1,4 @@
-"""A stand-in for Hugging Face on this machine: one repository, with ranges, and faults on demand."""
+"""Local stand-in for the Hugging Face Hub: one repository, range requests, and faults on demand."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ _COMMIT = "c" * 40
 
 
 class Hub:
-    """What the server holds and does, and what it was asked for."""
+    """Files and faults of the server, and a record of requests."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self.files = dict(files)
         self.address = ""
         self.status = 200
-        """Of every answer; another than 200 refuses."""
-        self.cut_after: int | None = None
-        """Bytes after which the next answers break off."""
+        """HTTP status of every response; any other than 200 is an error."""
+        self.truncate_after: int | None = None
+        """Number of bytes after which responses break off."""
         self.hang = False
-        """Where an answer would break off, hold on for ever instead."""
-        self.falsify = False
-        """Send other bytes of the same length."""
+        """Whether a truncated response hangs instead of closing the connection."""
+        self.corrupt = False
+        """Whether to send wrong bytes of the right length."""
         self.ranges: list[int] = []
-        """First byte of every file that was asked for."""
+        """Start offset of every file request, in order."""
 
 
 @contextmanager
 def serve(files: Mapping[str, bytes]) -> Iterator[Hub]:
-    """A hub at work."""
+    """Run a hub for the duration of the block."""
     hub = Hub(files)
 
     class Handler(BaseHTTPRequestHandler):
@@ -73,7 +73,7 @@ def serve(files: Mapping[str, bytes]) -> Iterator[Hub]:
                 hub.ranges.append(first)
             if first:
                 headers["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
-            sent = bytes(len(content)) if hub.falsify else content
+            sent = bytes(len(content)) if hub.corrupt else content
             self._send(206 if first else 200, sent[first:], headers, body=body)
 
         def _send(self, status: int, content: bytes, headers: Mapping[str, str], *, body: bool) -> None:
@@ -83,8 +83,8 @@ def serve(files: Mapping[str, bytes]) -> Iterator[Hub]:
             self.end_headers()
             if not body:
                 return
-            if hub.cut_after is not None and len(content) > hub.cut_after:
-                self.wfile.write(content[: hub.cut_after])
+            if hub.truncate_after is not None and len(content) > hub.truncate_after:
+                self.wfile.write(content[: hub.truncate_after])
                 self.wfile.flush()
                 while hub.hang:
                     time.sleep(0.05)

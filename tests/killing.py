@@ -1,4 +1,4 @@
-"""Processes of their own, and processes that are stopped in the middle of their work."""
+"""Child processes, and signals that interrupt them in the middle of their work."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def in_child(work: Callable[[], object]) -> int:
-    """Do `work` in a process of its own; its exit code, or minus the signal that ended it."""
+    """Run `work` in a child process, and return its exit code or minus the signal that ended it."""
     return end_of(start_child(work))
 
 
 def start_child(work: Callable[[], object]) -> int:
-    """Begin `work` in a process of its own."""
+    """Start `work` in a child process, and return its id."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -32,27 +32,27 @@ def start_child(work: Callable[[], object]) -> int:
         except KeyboardInterrupt:
             code = 130
         finally:
-            os._exit(code)  # a child that lived on would run the other tests
+            os._exit(code)  # a child that returned would run the remaining tests
     return child
 
 
 def end_of(child: int) -> int:
-    """Exit code of a child when it ends, or minus the signal that ended it."""
+    """Wait for a child, and return its exit code or minus the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def signal_in_step(monkeypatch: pytest.MonkeyPatch, nth: int, number: int) -> None:
-    """Let the process signal itself at its nth training step."""
-    from bas.heads.optim import Optimizer
+    """Make the process send itself signal `number` at its `nth` training step."""
+    from bas.heads.optim import TrainingOptimizer
 
-    real = Optimizer.step
+    real = TrainingOptimizer.step
     steps = 0
 
-    def step(self: Optimizer, loss: Tensor) -> bool:
+    def step(self: TrainingOptimizer, loss: Tensor) -> bool:
         nonlocal steps
         steps += 1
         if steps == nth:
             os.kill(os.getpid(), number)
         return real(self, loss)
 
-    monkeypatch.setattr(Optimizer, "step", step)
+    monkeypatch.setattr(TrainingOptimizer, "step", step)

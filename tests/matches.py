@@ -1,4 +1,4 @@
-"""Folders of matches for tests: names and labels as SoccerNet has them, videos empty unless a test fills them."""
+"""Match folders for tests, with SoccerNet's names and label format. Videos are empty unless a test writes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OTHER_GAME = "england_efl/2019-2020/2019-10-02 - Third Club - Fourth Club"
 def annotation(
     position: Any = 12360, label: Any = "PASS", *, half: int = 1, **changes: Any
 ) -> dict[str, Any]:
-    """One entry of a label file, its game time in agreement with an integer position."""
+    """Return one entry of a label file; its game time agrees with an integer `position` in milliseconds."""
     seconds = position // 1000 if isinstance(position, int) else 0
     entry = {
         "gameTime": f"{half} - {seconds // 60:02d}:{seconds % 60:02d}",
@@ -27,7 +27,7 @@ def annotation(
 
 
 def write_labels(path: Path, annotations: Sequence[Any] = (), *, url: str | None = None) -> Path:
-    """Write a label file; by default it names the game of its folder."""
+    """Write a label file; `UrlLocal` defaults to its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "UrlLocal": path.parent.as_posix() if url is None else url,
@@ -39,7 +39,7 @@ def write_labels(path: Path, annotations: Sequence[Any] = (), *, url: str | None
 
 
 def touch(folder: Path, *names: str) -> Path:
-    """Make a folder with empty files."""
+    """Create empty files in a folder, and the folder itself."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()

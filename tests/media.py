@@ -1,7 +1,7 @@
-"""Small real videos for tests: every picture carries its own number, so a test sees which one arrived.
+"""Small real videos for tests, in which every picture shows its own number.
 
-The number is drawn as 8 x 3 big blocks, black or white: its high byte, its low byte and a check
-byte. It survives compression and scaling; a damaged picture reads as None instead of a wrong number.
+The number is drawn as 8 x 3 large blocks, black or white: its high byte, its low byte and a check
+byte. It survives compression and scaling. A damaged picture reads as None instead of a wrong number.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-Form = Literal["mkv", "mp4", "faststart", "fragmented", "ts"]
+Container = Literal["mkv", "mp4", "faststart", "fragmented", "ts"]
 
 _BLACK, _WHITE = 16, 235
 _CHECK = 0xA5
-_GRAIN = 12
-_MUXER_OPTIONS: dict[Form, dict[str, str]] = {
+_NOISE = 12
+_MUXER_OPTIONS: dict[Container, dict[str, str]] = {
     "mkv": {},
     "mp4": {},
     "faststart": {"movflags": "+faststart"},
     "fragmented": {"movflags": "+frag_keyframe+empty_moov+default_base_moof"},
     "ts": {"mpegts_copyts": "1"},
 }
-_FORMAT: dict[Form, str] = {
+_MUXER: dict[Container, str] = {
     "mkv": "matroska",
     "mp4": "mp4",
     "faststart": "mp4",
@@ -41,7 +41,7 @@ def write_video(
     path: Path,
     pictures: int = 50,
     *,
-    form: Form | None = None,
+    container: Container | None = None,
     fps: Fraction | int = 25,
     times_ms: Sequence[int] | None = None,
     start_ms: int = 0,
@@ -56,31 +56,31 @@ def write_video(
     """Write a video whose picture i shows the number `first + i`.
 
     Args:
-        path: its folder is made; any name.
-        pictures: how many, unless `times_ms` says so.
-        form: container; by default the one that the suffix names (mp4: index at the end).
-        fps: rate, also the declared one of a video with `times_ms`.
-        times_ms: presentation time of each picture, for a varying rate.
+        path: target; its folder is created.
+        pictures: number of pictures; ignored with `times_ms`.
+        container: container; by default that of the suffix (mp4: index at the end).
+        fps: frame rate; with `times_ms`, only the declared rate.
+        times_ms: presentation time of each picture, for a variable frame rate.
         start_ms: time of the first picture.
         size: width and height, both even.
         first: number of the first picture.
-        keyframe_every: pictures from one keyframe to the next.
-        b_frames: bidirectional pictures between two others.
+        keyframe_every: distance between keyframes, in pictures.
+        b_frames: number of B-frames between two other pictures.
         codec: encoder.
-        options: more options of the encoder, for example {"x264-params": "open-gop=1"}.
-        audio: a silent sound track as well.
+        options: additional encoder options, for example {"x264-params": "open-gop=1"}.
+        audio: whether to add a silent audio track.
     """
-    form = form or _form_of(path)
+    container = container or _container_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     rate = Fraction(fps)
     unit = 1 / rate if times_ms is None else Fraction(1, 1000)
     times = [i / rate for i in range(pictures)] if times_ms is None else [Fraction(t, 1000) for t in times_ms]
-    with av.open(str(path), "w", format=_FORMAT[form], options=_MUXER_OPTIONS[form]) as output:
+    with av.open(str(path), "w", format=_MUXER[container], options=_MUXER_OPTIONS[container]) as output:
         stream = add_video_stream(output, rate=rate, unit=unit, size=size, codec=codec)
         stream.codec_context.options = _encoder_options(codec, keyframe_every, b_frames) | (options or {})
-        sound = output.add_stream("aac", rate=16000, layout="mono") if audio else None
-        if sound is not None:
-            _mux_silence(output, sound, seconds=float(times[-1]) + 1 / float(rate))
+        audio_stream = output.add_stream("aac", rate=16000, layout="mono") if audio else None
+        if audio_stream is not None:
+            _mux_silence(output, audio_stream, seconds=float(times[-1]) + 1 / float(rate))
         for i, seconds in enumerate(times):
             frame = av.VideoFrame.from_ndarray(picture(first + i, size=size), format="yuv420p")
             frame.pts = round((seconds + Fraction(start_ms, 1000)) / unit)
@@ -91,21 +91,21 @@ def write_video(
 
 
 def write_audio(path: Path, *, seconds: float = 1.0) -> Path:
-    """Write a file that holds sound alone."""
+    """Write a file with audio only."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", format=_FORMAT[_form_of(path)]) as output:
+    with av.open(str(path), "w", format=_MUXER[_container_of(path)]) as output:
         _mux_silence(output, output.add_stream("aac", rate=16000, layout="mono"), seconds=seconds)
     return path
 
 
 def write_two_streams(
-    path: Path, pictures: int = 50, *, sizes: Sequence[tuple[int, int]], cover: bool = False
+    path: Path, pictures: int = 50, *, sizes: Sequence[tuple[int, int]], attached_picture: bool = False
 ) -> Path:
-    """Write a file with one video stream a size; with `cover` a large attached still comes first."""
+    """Write a file with one video stream per size, after a large attached picture if `attached_picture`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rate = Fraction(25)
-    with av.open(str(path), "w", format=_FORMAT[_form_of(path)]) as output:
-        still = output.add_stream("mjpeg", rate=rate) if cover else None
+    with av.open(str(path), "w", format=_MUXER[_container_of(path)]) as output:
+        still = output.add_stream("mjpeg", rate=rate) if attached_picture else None
         if still is not None:
             still.width, still.height, still.pix_fmt = 640, 480, "yuvj420p"
             still.disposition = av.stream.Disposition.attached_pic
@@ -125,19 +125,19 @@ def write_two_streams(
 
 
 def picture(number: int, *, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A yuv420p picture, height x 3/2 rows, that shows `number` (0 to 65,535)."""
+    """Return a yuv420p picture (height x 3/2 rows) that shows `number`, 0 to 65,535."""
     width, height = size
     high, low = divmod(number, 256)
     bits = np.unpackbits(np.array([high, low, high ^ low ^ _CHECK], np.uint8)).reshape(3, 8)
     rows, columns = np.arange(height) * 3 // height, np.arange(width) * 8 // width
-    grain = np.random.default_rng(number).integers(0, _GRAIN, (height, width))  # gives packets some weight
-    luma = np.where(bits[rows[:, None], columns[None, :]], _WHITE - grain, _BLACK + grain).astype(np.uint8)
+    noise = np.random.default_rng(number).integers(0, _NOISE, (height, width))  # so that packets are not tiny
+    luma = np.where(bits[rows[:, None], columns[None, :]], _WHITE - noise, _BLACK + noise).astype(np.uint8)
     chroma = np.full((height // 2, width), 128, np.uint8)
     return np.concatenate([luma, chroma])
 
 
 def number_of(luma: NDArray[np.uint8]) -> int | None:
-    """The number that a luma plane (rows x columns, any size) shows; None where it is unreadable."""
+    """Read the number from a luma plane (rows x columns, any size); None if unreadable."""
     height, width = luma.shape
     values = np.empty((3, 8))
     for row in range(3):
@@ -152,7 +152,7 @@ def number_of(luma: NDArray[np.uint8]) -> int | None:
 
 
 def numbers_by_pts(path: Path) -> dict[int, int | None]:
-    """Presentation time and number of every picture that PyAV decodes, packet by packet."""
+    """Return the number of every picture that PyAV decodes, by presentation time."""
     result: dict[int, int | None] = {}
     with av.open(str(path)) as container:
         for packet in container.demux(container.streams.video[0]):
@@ -168,35 +168,33 @@ def numbers_by_pts(path: Path) -> dict[int, int | None]:
     return result
 
 
-def cut(path: Path, share: float) -> Path:
-    """Keep the first `share` of a file, as a download that broke off."""
+def truncate(path: Path, share: float) -> Path:
+    """Keep the first `share` of a file, like an interrupted download."""
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     return path
 
 
 def flip_bytes(path: Path, count: int, *, seed: int, span: tuple[float, float] = (0.3, 0.9)) -> Path:
-    """Damage `count` random bytes between two shares of a file's length."""
+    """Change `count` random bytes within `span`, given as shares of the file's length."""
     content = bytearray(path.read_bytes())
-    generator = random.Random(seed)
+    rng = random.Random(seed)
     for _ in range(count):
-        content[generator.randrange(*(int(len(content) * share) for share in span))] ^= generator.randrange(
-            1, 256
-        )
+        content[rng.randrange(*(int(len(content) * share) for share in span))] ^= rng.randrange(1, 256)
     path.write_bytes(content)
     return path
 
 
 def drop_packets(source: Path, target: Path, *, keep: Callable[[int], bool]) -> Path:
-    """Copy a video without the packets whose number in the file is not to be kept; times stay."""
+    """Copy those packets of a video whose index satisfies `keep`; times stay unchanged."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    form = _form_of(target)
+    container = _container_of(target)
     with (
-        av.open(str(source)) as entrance,
-        av.open(str(target), "w", format=_FORMAT[form], options=_MUXER_OPTIONS[form]) as output,
+        av.open(str(source)) as input_file,
+        av.open(str(target), "w", format=_MUXER[container], options=_MUXER_OPTIONS[container]) as output,
     ):
-        stream = output.add_stream_from_template(entrance.streams.video[0])
-        packets = (packet for packet in entrance.demux(video=0) if packet.size)
+        stream = output.add_stream_from_template(input_file.streams.video[0])
+        packets = (packet for packet in input_file.demux(video=0) if packet.size)
         for number, packet in enumerate(packets):
             if keep(number):
                 packet.stream = stream
@@ -207,7 +205,7 @@ def drop_packets(source: Path, target: Path, *, keep: Callable[[int], bool]) -> 
 def add_video_stream(
     output: Any, *, rate: Fraction, unit: Fraction, size: tuple[int, int], codec: str = "libx264"
 ) -> Any:
-    """A yuv420p stream of an open container, whose times count in `unit` seconds."""
+    """Add a yuv420p stream with time base `unit` (seconds) to an open container."""
     stream = output.add_stream(codec, rate=rate)
     stream.width, stream.height = size
     stream.pix_fmt = "yuv420p"
@@ -216,7 +214,7 @@ def add_video_stream(
     return stream
 
 
-def _form_of(path: Path) -> Form:
+def _container_of(path: Path) -> Container:
     match path.suffix.lower():
         case ".mkv":
             return "mkv"

@@ -1,4 +1,4 @@
-"""Checkpoints as published systems write them, their weights filled by rule from the names of the tensors."""
+"""Checkpoints in the formats of published systems, with weights generated from the names of the tensors."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ _GOLDEN = Path(__file__).parent / "golden"
 
 
 def golden(name: str) -> dict[str, Any]:
-    """The reference numbers of one published model."""
+    """Read the reference values of one published model."""
     content: dict[str, Any] = json.loads((_GOLDEN / f"{name}.json").read_text())
     return content
 
 
 def state_of(reference: dict[str, Any]) -> dict[str, Tensor]:
-    """A state dict with the published names and shapes; each tensor follows from its name and shape alone."""
+    """State dict with the published names and shapes; each tensor depends only on its name and shape."""
     state = {}
     for key, shape in reference["state_dict"].items():
         if key.endswith("num_batches_tracked"):
             state[key] = torch.zeros(shape, dtype=torch.int64)
         else:
-            state[key] = _filled(key, tuple(shape))
+            state[key] = _generated(key, tuple(shape))
     if "global_pool.p" in state:
         state["global_pool.p"].fill_(3.0)
     return state
 
 
-def _filled(key: str, shape: tuple[int, ...]) -> Tensor:
+def _generated(key: str, shape: tuple[int, ...]) -> Tensor:
     seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "little")
-    drawn = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
     leaf = key.rpartition(".")[2]
     if leaf == "running_var":
-        return 1 + 0.1 * drawn.abs()
+        return 1 + 0.1 * noise.abs()
     if leaf == "running_mean":
-        return 0.1 * drawn
+        return 0.1 * noise
     if max(shape, default=1) == math.prod(shape):
-        return 1 + 0.1 * drawn if leaf == "weight" else 0.1 * drawn
-    return drawn * 1.5 / math.sqrt(math.prod(shape[1:]))
+        return 1 + 0.1 * noise if leaf == "weight" else 0.1 * noise
+    return noise * 1.5 / math.sqrt(math.prod(shape[1:]))
 
 
 def save_lromul(path: Path, state: dict[str, Tensor]) -> Path:
-    """An argus checkpoint: the moving average beside the weights themselves, here twice as large."""
+    """Write an argus checkpoint: the moving average, and the raw weights, here twice as large."""
     raw = {key: value * 2 if value.is_floating_point() else value for key, value in state.items()}
     content = {
         "model_name": "BallActionModel",
@@ -60,19 +60,19 @@ def save_lromul(path: Path, state: dict[str, Tensor]) -> Path:
 
 
 def save_tdeed(path: Path, state: dict[str, Tensor]) -> Path:
-    """A bare state dict, with the 2D network that stands beside the temporal module."""
+    """Write a bare state dict that also holds part of the 2D network, as T-DEED's do."""
     torch.save({**state, "_features.stem.conv.weight": torch.zeros(32, 3, 3, 3)}, path)
     return path
 
 
 def save_netvlad(path: Path, state: dict[str, Tensor]) -> Path:
-    """Weights, epoch and optimizer of sn-spotting."""
+    """Write a checkpoint of sn-spotting: weights, epoch and optimizer."""
     torch.save({"epoch": 12, "state_dict": state, "best_loss": 0.1, "optimizer": {"state": {}}}, path)
     return path
 
 
 def assert_matches(found: Tensor, expected: Any) -> None:
-    """Hold a float32 tensor against whole reference values or samples of them."""
+    """Compare a float32 tensor with all reference values, or with a sample of them."""
     if isinstance(expected, dict):
         assert list(found.shape) == expected["shape"]
         found = found.flatten()[expected["flat_indices"]]

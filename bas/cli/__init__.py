@@ -1,6 +1,10 @@
-"""The command line: parses, calls one function, prints. Heavy imports stand inside the commands."""
+"""The command line. Each command parses its options and calls one function.
 
-from bas.cli import data, fit, score, watch  # noqa: F401 - which hang their commands under the roof, in this order
+Heavy imports stand inside the commands, so that `bas --help` starts fast.
+"""
+
+# Importing a module registers its commands; `bas --help` lists them in this order.
+from bas.cli import data, fit, score, watch  # noqa: F401
 from bas.cli.roof import app, main
 
 __all__ = ["app", "main"]

@@ -1,4 +1,4 @@
-"""Commands that make, fetch, inspect and cache matches."""
+"""Commands that render, download, check and extract data: synth, download, doctor, extract."""
 
 from __future__ import annotations
 
@@ -25,38 +25,41 @@ from bas.cli.roof import app
 
 @app.command()
 def synth(
-    out: Annotated[Path, typer.Argument(help="Folder to fill.")],
-    matches: Annotated[int, typer.Option(min=1, help="How many.")] = 6,
-    minutes: Annotated[float, typer.Option(min=0.1, help="Length of each.")] = 5.0,
-    size: Annotated[str, typer.Option(help="224p, 720p or WIDTHxHEIGHT.")] = "224p",
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Data folder to create.")],
+    matches: Annotated[int, typer.Option(min=1, help="Number of matches.")] = 6,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Length of each match in minutes.")] = 5.0,
+    size: Annotated[str, typer.Option(help="Video size: 224p, 720p or WIDTHxHEIGHT.")] = "224p",
     profile: Annotated[
         Literal["real", "even"],
-        typer.Option(help="real: as often as in real matches; even: all classes alike."),
+        typer.Option(help="Class frequencies: real, as in real matches; even, all classes alike."),
     ] = "real",
     layout: Annotated[
         Literal["bas-2025", "bas-2024", "bas-2023", "soccernet-v2", "folder"],
-        typer.Option(help="Which dataset to look like."),
+        typer.Option(help="Dataset whose folders and label files to imitate."),
     ] = "bas-2025",
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same bytes.")] = 0,
 ) -> None:
-    """Render matches that do not exist, with labels, as H.264 video."""
+    """Render synthetic matches with labels, as H.264 video."""
     from bas.synthetic import synthesize
 
     games = synthesize(
         out, matches=matches, minutes=minutes, size=size, profile=profile, layout=layout, seed=seed
     )
-    console.say(f"{len(games)} matches in {out}. Next: bas doctor {out}")
+    console.info(f"Rendered {len(games)} matches in {out}. Next: bas doctor {out}")
 
 
 @app.command()
 def download(
-    edition: Annotated[Literal["2023", "2024", "2025"], typer.Argument(help="Year of the challenge.")],
-    split: Annotated[str, typer.Option(help="train, valid, test, challenge, or all.")] = "all",
+    edition: Annotated[
+        Literal["2023", "2024", "2025"],
+        typer.Argument(metavar="YEAR", help="Year of the SoccerNet challenge."),
+    ],
+    split: Annotated[str, typer.Option(help="Split: train, valid, test, challenge, or all.")] = "all",
     data: Data = DATA,
 ) -> None:
-    """Fetch SoccerNet's matches from Hugging Face, unpack and verify them; goes on where it was cut.
+    """Download SoccerNet matches from Hugging Face, unpack and verify them.
 
-    The password of the agreement comes from SOCCERNET_PASSWORD, or is asked for.
+    An interrupted download resumes. The NDA password is read from SOCCERNET_PASSWORD, or prompted for.
     """
     from bas.dataset.download import download as run
 
@@ -66,16 +69,33 @@ def download(
 @app.command()
 def doctor(
     folder: Annotated[
-        Path, typer.Argument(envvar="BAS_DATA", help="Folder of matches, one video, or a folder of caches.")
+        Path,
+        typer.Argument(
+            metavar="FOLDER", envvar="BAS_DATA", help="Folder of matches or of cached features, or one video."
+        ),
     ] = DATA,
     video: Annotated[
-        Literal["720p", "224p"] | None, typer.Option(help="Which video files of a match to look at.")
+        Literal["720p", "224p"] | None,
+        typer.Option(help="Video files to check (default: 720p, or 224p if no match has 720p)."),
     ] = None,
 ) -> None:
-    """Say what a folder holds, what is missing, and what looks wrong."""
+    """Check a data or feature folder and report problems."""
     from bas.doctor import examine_folder
 
     examine_folder(folder, video=video)
+
+
+@app.command()
+def settings(
+    section: Annotated[
+        str | None,
+        typer.Argument(help="extract, head, fit, finetune, peaks, or a kind of head; default: all of them."),
+    ] = None,
+) -> None:
+    """List the settings with their types, defaults, ranges and meanings."""
+    from bas.commands.settings import print_settings
+
+    print_settings(section)
 
 
 @app.command()
@@ -90,32 +110,33 @@ def extract(
     shard: Annotated[
         str | None,
         typer.Option(
-            metavar="I/N", help="Take every Nth video from the Ith on, as 0/4; else RANK of torchrun."
+            metavar="I/N",
+            help="Extract only shard I of N, counted from 0, e.g. 0/4 (default: from torchrun's RANK, otherwise all).",
         ),
     ] = None,
     encoder: Annotated[
         Path | None,
         typer.Option(
-            help="Run or model whose encoder to take, with its settings: a tuned one fills a new cache."
+            help="Run or model folder whose encoder and settings to use (default: the encoder in the settings)."
         ),
     ] = None,
     flip: Annotated[
-        bool, typer.Option("--flip", help="The mirrored view, as a cache of its own (extract.flip=true).")
+        bool, typer.Option("--flip", help="Extract the mirrored video, into a separate cache.")
     ] = False,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Print rows, bytes and time a video; decode nothing.")
+        bool, typer.Option("--plan", help="Print rows, bytes and time per video, and extract nothing.")
     ] = False,
 ) -> None:
-    """Cache the features of every video of a split (stage 1)."""
+    """Extract and cache the features of a split (stage 1)."""
     from bas.config import load
     from bas.extract.split import extract_split, plan_split
 
     sets = [*(sets or ()), *(["extract.flip=true"] if flip else ())]
     base = None
     if encoder is not None:
-        from bas.heads.models import settings_of
+        from bas.heads.models import load_settings
 
-        base, sets = settings_of(encoder), [*sets, f"extract.weights={encoder}"]
+        base, sets = load_settings(encoder), [*sets, f"extract.weights={encoder}"]
     settings = load("extract", base=base, preset=preset, sets=sets).extract
     device = chosen_device(device)
     if plan:

@@ -1,4 +1,4 @@
-"""Commands that make models, and make them better."""
+"""Commands that make models: fit-head, finetune-e2e, contact-sheet, import-weights, tune, merge."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 @app.command("fit-head")
 def fit_head(
     head: Annotated[
-        str, typer.Argument(help="netvlad, blocks3d, sgp, gru, linear, or a recipe of configs/heads.")
+        str,
+        typer.Argument(
+            metavar="HEAD", help="Head (netvlad, blocks3d, sgp, gru, linear), or a recipe from configs/heads."
+        ),
     ],
     data: Data = DATA,
     features: Features = FEATURES,
@@ -42,28 +45,34 @@ def fit_head(
     fold: Annotated[
         str | None,
         typer.Option(
-            metavar="K/N",
-            help="Hold out every Nth match of train and valid from the Kth on, as 0/5; or all, one after the other.",
+            metavar="K/N|all",
+            help="Cross-validate on train and valid: hold out fold K of N, counted from 0, e.g. 0/5; `all` runs every fold.",
         ),
     ] = None,
     all_data: Annotated[
-        bool, typer.Option("--all-data", help="Learn from every labeled match and keep the last epoch.")
+        bool,
+        typer.Option(
+            "--all-data", help="Train on every labeled match, without validation, and keep the last epoch."
+        ),
     ] = False,
 ) -> None:
-    """Fit a head on cached rows, and keep the epoch with the best validation mAP@1 (stage 2)."""
+    """Fit a temporal head on cached features, and keep the best epoch (stage 2).
+
+    The best epoch is the one with the highest validation mAP@1. Missing features are extracted first.
+    """
     from bas.config import load
     from bas.heads.folds import fit_folds
-    from bas.heads.lessons import Place
+    from bas.heads.lessons import Workspace
     from bas.heads.run import fit
 
     settings = load("heads", head=head, preset=preset, sets=sets or ())
-    place = Place(data, features, out, chosen_device(device), decoder)
+    workspace = Workspace(data, features, out, chosen_device(device), decoder)
     if fold is None:
-        fit(settings, place, all_data=all_data)
+        fit(settings, workspace, all_data=all_data)
     elif all_data:
-        raise typer.BadParameter("--all-data holds no match out: leave out --fold.")
+        raise typer.BadParameter("--all-data and --fold exclude each other. Leave out --fold.")
     else:
-        fit_folds(settings, place, fold=fold)
+        fit_folds(settings, workspace, fold=fold)
 
 
 @app.command("finetune-e2e")
@@ -71,7 +80,7 @@ def finetune_e2e(
     run: Annotated[
         Path | None,
         typer.Option(
-            help="Run or model to start from; else the newest finished run of fit-head in $BAS_RUNS or runs."
+            help="Run or model folder to start from (default: the newest finished fit-head run in --out)."
         ),
     ] = None,
     data: Data = DATA,
@@ -81,53 +90,74 @@ def finetune_e2e(
     preset: Preset = None,
     sets: Sets = None,
 ) -> None:
-    """Train encoder and head together on clips of the video, and keep the best epoch (stage 3)."""
+    """Finetune encoder and head together on video clips, and keep the best epoch (stage 3).
+
+    The best epoch is the one with the highest validation mAP@1.
+    """
     from bas.heads.finetune_run import finetune
-    from bas.heads.lessons import Place
+    from bas.heads.lessons import Workspace
 
     start, settings = _finetune_settings(run, runs=out, preset=preset, sets=sets)
-    finetune(start, settings, Place(data, FEATURES, out, chosen_device(device), decoder))
+    finetune(start, settings, Workspace(data, FEATURES, out, chosen_device(device), decoder))
 
 
 @app.command("contact-sheet")
 def contact_sheet(
-    out: Annotated[Path, typer.Argument(help="PNG to write.")] = Path("clips.png"),
-    run: Annotated[Path | None, typer.Option(help="Run or model, as of finetune-e2e.")] = None,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="PNG file to write.")] = Path("clips.png"),
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            help="Run or model folder to start from (default: the newest finished fit-head run in --runs)."
+        ),
+    ] = None,
     data: Data = DATA,
     runs: Runs = RUNS,
     decoder: Decoder = "auto",
     preset: Preset = None,
     sets: Sets = None,
 ) -> None:
-    """Draw the first clips that finetune-e2e would see, augmented, with their labels."""
+    """Draw the first augmented clips that finetune-e2e would train on, with their labels."""
     from bas.heads.contact_sheet import contact_sheet as draw
-    from bas.heads.lessons import Place
+    from bas.heads.lessons import Workspace
 
     start, settings = _finetune_settings(run, runs=runs, preset=preset, sets=sets)
-    draw(start, settings, Place(data, FEATURES, runs, "cpu", decoder), out=out)
+    draw(start, settings, Workspace(data, FEATURES, runs, "cpu", decoder), out=out)
 
 
 @app.command("import-weights")
 def import_weights(
-    source: Annotated[Literal["lromul", "tdeed", "netvlad"], typer.Argument(help="Whose checkpoint it is.")],
-    file: Annotated[Path, typer.Argument(help="lRomul's .pth, T-DEED's .pt, sn-spotting's .pth.tar.")],
-    out: Annotated[Path, typer.Option(help="Folder of the model.")],
+    source: Annotated[
+        Literal["lromul", "tdeed", "netvlad"],
+        typer.Argument(metavar="SOURCE", help="Project that published the checkpoint."),
+    ],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="Checkpoint: lRomul .pth, T-DEED .pt or sn-spotting .pth.tar."),
+    ],
+    out: Annotated[Path, typer.Option(help="Model folder to create.")],
     classes: Annotated[
         list[str] | None,
-        typer.Option("--class", metavar="NAME", help="Name of an output; repeatable, in their order."),
+        typer.Option(
+            "--class",
+            metavar="NAME",
+            help="Class name of one output, in output order; repeatable (default: the SoccerNet list of that length).",
+        ),
     ] = None,
     raw: Annotated[
-        bool, typer.Option("--raw", help="lromul: the weights themselves, not their moving average.")
+        bool, typer.Option("--raw", help="lromul only: use the raw weights instead of their moving average.")
     ] = False,
     pool: Annotated[
         Literal["MAX", "MAX++", "AVG", "AVG++"] | None,
-        typer.Option(help="netvlad: its pooling, where the checkpoint has no clusters."),
+        typer.Option(help="netvlad only: pooling of a checkpoint without clusters."),
     ] = None,
     window_seconds: Annotated[
-        float | None, typer.Option(help="netvlad: length of its window; 15 as published.")
+        float | None, typer.Option(help="netvlad only: window length in seconds (default: 15, as published).")
     ] = None,
 ) -> None:
-    """Turn a published checkpoint into a model folder; nothing in it is executed."""
+    """Convert a published checkpoint to a model folder.
+
+    No pickle code in the checkpoint is executed.
+    """
     from bas.heads.foreign import import_weights as run
 
     run(source, file, out, classes=classes or (), raw=raw, pool=pool, window_seconds=window_seconds)
@@ -137,14 +167,16 @@ def import_weights(
 def tune(
     run: Annotated[
         Path | None,
-        typer.Argument(help="Folder of a finished run; else the newest finished run in $BAS_RUNS or runs."),
+        typer.Argument(
+            metavar="RUN", help="Run folder (default: the newest finished run in $BAS_RUNS or runs)."
+        ),
     ] = None,
     data: Data = DATA,
     features: Features = FEATURES,
     device: Device = "auto",
     decoder: Decoder = "auto",
 ) -> None:
-    """Search post-processing on the validation matches, and store it with a run's model."""
+    """Tune post-processing on the validation split and save it with the model."""
     from bas.heads.tuning import tune_run
 
     tune_run(run or newest_run(), data=data, features=features, device=chosen_device(device), decoder=decoder)
@@ -152,14 +184,14 @@ def tune(
 
 @app.command()
 def merge(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run that results.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders to merge, two or more.")],
+    out: Annotated[Path, typer.Option(help="Run folder to create.")],
     data: Data = DATA,
     features: Features = FEATURES,
     device: Device = "auto",
     decoder: Decoder = "auto",
 ) -> None:
-    """Average the scores of several runs, their weights tuned on the validation matches."""
+    """Average several runs in one model, with weights tuned on the validation split."""
     from bas.heads.merge import merge as run
 
     run(runs, out=out, data=data, features=features, device=chosen_device(device), decoder=decoder)
@@ -168,10 +200,10 @@ def merge(
 def _finetune_settings(
     run: Path | None, *, runs: Path, preset: str | None, sets: list[str] | None
 ) -> tuple[Path, Pipeline]:
-    """The run to start from, and its settings with what was asked for on top."""
+    """Folder to start from, and its settings with preset and --set applied."""
     from bas.config import load
-    from bas.heads.models import settings_of
+    from bas.heads.models import load_settings
     from bas.runs import newest_finished
 
     start = run or newest_finished(runs, without="e2e-")
-    return start, load("finetune", base=settings_of(start), preset=preset, sets=sets or ())
+    return start, load("finetune", base=load_settings(start), preset=preset, sets=sets or ())

@@ -1,4 +1,4 @@
-"""Options that several commands share, under one name and with one meaning."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -9,35 +9,45 @@ from typing import Annotated, Literal
 import typer
 
 Data = Annotated[Path, typer.Option(envvar="BAS_DATA", help="Folder of matches, or one video.")]
-Features = Annotated[Path, typer.Option(envvar="BAS_FEATURES", help="Folder of caches.")]
+Features = Annotated[Path, typer.Option(envvar="BAS_FEATURES", help="Folder of cached features.")]
 Runs = Annotated[Path, typer.Option(envvar="BAS_RUNS", help="Folder of runs.")]
-Split = Annotated[str, typer.Option(help="train, valid, test, challenge, or all: every match that is there.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto: a GPU where there is one.")]
-Decoder = Annotated[
-    Literal["auto", "nvdec", "cpu"], typer.Option(help="auto: NVDEC where it works, else the CPU.")
+Split = Annotated[
+    str, typer.Option(help="Split: train, valid, test, challenge, or all (every match present).")
 ]
-Preset = Annotated[str | None, typer.Option(help="Settings by name (tiny, 224p) or from a YAML file.")]
+Device = Annotated[
+    str, typer.Option(help="Compute device: auto, cpu, cuda or cuda:N; auto takes a GPU if there is one.")
+]
+Decoder = Annotated[
+    Literal["auto", "nvdec", "cpu"],
+    typer.Option(help="Video decoder; auto takes NVDEC if it works, otherwise the CPU."),
+]
+Preset = Annotated[
+    str | None, typer.Option(metavar="NAME|FILE", help="Preset by name (tiny, 224p) or path of a YAML file.")
+]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="One setting, as extract.hop=4; repeatable."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. extract.hop=4; repeatable."),
 ]
 Tolerance = Annotated[
     str,
     typer.Option(
-        help="Whole window in seconds: 1 is half a second to either side; a list (1,2,5); tight (1-5), loose (5-60)."
+        help="Full width of the matching window in seconds: 1 means 0.5 s on each side. "
+        "Also a list (1,2,5), tight (1 to 5) or loose (5 to 60)."
     ),
 ]
 Flip = Annotated[
     bool,
-    typer.Option("--flip", help="Average the scores of the mirrored view too; its rows are extracted first."),
+    typer.Option(
+        "--flip", help="Average with the scores of the mirrored video; extracts its features first."
+    ),
 ]
 
-Watched = Annotated[Path, typer.Argument(metavar="RUN|VIDEO", help="Folder of a run, or any video.")]
-Model = Annotated[Path | None, typer.Option(help="Folder of the run or model that reads VIDEO.")]
+RunOrVideo = Annotated[Path, typer.Argument(metavar="RUN|VIDEO", help="Run folder, or a video.")]
+Model = Annotated[Path | None, typer.Option(help="Run or model folder to score VIDEO with.")]
 Confidence = Annotated[
     float | None,
     typer.Option(
-        min=0.0, max=1.0, help="Least of the detections that are shown; else the model's own, by action."
+        min=0.0, max=1.0, help="Minimum confidence to show (default: the model's per-class threshold)."
     ),
 ]
 
@@ -45,14 +55,14 @@ DATA, FEATURES, RUNS = Path("data"), Path("features"), Path("runs")
 
 
 def newest_run() -> Path:
-    """The finished run that was finished last."""
+    """Folder of the most recently finished run."""
     from bas.runs import newest_finished
 
     return newest_finished(Path(os.environ.get("BAS_RUNS", RUNS)))
 
 
 def chosen_device(name: str) -> str:
-    """What `auto` stands for here; any other device is checked."""
+    """Resolve `auto` to a device of this machine; check any other name."""
     from bas.extract.device import choose_device
 
     return choose_device(name)

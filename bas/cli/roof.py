@@ -1,4 +1,4 @@
-"""The roof: the application that the commands hang under, and how a command ends."""
+"""The typer application that all commands register with, and how errors become messages and exit codes."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from bas import console
 from bas.errors import BasError, MissingError
 
 
-class _Commands(TyperGroup):
-    """All commands; Ctrl-C in one is told, and ends it at once."""
+class ResumableGroup(TyperGroup):
+    """Command group that answers Ctrl-C with one message and exits with code 130."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            console.fail("Interrupted. The same command continues where it left off.")
-            os._exit(130)
+            console.error("Interrupted. Run the same command again to resume.")
+            os._exit(130)  # sys.exit would wait for decoder and worker threads
 
 
 app = typer.Typer(
     name="bas",
-    cls=_Commands,
-    help="Ball action spotting: every pass, drive and shot of a soccer broadcast, to the frame.",
+    cls=ResumableGroup,
+    help="Ball action spotting: find every pass, drive and shot in soccer video, to the frame.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -36,12 +36,12 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run one command; a mistake that the user can mend becomes one message and an exit code."""
+    """Run one command. An error that the user can fix becomes one message and an exit code."""
     try:
         app()
     except BasError as error:
-        console.fail(str(error))
+        console.error(str(error))
         sys.exit(error.exit_code)
     except PermissionError as error:
-        console.fail(f"{error.filename} cannot be read: {error.strerror}. Give yourself access to it.")
+        console.error(f"Cannot access {error.filename}: {error.strerror}. Check its permissions.")
         sys.exit(MissingError.exit_code)

@@ -1,4 +1,4 @@
-"""Commands that score runs, compare them, predict and submit."""
+"""Commands that apply models: eval, compare, predict, submit."""
 
 from __future__ import annotations
 
@@ -28,35 +28,38 @@ def evaluate(
     tolerance: Tolerance = "1",
     split: Annotated[
         str | None,
-        typer.Option(help="Split to score: test for a run; for predictions, every game with labels."),
+        typer.Option(help="Split to score (default: test; with --predictions, every match that has labels)."),
     ] = None,
     run: Annotated[
         Path | None,
-        typer.Option(help="Folder of a run or a model; else the newest finished run in $BAS_RUNS or runs."),
+        typer.Option(help="Run or model folder (default: the newest finished run in $BAS_RUNS or runs)."),
     ] = None,
     predictions: Annotated[
         Path | None,
-        typer.Option(help="Score this folder or zip of results_spotting.json; no model, no video."),
+        typer.Option(
+            help="Score this folder or zip of results_spotting.json instead; needs no model and no video."
+        ),
     ] = None,
     data: Data = DATA,
     features: Features = FEATURES,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the predictions; else predictions/SPLIT in the run.")
+        Path | None, typer.Option(help="Folder for the predictions (default: RUN/predictions/SPLIT).")
     ] = None,
     json: Annotated[
-        Path | None, typer.Option(help="File for the report; of a run, else report.json beside them.")
+        Path | None,
+        typer.Option(help="JSON report to write (default for a run: report.json beside its predictions)."),
     ] = None,
     device: Device = "auto",
     decoder: Decoder = "auto",
     flip: Flip = False,
 ) -> None:
-    """Score a run, or anybody's predictions, exactly as the challenge does."""
+    """Score a run, or existing predictions, exactly as the challenge does."""
     if predictions is not None:
         from bas.evaluate.run import evaluate_predictions
 
         if run or out or flip:
             raise typer.BadParameter(
-                "--predictions scores files that are there: leave out --run, --out and --flip."
+                "--predictions scores existing files: leave out --run, --out and --flip."
             )
         evaluate_predictions(data, predictions, tolerance=tolerance, split=split, json=json)
         return
@@ -79,18 +82,19 @@ def evaluate(
 @app.command()
 def compare(
     runs: Annotated[
-        list[Path], typer.Argument(help="Folders of runs or models; differences are to the first.")
+        list[Path],
+        typer.Argument(metavar="RUN", help="Run or model folders; differences are relative to the first."),
     ],
     data: Data = DATA,
     features: Features = FEATURES,
     split: Split = "test",
     tolerance: Tolerance = "1",
-    json: Annotated[Path | None, typer.Option(help="File for all numbers.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="File for the table, to be pasted.")] = None,
+    json: Annotated[Path | None, typer.Option(help="JSON file for all numbers.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="File for the table in Markdown.")] = None,
     device: Device = "auto",
     decoder: Decoder = "auto",
 ) -> None:
-    """Put runs side by side on one split, with the intervals that chance allows."""
+    """Compare runs on one split, with bootstrap confidence intervals."""
     from bas.heads.compare import compare as run
 
     run(
@@ -108,16 +112,16 @@ def compare(
 
 @app.command()
 def predict(
-    video: Annotated[Path, typer.Argument(help="Any video of a match.")],
-    model: Annotated[Path, typer.Option(help="Folder of a run or a model.")],
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Video of a match.")],
+    model: Annotated[Path, typer.Option(help="Run or model folder.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for results and cached rows; else VIDEO.spots beside it.")
+        Path | None, typer.Option(help="Folder for results and cached features (default: VIDEO.spots).")
     ] = None,
     device: Device = "auto",
     decoder: Decoder = "auto",
     flip: Flip = False,
 ) -> None:
-    """Spot the actions of one video: a table, SoccerNet JSON, OSL JSON, CSV and subtitles."""
+    """Spot the actions in one video; write SoccerNet JSON, OSL JSON, CSV and subtitles."""
     from bas.heads.apply import predict_video
 
     predict_video(video, model, out=out, device=chosen_device(device), decoder=decoder, flip=flip)
@@ -127,28 +131,34 @@ def predict(
 def submit(
     run: Annotated[
         Path | None,
-        typer.Argument(help="Folder of a run or a model; else the newest finished run in $BAS_RUNS or runs."),
+        typer.Argument(
+            metavar="RUN", help="Run or model folder (default: the newest finished run in $BAS_RUNS or runs)."
+        ),
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Split: challenge for a run; for --check, the one whose games the zip names."),
+        typer.Option(
+            help="Split to submit (default: challenge; with --check, the split whose games the zip holds)."
+        ),
     ] = None,
     check: Annotated[
-        Path | None, typer.Option(help="Only check this zip, anyone's; no run, no video.")
+        Path | None, typer.Option(help="Only validate this existing zip; needs no run and no video.")
     ] = None,
     data: Data = DATA,
     features: Features = FEATURES,
-    out: Annotated[Path | None, typer.Option(help="The zip; else submission-SPLIT.zip in the run.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Zip file to write (default: RUN/submission-SPLIT.zip).")
+    ] = None,
     device: Device = "auto",
     decoder: Decoder = "auto",
     flip: Flip = False,
 ) -> None:
-    """Pack a split's predictions for the challenge, and refuse to leave a zip that its server would not take."""
+    """Build the submission zip for a split and validate it."""
     from bas.heads.submit import check_zip, submit_run
 
     if check is not None:
         if run or out:
-            raise typer.BadParameter("--check looks at a zip that is there: leave out the run and --out.")
+            raise typer.BadParameter("--check validates an existing zip: leave out the run and --out.")
         check_zip(check, data=data, split=split)
         return
     submit_run(

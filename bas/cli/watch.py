@@ -1,4 +1,4 @@
-"""Commands that show what a model says as video, and all of it as a demo."""
+"""Commands that write video (clips, render), and the demo."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from bas.cli.options import (
     Device,
     Features,
     Model,
+    RunOrVideo,
     Split,
-    Watched,
     chosen_device,
 )
 from bas.cli.roof import app
@@ -25,55 +25,59 @@ from bas.cli.roof import app
 
 @app.command()
 def clips(
-    source: Watched,
+    source: RunOrVideo,
     model: Model = None,
     split: Split = "test",
     mistakes: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="The N worst mistakes instead; needs labels.")
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Cut the N worst mistakes instead of detections; needs labels."
+        ),
     ] = None,
     confidence: Confidence = None,
     data: Data = DATA,
     features: Features = FEATURES,
     out: Annotated[
-        Path | None, typer.Option(help="Folder; else clips or mistakes in the run, or in VIDEO.spots.")
+        Path | None,
+        typer.Option(help="Folder for the clips (default: clips or mistakes, in RUN or VIDEO.spots)."),
     ] = None,
     device: Device = "auto",
     decoder: Decoder = "auto",
 ) -> None:
-    """Cut every detection, or the worst mistakes, into a video of six seconds that is named by what it shows."""
-    from bas.heads.watch import Source, make_clips
+    """Cut a six-second clip of every detection, or of the worst mistakes."""
+    from bas.heads.watch import MediaSource, make_clips
 
-    watched = Source(source, model, split, data, features, chosen_device(device), decoder)
-    make_clips(watched, out=out, least=confidence, num_mistakes=mistakes)
+    media = MediaSource(source, model, split, data, features, chosen_device(device), decoder)
+    make_clips(media, out=out, min_confidence=confidence, num_mistakes=mistakes)
 
 
 @app.command()
 def render(
-    source: Watched,
+    source: RunOrVideo,
     model: Model = None,
     split: Split = "test",
     confidence: Confidence = None,
     data: Data = DATA,
     features: Features = FEATURES,
     out: Annotated[
-        Path | None, typer.Option(help="Folder; else rendered in the run, or in VIDEO.spots.")
+        Path | None, typer.Option(help="Folder for the videos (default: rendered, in RUN or VIDEO.spots).")
     ] = None,
     device: Device = "auto",
     decoder: Decoder = "auto",
 ) -> None:
-    """Burn scores, detections and labels into a copy of a video, or of every video of a split."""
-    from bas.heads.watch import Source, make_renders
+    """Draw scores, detections and labels onto copies of the videos."""
+    from bas.heads.watch import MediaSource, make_renders
 
-    watched = Source(source, model, split, data, features, chosen_device(device), decoder)
-    make_renders(watched, out=out, least=confidence)
+    media = MediaSource(source, model, split, data, features, chosen_device(device), decoder)
+    make_renders(media, out=out, min_confidence=confidence)
 
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder that takes everything.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(help="Folder for all data and results.")] = Path("demo"),
     device: Device = "auto",
 ) -> None:
-    """Render matches, extract, fit, finetune, and score the held-out ones: minutes on two CPU cores."""
+    """Run the whole pipeline on synthetic matches, in minutes on two CPU cores."""
     from bas.demo import run_demo
 
     run_demo(out, device=chosen_device(device))

@@ -1,17 +1,18 @@
-"""Settings of every stage, and how presets and `--set` become them."""
+"""Settings of every stage, presets, and `--set`."""
 
 from bas.config.base import Settings, TrainSettings
-from bas.config.finetune import AugmentSettings, Chance, FinetuneSettings
+from bas.config.finetune import AugmentSettings, FinetuneSettings, RandomTransform
 from bas.config.presets import STAGES, Stage, load, parse, read_yaml, to_yaml
+from bas.config.renamed import upgrade
 from bas.config.settings import (
     Blocks3DSettings,
+    CalibrationPoint,
     ClipSettings,
     EventSettings,
     ExtractSettings,
     FitSettings,
     GRUSettings,
     HeadSettings,
-    Knot,
     LinearSettings,
     NetVLADSettings,
     PeaksSettings,
@@ -25,7 +26,7 @@ __all__ = [
     "STAGES",
     "AugmentSettings",
     "Blocks3DSettings",
-    "Chance",
+    "CalibrationPoint",
     "ClipSettings",
     "EventSettings",
     "ExtractSettings",
@@ -33,12 +34,12 @@ __all__ = [
     "FitSettings",
     "GRUSettings",
     "HeadSettings",
-    "Knot",
     "LinearSettings",
     "NetVLADSettings",
     "PeaksSettings",
     "Pipeline",
     "Pooling",
+    "RandomTransform",
     "SGPSettings",
     "Scoring",
     "Settings",
@@ -48,4 +49,5 @@ __all__ = [
     "parse",
     "read_yaml",
     "to_yaml",
+    "upgrade",
 ]

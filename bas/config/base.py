@@ -1,4 +1,4 @@
-"""What all settings have in common, and what every training is told."""
+"""Base class of all settings, and the settings that both trainings share."""
 
 from __future__ import annotations
 
@@ -8,27 +8,30 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Settings(BaseModel):
-    """Base of all settings: frozen, and closed to keys it does not know."""
+    """Base class of all settings: frozen; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class TrainSettings(Settings):
-    """How long to train, and by which schedule."""
+    """Length of a training, optimizer and learning rate schedule."""
 
     epochs: int = Field(20, ge=1)
+    """Number of epochs."""
     batch: int = Field(64, ge=1)
-    """Windows a step."""
+    """Windows per training step."""
     seed: int = Field(0, ge=0, lt=1 << 31)
+    """Seed of initial weights, sampling and augmentation."""
     # ---- optimizer ----
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
-    """adam has no weight decay of its own; sgd has Nesterov momentum 0.9."""
+    """Optimizer; adam applies weight decay as an L2 penalty, sgd uses Nesterov momentum 0.9."""
     weight_decay: float = Field(0.01, ge=0)
+    """Weight decay; biases and normalization layers are exempt."""
     warmup_epochs: float = Field(1.0, ge=0)
-    """Linear from 0, then a cosine."""
-    floor: float = Field(0.01, ge=0, le=1)
-    """Share of the learning rate that the cosine ends at."""
+    """Epochs of linear warm-up from 0, followed by a cosine decay."""
+    min_lr_ratio: float = Field(0.01, ge=0, le=1)
+    """Final learning rate of the cosine decay, as a share of the highest."""
     clip_norm: float = Field(1.0, gt=0)
-    """Largest norm of a gradient."""
+    """Largest gradient norm; larger gradients are scaled down."""
     ema_decay: float = Field(0.99, ge=0, lt=1)
-    """Of the averaged weights that are scored and kept."""
+    """Decay of the moving average of the weights; the averaged weights are validated and saved. 0 turns averaging off."""

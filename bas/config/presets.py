@@ -1,6 +1,6 @@
-"""Settings from YAML presets and `--set`, every mistake reported at once.
+"""Settings from YAML presets and `--set`, with one error that lists every mistake.
 
-A preset holds any part of the settings; what it leaves out keeps its default.
+A preset may set any subset of the settings; the others keep their defaults.
 """
 
 from __future__ import annotations
@@ -9,13 +9,17 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
+from bas.config.base import Settings
+from bas.config.renamed import new_name, upgrade
 from bas.config.settings import Pipeline
 from bas.errors import SettingsError
+from bas.runs import run_state
 
 Stage = Literal["extract", "heads", "finetune"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -31,71 +35,111 @@ def load(
     preset: str | None = None,
     sets: Iterable[str] = (),
 ) -> Pipeline:
-    """Settings of one command: defaults or those of a model, the head's preset, `--preset`, then each `--set`.
+    """Build the settings of one command; later sources override earlier ones.
 
-    A preset NAME is `configs/<stage>/NAME.yaml` of this stage or one before it; or, where
-    `configs/NAME/` is a folder (tiny), its files of every stage up to this one; or, with a dot or
-    slash in it, a YAML file of the user's. On top of a model's settings, `base`, a name means this stage's
-    alone.
+    The order is: defaults or `base`, the preset of the head, `preset`, then each of `sets`.
+
+    A preset called NAME is `configs/<stage>/NAME.yaml` of this stage or an earlier one. Where
+    `configs/NAME/` is a folder (tiny), it is that folder's files for all stages up to this one.
+    A NAME with a dot or slash is the path of a YAML file. With `base`, only presets of this stage apply.
+
+    Args:
+        stage: stage that the command runs.
+        head: name of a preset in `configs/heads`.
+        base: settings of the model that the command starts from.
+        preset: name of a preset, or path of a YAML file.
+        sets: assignments such as `extract.hop=2`.
 
     Raises:
-        SettingsError: with every mistake at once.
+        SettingsError: lists every mistake.
     """
     merged: dict[str, Any] = base.model_dump(mode="json") if base is not None else {}
     files = _named("heads", name=head) if head is not None else []
     upto = (stage,) if base is not None else STAGES[: STAGES.index(stage) + 1]
     files += _preset_files(upto, preset) if preset is not None else []
     for file in files:
-        _overlay(merged, read_yaml(file))
+        _overlay(merged, _read_preset(file))
     assignments = list(sets)
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals:
-            raise SettingsError(f"--set {assignment} is not of the form key=value, as in extract.hop=2.")
+            raise SettingsError(f"Invalid --set {assignment}. Expected KEY=VALUE, for example extract.hop=2.")
         nested = _parse_yaml(value, source=f"--set {assignment}")
         for part in reversed(key.strip().split(".")):
             nested = {part: nested}
         _overlay(merged, nested)
     if head is not None:
         _require_kind(head, merged)
-    return parse(merged, source=str(files[-1]) if files and not assignments else "The command line")
+    return parse(merged, source=str(files[-1]) if files and not assignments else "the command line")
 
 
 def parse(values: Mapping[str, Any], *, source: str) -> Pipeline:
-    """Check settings; `source` names them in messages."""
+    """Validate settings; error messages name `source` as their origin.
+
+    Raises:
+        SettingsError: lists every mistake.
+    """
     try:
         return Pipeline.model_validate(values)
     except ValidationError as error:
-        lines = [f"{source} does not describe a run:"]
+        lines = [f"Invalid settings in {source}:"]
         for problem in error.errors():
-            stage, *rest = map(str, problem["loc"])
-            kind = len(rest) > 1  # pydantic names the kind of a head before its setting
-            where = ".".join([stage, *(rest[1:] if stage == "head" and kind else rest)])
-            wrong = "no such setting" if problem["type"] == "extra_forbidden" else problem["msg"]
-            lines.append(f"  {where}: {wrong}, got {problem['input']!r}{_suggestion(where)}")
+            path = [str(part) for part in problem["loc"]]
+            # pydantic puts the kind of a head between the section and the setting
+            key = [path[0], *path[2:]] if path[0] == "head" and len(path) > 2 else path
+            if problem["type"] != "extra_forbidden":
+                text = f"{problem['msg']}, got {problem['input']!r}"
+            elif renamed := new_name(key):
+                text = f"this setting is now called {renamed}"
+            else:
+                text = f"unknown setting{_suggestion(key, fields_at(path[:-1]))}"
+            lines.append(f"  {'.'.join(key)}: {text}")
         raise SettingsError("\n".join(lines)) from error
 
 
 def to_yaml(settings: Pipeline) -> str:
-    """The whole of the settings, as `read_yaml` and `parse` read them."""
+    """All settings as YAML, to be read back with `read_yaml` and `parse`."""
     return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML mapping, read strictly: no duplicate keys, and `no` stays a word.
+    """Read a YAML mapping strictly: duplicate keys are refused, and `no` stays a string.
 
     Raises:
-        SettingsError: the file is missing, or not a mapping in YAML.
+        SettingsError: the file is missing, is not YAML, or is not a mapping.
     """
     try:
         value = _parse_yaml(path.read_text("utf-8"), source=str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}.") from error
+        raise SettingsError(f"Cannot read {path}: {error}.") from error
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise SettingsError(f"{path} holds a {type(value).__name__}, not a mapping of settings.")
+        raise SettingsError(f"{path} is not a mapping of settings, but a {type(value).__name__}.")
     return value
+
+
+def fields_at(path: Sequence[str]) -> dict[str, FieldInfo]:
+    """Settings of the section at `path`, where a head is followed by its kind; empty if there is no such section."""
+    found: Any = Pipeline
+    for part in path:
+        if isinstance(found, type) and issubclass(found, Settings):
+            field = found.model_fields.get(part)
+            found = field.annotation if field is not None else None
+        elif get_origin(found) is dict:  # the settings of an action, by its name
+            found = get_args(found)[1]
+        else:  # a union of kinds
+            found = next(
+                (kind for kind in get_args(found) if kind.model_fields["kind"].default == part), None
+            )
+    return found.model_fields if isinstance(found, type) and issubclass(found, Settings) else {}
+
+
+def _read_preset(file: Path) -> dict[str, Any]:
+    """A preset; the settings.yaml of a run may be older than the current names of its keys."""
+    values = read_yaml(file)
+    is_stored = file.name == "settings.yaml" and run_state(file.parent) is not None
+    return upgrade(values) if is_stored else values
 
 
 def _preset_files(upto: Sequence[Stage], preset: str) -> list[Path]:
@@ -108,7 +152,7 @@ def _preset_files(upto: Sequence[Stage], preset: str) -> list[Path]:
 
 
 def _named(*stages: Stage, name: str) -> list[Path]:
-    """The preset of that name in each of these stages that has one."""
+    """Files of the preset `name` in those of `stages` that have one."""
     files = [file for stage in stages if (file := _FOLDER / stage / f"{name}.yaml").is_file()]
     if not files:
         names = sorted(path.stem for stage in stages for path in (_FOLDER / stage).glob("*.yaml"))
@@ -118,19 +162,19 @@ def _named(*stages: Stage, name: str) -> list[Path]:
             if folder.is_dir() and folder.name not in (*STAGES, "__pycache__")
         ]
         near = difflib.get_close_matches(name, names, 1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(names)}."
-        raise SettingsError(f"There is no {stages[-1]} preset {name!r}. {hint}")
+        hint = f"Did you mean {near[0]!r}?" if near else f"Available: {', '.join(names)}."
+        raise SettingsError(f"Unknown {stages[-1]} preset {name!r}. {hint}")
     return files
 
 
 def _require_kind(head: str, merged: Mapping[str, Any]) -> None:
-    """Refuse settings that make another head than the one that was asked for."""
+    """Refuse settings whose head is of another kind than the requested one."""
     (file,) = _named("heads", name=head)
     kind, found = read_yaml(file)["head"]["kind"], merged["head"]
     if isinstance(found, dict) and found["kind"] != kind:
         raise SettingsError(
-            f"{head} is a head of kind {kind}, and the preset or --set makes it {found['kind']}. Name that one "
-            f"instead: bas fit-head {found['kind']}."
+            f"{head} is a head of kind {kind}, but the preset or --set changes it to {found['kind']}. "
+            f"Use that head instead: bas fit-head {found['kind']}."
         )
 
 
@@ -142,28 +186,25 @@ def _overlay(base: dict[str, Any], top: Mapping[str, Any]) -> None:
             base[key] = dict(value) if isinstance(value, Mapping) else value
 
 
-def _suggestion(where: str) -> str:
-    known = [f"{s}.{f}" for s, field in Pipeline.model_fields.items() for f in _fields_of(field.annotation)]
-    known += Pipeline.model_fields
-    if where in known:
-        return ""
-    near = difflib.get_close_matches(where, known, 1, cutoff=0.7)
-    return f" (did you mean {near[0]}?)" if near else ""
-
-
-def _fields_of(annotation: Any) -> set[str]:
-    models = get_args(annotation) or (annotation,)
-    return {field for model in models for field in getattr(model, "model_fields", {})}
+def _suggestion(key: Sequence[str], known: Iterable[str]) -> str:
+    """The nearest of the settings `known` in the section of an unknown key, in brackets; empty if none is near."""
+    *section, name = key
+    # A name that contains the other is nearer than any similar spelling: window means window_seconds, not kind.
+    nested = [one for one in known if min(len(one), len(name)) > 2 and (one in name or name in one)]
+    near = difflib.get_close_matches(name, nested, 1, cutoff=0.0) or difflib.get_close_matches(
+        name, known, 1, cutoff=0.7
+    )
+    return f" (did you mean {'.'.join([*section, near[0]])}?)" if near else ""
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML with the booleans of version 1.2, without dates, and without duplicate keys."""
+    """YAML loader with the booleans of YAML 1.2, without dates, that refuses duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.YAMLError(f"the key {key!r} stands twice{node.start_mark}")
+                raise yaml.YAMLError(f"duplicate key {key!r}{node.start_mark}")
         return super().construct_mapping(node, deep)
 
 
@@ -179,4 +220,4 @@ def _parse_yaml(text: str, *, source: str) -> Any:
     try:
         return yaml.load(text, _StrictLoader)  # noqa: S506  (a subclass of the safe loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise SettingsError(f"{source} is not YAML: {error}") from error
+        raise SettingsError(f"Invalid YAML in {source}: {error}") from error

@@ -1,4 +1,4 @@
-"""Every setting of every stage: frozen, and closed to keys it does not know."""
+"""Settings of extraction, heads, their training, and post-processing."""
 
 from __future__ import annotations
 
@@ -15,41 +15,42 @@ TimeOrigin = Literal["auto", "start", "zero"]
 
 
 class ExtractSettings(Settings):
-    """Stage 1: what a row of the cache is. Everything above the line is in the cache's fingerprint."""
+    """Stage 1: feature extraction. All settings down to `time_origin` are part of the cache's fingerprint."""
 
     clock: str = Field("25", coerce_numbers_to_str=True)
-    """Ticks a second of the model's clock, an integer or a fraction such as 30000/1001."""
+    """Frames per second of the model's clock, from 1 to 240: an integer, or a fraction such as 30000/1001."""
     encoder: str = "tf_efficientnetv2_b0.in1k"
-    """Any timm model that supports `features_only`."""
+    """Name of a timm model that supports `features_only`."""
     weights: str = "timm"
-    """timm (its hub), random, a .safetensors file, or the folder of a run."""
+    """Weights of the encoder: timm (pretrained, from its hub), random, a .safetensors file, or the folder of a run."""
     seed: int = Field(0, ge=0, lt=1 << 31)
-    """Of random weights."""
+    """Seed of random weights."""
     stack: tuple[int, int, int] = (-2, 0, 2)
-    """The three ticks that make one input, relative to the row's own."""
+    """The three frames that form one encoder input, relative to the row's own frame."""
     hop: int = Field(2, ge=1)
-    """Ticks from one row to the next."""
+    """Frames from one row to the next."""
     height: int = Field(720, ge=32)
-    """Rows of a picture before padding; another size is scaled to it."""
+    """Picture height before padding; pictures of another size are scaled."""
     width: int = Field(1280, ge=32)
-    """Columns of a picture before padding."""
+    """Picture width before padding."""
     grid: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (6, 10)
     """Rows and columns that the feature map is averaged to."""
     flip: bool = False
-    """Mirror every picture left to right: the flipped view, a cache of its own."""
+    """Mirror every picture left to right; the flipped view has its own cache."""
     time_origin: TimeOrigin = "auto"
-    """Time of tick 0: the first picture (start), the container's zero, or the first unless it is 0.5 s late."""
+    """Time of frame 0: start is the first picture, zero the container's zero; auto is start, unless the first picture
+    comes more than 0.5 s late."""
     # ---- not in the fingerprint ----
     video: Literal["720p", "224p"] = "720p"
-    """Which of a game's video files to read."""
+    """Video file of a match to read."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of the encoder; auto takes bf16 where the hardware has it."""
+    """Precision of the encoder; auto selects bf16 where the hardware supports it."""
     batch: int = Field(30, ge=1)
-    """Rows an encoder call; calls never cross a segment's border."""
+    """Rows per encoder call; a call never spans two segments."""
     segment_seconds: int = Field(60, ge=1)
-    """Length of a part file: what a killed run loses at most."""
+    """Length of a part file: the most work that a killed extraction loses."""
     on_bad_video: Literal["fail", "skip", "degrade"] = "fail"
-    """What to do with a damaged, cut or incomplete video: refuse it, leave it out, or cache what there is."""
+    """Handling of a damaged, cut or incomplete video: fail stops, skip leaves it out, degrade caches its usable rows."""
 
     @field_validator("clock")
     @classmethod
@@ -59,22 +60,22 @@ class ExtractSettings(Settings):
         except (ValueError, ZeroDivisionError):
             rate = Fraction(0)
         if not 1 <= rate <= 240:
-            raise ValueError("clock is ticks a second, between 1 and 240, as 25 or 30000/1001")
+            raise ValueError("clock must be a frame rate between 1 and 240, such as 25 or 30000/1001")
         return str(rate)
 
     @property
     def clock_rate(self) -> Fraction:
-        """Ticks a second."""
+        """Frames per second of the model's clock."""
         return Fraction(self.clock)
 
     @property
     def row_rate(self) -> Fraction:
-        """Rows a second."""
+        """Rows per second."""
         return self.clock_rate / self.hop
 
     @property
     def segment_rows(self) -> int:
-        """Rows a segment, at least one."""
+        """Rows of a segment, at least one."""
         return max(1, int(self.segment_seconds * self.row_rate))
 
 
@@ -84,90 +85,101 @@ Pooling = Literal["NetVLAD++", "NetVLAD", "NetRVLAD++", "NetRVLAD", "MAX++", "MA
 
 class _HeadSettings(Settings):
     scoring: Scoring = "sigmoid"
-    """sigmoid: classes on their own, by focal loss; softmax: one of classes and background, by cross-entropy;
-    sigmoid+background: as sigmoid, the background a class of its own."""
+    """Class scores: sigmoid scores every class independently, with focal loss; softmax picks one of the classes or
+    background, with cross-entropy; sigmoid+background is sigmoid with background as one more class."""
     dropout: float = Field(0.4, ge=0, lt=1)
-    """Before the last layer."""
+    """Dropout before the last layer."""
 
 
 class LinearSettings(_HeadSettings):
-    """One row, no time."""
+    """Linear classifier of single rows, without temporal context."""
 
     kind: Literal["linear"] = "linear"
+    """Kind of the head."""
 
 
 class NetVLADSettings(_HeadSettings):
-    """NetVLAD++ and its kin, sized for ball actions."""
+    """NetVLAD++ and other pooling heads, sized for ball actions."""
 
     kind: Literal["netvlad"] = "netvlad"
+    """Kind of the head."""
     pool: Pooling = "NetVLAD++"
-    """++ pools what is before the frame and what is from it on apart; R leaves the cluster centers out."""
+    """Temporal pooling; ++ pools the rows before the frame and those from it on separately, R omits the
+    cluster centers."""
     dim: int = Field(192, ge=1)
-    """Width after the linear layer; rows that are this wide already pass none."""
+    """Width of a row after the linear layer; rows that already have this many channels skip it."""
     clusters: int = Field(8, ge=1)
-    """Of each pool: before the frame, and as many after it."""
+    """Clusters of each pool; with ++ there is one pool before the frame and one from it on."""
     window_seconds: float = Field(1.6, gt=0, le=30)
-    """Whole window: half of it before the frame, half from the frame on."""
+    """Length of the whole window; one half lies before the frame, the other from the frame on."""
 
 
 class Blocks3DSettings(_HeadSettings):
-    """The stacker's 3D part."""
+    """3D convolution blocks over a window of stacks."""
 
     kind: Literal["blocks3d"] = "blocks3d"
+    """Kind of the head."""
     frames: Literal[15, 33] = 15
-    """Pictures of a window, two ticks apart: 5 or 11 stacks."""
+    """Frames that a window covers in steps of two: 15 are 5 stacks, 33 are 11."""
     blocks: int = Field(4, ge=1)
+    """Number of blocks."""
     expansion: int = Field(3, ge=1)
-    """How much wider a block is inside."""
+    """Expansion ratio inside a block."""
     projection: int = Field(256, ge=1)
     """Channels of each slice before pooling."""
     drop_path: float = Field(0.2, ge=0, lt=1)
-    """Share of windows that pass a block by in training."""
+    """Probability that a window skips a block during training."""
     dropout: float = Field(0.2, ge=0, lt=1)
+    """Dropout before the last layer."""
     mode: Literal["windowed", "dense"] = "windowed"
-    """How a match is scored: window by window as in training, or in one pass that approximates it."""
+    """Scoring of a match: windowed, as in training, or in one dense pass that approximates it."""
 
 
 class ClipSettings(_HeadSettings):
-    """Heads that read a clip of rows and speak of each."""
+    """Settings of heads that classify every row of a clip."""
 
     clip_rows: int = Field(100, ge=8)
-    """Rows of a clip, when it is trained and when it scores."""
+    """Rows of a clip, in training and scoring."""
     dim: int = Field(192, ge=16)
-    """Width of a row after pooling; rows of this many channels pass no linear layer."""
+    """Width of a row after pooling; rows that already have this many channels skip the linear layer."""
     pool: Literal["gem", "average"] = "average"
-    """How a row's map becomes a vector; gem is for encoders whose maps are nowhere negative."""
+    """Spatial pooling of a row's feature map; gem needs an encoder whose maps are non-negative."""
 
 
 class SGPSettings(ClipSettings):
-    """T-DEED's encoder-decoder."""
+    """T-DEED's encoder-decoder of SGP layers."""
 
     kind: Literal["sgp"] = "sgp"
+    """Kind of the head."""
     dim: int = Field(192, ge=16, multiple_of=16)
+    """Width of a row after pooling; rows that already have this many channels skip the linear layer."""
     levels: int = Field(2, ge=1)
-    """How often the rate is halved."""
+    """Number of times that the frame rate is halved."""
     kernel: int = Field(9, ge=1)
-    """Rows of the short windows, odd."""
+    """Kernel size of the short convolutions in rows, odd."""
     k: int = Field(4, ge=1)
-    """How much longer the long windows are."""
+    """Size of the long windows relative to the short ones."""
     displacement: Literal["none", "shared", "class"] = "shared"
-    """Rows from the nearest action: one number for all classes as in T-DEED, or one a class."""
+    """Regression of the displacement to the nearest action, in rows: none, one value shared by all classes as in T-DEED,
+    or one per class."""
     dropout: float = Field(0.5, ge=0, lt=1)
+    """Dropout before the last layer."""
 
     @field_validator("kernel")
     @classmethod
     def _odd(cls, value: int) -> int:
         if value % 2 == 0:
-            raise ValueError("kernel is odd: a window has a middle")
+            raise ValueError("kernel must be odd, so that a window has a middle row")
         return value
 
 
 class GRUSettings(ClipSettings):
-    """A recurrent layer in both directions."""
+    """A bidirectional recurrent layer."""
 
     kind: Literal["gru"] = "gru"
+    """Kind of the head."""
     hidden: int = Field(192, ge=1)
-    """Width of each direction."""
+    """Hidden units per direction."""
 
 
 HeadSettings = Annotated[
@@ -177,58 +189,64 @@ HeadSettings = Annotated[
 
 
 class FitSettings(TrainSettings):
-    """Stage 2: how a head is trained."""
+    """Stage 2: training of a head on cached rows."""
 
     samples: int = Field(6000, ge=1)
-    """Windows drawn an epoch."""
-    start_from: str = ""
-    """Folder of a run or model whose weights to start from, as far as they fit."""
+    """Windows per epoch."""
+    init_from: str = ""
+    """Folder of a run or model to initialize the head from; tensors that do not fit are skipped."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of the head; auto takes bf16 on a GPU that has it."""
+    """Precision of the head; auto selects bf16 on a GPU that supports it."""
     learning_rate: float = Field(1e-3, gt=0)
+    """Highest learning rate."""
     # ---- targets ----
     target_window: int = Field(15, ge=1)
-    """Ticks centered on an action that are its positives."""
+    """Frames centered on an action that are labeled positive, odd."""
     displacement_window: int = Field(17, ge=1)
-    """Ticks centered on an action whose displacement is learned; elsewhere it is 0."""
+    """Frames centered on an action, odd, in which displacement is regressed; elsewhere it is 0."""
     teams: Literal["none", "classes", "output"] = "none"
-    """classes doubles the vocabulary: ACTION-left, ACTION-right; output (sgp) tells the team beside the class."""
+    """Prediction of the team: none; classes predicts ACTION-left and ACTION-right as separate classes; output (sgp)
+    predicts the team beside the class."""
     # ---- losses ----
     focal_gamma: float = Field(1.2, ge=0)
+    """Focusing parameter of the focal loss; 0 is plain binary cross-entropy."""
     focal_alpha: float | None = Field(0.4, ge=0, le=1)
-    """Weight of positives, negatives weighing 1 - alpha; null weighs both alike."""
+    """Weight of positives in the focal loss, where negatives weigh 1 - alpha; null weighs both equally."""
     foreground_weight: float = Field(5.0, gt=0)
-    """Of the classes in the cross-entropy, the background weighing 1."""
+    """Weight of each class in the cross-entropy, where background weighs 1."""
     displacement_weight: float = Field(1.0, ge=0)
+    """Weight of the displacement loss."""
     team_weight: float = Field(2.0, ge=0)
+    """Weight of the team loss."""
     # ---- sampling ----
     action_probability: float = Field(0.5, gt=0, lt=1)
-    """Share of windows drawn near an action."""
+    """Share of windows sampled near an action."""
     action_window: int = Field(9, ge=1)
-    """Ticks centered on an action that count as near it."""
+    """Frames centered on an action that count as near it, odd."""
     class_probability: float = Field(0.0, ge=0, le=1)
-    """Share of the windows near an action whose class is drawn first, all classes alike."""
+    """Share of the windows near an action that are sampled class by class, all classes equally often."""
     out_of_fold: str = ""
-    """Folder of out-of-fold scores (fit-head --fold all): frames scored high without cause are drawn more."""
-    clear_window: int = Field(27, ge=1)
-    """Ticks centered on an action whose out-of-fold scores do not count."""
+    """Folder of out-of-fold scores (fit-head --fold all); frames away from actions are sampled more often the higher they
+    scored."""
+    hard_negative_margin: int = Field(27, ge=1)
+    """Frames centered on an action whose out-of-fold scores are ignored, odd."""
     second_data: str = ""
     """Folder of matches with another label set (SoccerNet-v2) to train on as well."""
     second_probability: float = Field(0.5, gt=0, lt=1)
-    """Share of windows drawn from them."""
+    """Share of windows sampled from `second_data`."""
     # ---- augmentation ----
     flip: bool = False
-    """Draw half of the windows from the mirrored view's caches, teams swapped."""
+    """Read half of the windows from the caches of the flipped view, with teams swapped."""
     jitter: float = Field(0.0, ge=0, le=1)
-    """Probability that the rows of a window are each moved by -1, 0 or 1 (0.2, 0.6, 0.2)."""
+    """Probability that a window is jittered: each row becomes the row before, itself or the row after (0.2, 0.6, 0.2)."""
     mixup: float = Field(0.0, ge=0)
-    """Alpha of the Beta distribution of mixup's share; 0 mixes nothing."""
+    """Alpha of the Beta distribution from which mixup's share is sampled; 0 turns mixup off."""
 
-    @field_validator("target_window", "displacement_window", "action_window", "clear_window")
+    @field_validator("target_window", "displacement_window", "action_window", "hard_negative_margin")
     @classmethod
     def _odd(cls, value: int) -> int:
         if value % 2 == 0:
-            raise ValueError("a window centered on an action is odd")
+            raise ValueError("must be odd, so that the window is centered on the action")
         return value
 
     @model_validator(mode="after")
@@ -236,65 +254,73 @@ class FitSettings(TrainSettings):
         second = round(self.batch * self.second_probability)
         if self.second_data and not 0 < second < self.batch:
             raise ValueError(
-                f"second_probability={self.second_probability:g} of batch={self.batch} leaves one label set no window"
+                f"second_probability={self.second_probability:g} of batch={self.batch} leaves one label set without windows"
             )
         return self
 
 
 class EventSettings(Settings):
-    """How the events of a class come out of its dense scores."""
+    """Post-processing of one class: from its score at every frame to events."""
 
     method: Literal["peaks", "hard", "linear", "quadratic"] = "peaks"
-    """peaks: local maxima; else every tick, in order of score: what is nearer than `distance` is dropped (hard), or
-    its score multiplied by the share of `distance` that lies between (linear), or by its square (quadratic)."""
+    """Selection of events: peaks takes local maxima. The others visit all frames from the highest score down and
+    suppress those nearer than `min_distance`: hard drops them; linear multiplies their scores by their distance
+    as a share of `min_distance`, quadratic by the square of that share."""
     sigma: float = Field(3.0, ge=0)
-    """Ticks of the Gaussian that smooths the scores."""
-    height: float = Field(0.02, ge=0, le=1)
+    """Standard deviation of the Gaussian that smooths the scores, in frames."""
+    min_score: float = Field(0.02, ge=0, le=1)
     """Smallest smoothed score of an event."""
-    distance: int = Field(8, ge=1)
-    """Ticks between two events of a class, at least; with linear and quadratic, how far one lowers others."""
+    min_distance: int = Field(8, ge=1)
+    """Smallest number of frames between two events of a class; with linear and quadratic, the range of suppression."""
 
 
 _Share = Annotated[float, Field(ge=0, le=1)]
-Knot = tuple[_Share, _Share]
+CalibrationPoint = tuple[_Share, _Share]
 
 
 class PeaksSettings(EventSettings):
-    """From dense scores to events."""
+    """Post-processing: from the score of every class at every frame to events."""
 
     classes: dict[str, EventSettings] = Field(default_factory=dict)
-    """Actions that differ from the others, by name; what one of them leaves out keeps its default."""
-    confidences: dict[str, tuple[Knot, ...]] = Field(default_factory=dict)
-    """Of an action: smoothed scores and the confidences that are written for them, from 0, 0 to 1, 1, both rising;
-    between them they are interpolated."""
+    """Settings of single actions, by name; a setting that an action leaves out has its default, not the common value."""
+    confidences: dict[str, tuple[CalibrationPoint, ...]] = Field(default_factory=dict)
+    """Calibration of an action's confidences: pairs of a smoothed score and its confidence, rising from 0, 0 to 1, 1,
+    with linear interpolation between them."""
     thresholds: dict[str, _Share] = Field(default_factory=dict)
-    """Of an action: confidence from which its events are sure enough to be shown to people and counted; else 0.5."""
+    """Confidence of an action from which its events are shown and counted; 0.5 for actions that are not named."""
 
     @field_validator("confidences")
     @classmethod
-    def _rising(cls, value: dict[str, tuple[Knot, ...]]) -> dict[str, tuple[Knot, ...]]:
-        for action, knots in value.items():
-            rising = all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(knots))
-            if not rising or len(knots) < 2 or knots[0] != (0, 0) or knots[-1] != (1, 1):
+    def _rising(
+        cls, value: dict[str, tuple[CalibrationPoint, ...]]
+    ) -> dict[str, tuple[CalibrationPoint, ...]]:
+        for action, points in value.items():
+            rising = all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(points))
+            if not rising or len(points) < 2 or points[0] != (0, 0) or points[-1] != (1, 1):
                 raise ValueError(
-                    f"the knots of {action} do not rise from 0, 0 to 1, 1: ranking would be lost"
+                    f"the calibration points of {action} must rise strictly from 0, 0 to 1, 1 to keep the ranking of events"
                 )
         return value
 
-    def of(self, action: str) -> EventSettings:
-        """What holds for one action."""
+    def for_action(self, action: str) -> EventSettings:
+        """Post-processing settings of one action."""
         return self.classes.get(action, self)
 
     def threshold(self, action: str) -> float:
-        """Least confidence of an action's events that are shown to people."""
+        """Confidence from which events of an action are shown."""
         return self.thresholds.get(action, 0.5)
 
 
 class Pipeline(Settings):
-    """All of a run: what rows it reads, what head it fits and how, what follows, and how events come out."""
+    """All settings of a run, one section per stage."""
 
     extract: ExtractSettings = ExtractSettings()
+    """Feature extraction (stage 1)."""
     head: HeadSettings = NetVLADSettings()
+    """Head."""
     fit: FitSettings = FitSettings()
+    """Training of the head (stage 2)."""
     finetune: FinetuneSettings = FinetuneSettings()
+    """Joint training of encoder and head (stage 3)."""
     peaks: PeaksSettings = PeaksSettings()
+    """Post-processing."""

@@ -1,12 +1,12 @@
-"""Matches on disk: layouts, splits, classes, labels, and when each picture of a video is shown."""
+"""Matches on disk: layouts, splits, classes, labels, and presentation times of videos."""
 
 from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES
 from bas.dataset.containers import open_video, packets
 from bas.dataset.dataset import Dataset, open_dataset
-from bas.dataset.doctor import Findings, Suspicion, examine
-from bas.dataset.findings import conclude, show_findings
+from bas.dataset.doctor import Finding, FolderReport, examine
+from bas.dataset.findings import print_findings, print_verdict
 from bas.dataset.games import game_id
-from bas.dataset.labels import Labels, labels_of, read_labels, require_left_right
+from bas.dataset.labels import Labels, labels_of, read_annotations, require_left_right
 from bas.dataset.layouts import Layout, VideoSize
 from bas.dataset.manifest import read_manifest, write_manifest
 from bas.dataset.problems import Problem, ProblemKind
@@ -19,15 +19,14 @@ __all__ = [
     "SOCCERNET_V2_CLASSES",
     "SPLIT_NAMES",
     "Dataset",
-    "Findings",
+    "Finding",
+    "FolderReport",
     "Labels",
     "Layout",
     "Problem",
     "ProblemKind",
-    "Suspicion",
     "VideoSize",
     "VideoTimes",
-    "conclude",
     "declared_fps",
     "examine",
     "game_id",
@@ -36,11 +35,12 @@ __all__ = [
     "open_dataset",
     "open_video",
     "packets",
+    "print_findings",
+    "print_verdict",
     "probe",
-    "read_labels",
+    "read_annotations",
     "read_manifest",
     "require_left_right",
-    "show_findings",
     "split_lists",
     "write_manifest",
 ]

@@ -1,4 +1,4 @@
-"""The vocabularies of SoccerNet's editions, in their official order."""
+"""Class lists of the SoccerNet editions, in their official order."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ BALL_CLASSES = (
     "FREE KICK",
     "GOAL",
 )
-"""Ball action spotting 2024 and 2025; the order is that of SoccerNet's sn-teamspotting."""
+"""Classes of ball action spotting 2024 and 2025, in the order of SoccerNet's sn-teamspotting."""
 
 BALL_CLASSES_2023 = BALL_CLASSES[:2]
-"""Ball action spotting 2023."""
+"""Classes of ball action spotting 2023."""
 
 SOCCERNET_V2_CLASSES = (
     "Penalty",
@@ -40,4 +40,4 @@ SOCCERNET_V2_CLASSES = (
     "Red card",
     "Yellow->red card",
 )
-"""Action spotting of SoccerNet-v2."""
+"""Classes of SoccerNet-v2 action spotting."""

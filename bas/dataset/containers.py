@@ -1,4 +1,4 @@
-"""Video files as untrusted input: opened safely, and named for what they are when they are not video."""
+"""Safe opening of untrusted video files, with errors that describe what a file is if it is not a video."""
 
 from __future__ import annotations
 
@@ -15,56 +15,56 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 VIDEO_SUFFIXES = frozenset({".mkv", ".mp4", ".m4v", ".mov", ".webm", ".ts", ".m2ts", ".mts", ".3gp"})
-"""Names of the containers that carry presentation times; AVI does not."""
+"""File suffixes of containers that carry presentation times; AVI does not."""
 
 _FORMATS = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpegts"
 _MOST_PIXELS = 4096 * 2304
-_MOST_ERRORS = 100  # in a row; more than that is no damage but no video
+_MOST_ERRORS = 100  # in a row; a file with more is not a damaged video, but no video at all
 _HEAD_BYTES = 512
 
 _SIGNATURES = (
     (b"version https://git-lfs", "a git-LFS pointer, not the video itself: run `git lfs pull`"),
     (b"PK\x03\x04", "a zip archive: unpack it"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it"),
-    (b"ffconcat", "a playlist that names other files: give the video itself"),
-    (b"#EXTM3U", "a playlist that names other files: give the video itself"),
-    (b"RIFF", "an AVI file, which holds no presentation times: convert it to .mkv or .mp4"),
+    (b"ffconcat", "a playlist that names other files: pass the video itself"),
+    (b"#EXTM3U", "a playlist that names other files: pass the video itself"),
+    (b"RIFF", "an AVI file, which has no presentation times: convert it to .mkv or .mp4"),
     (b"\x1a\x45\xdf\xa3", "a Matroska file too damaged to open: copy or download it again"),
 )
 
 
 @contextmanager
 def open_video(path: Path) -> Iterator[VideoStream]:
-    """The main video stream of a local file, which is closed at the end.
+    """Open the main video stream of a local file, and close it at the end of the block.
 
-    The file's text may be in any encoding, it may not make FFmpeg open other files or addresses,
-    and pictures beyond 4096 x 2304 are refused before one is decoded. The stream is the largest
-    one that is not a cover picture.
+    The main stream is the largest one that is not a cover picture. Metadata may be in any encoding. The
+    file cannot make FFmpeg open other files or URLs, and pictures larger than 4096 x 2304 are refused
+    before any is decoded.
 
     Raises:
-        MissingError: there is no such file.
-        DataError: it is not a video; the message says what it is.
+        MissingError: `path` does not exist.
+        DataError: it is not a video; the message describes what it is.
     """
     import av
 
     if not path.is_file():
         raise MissingError(
-            f"{path} is not there." if not path.exists() else f"{path} is a folder, not a video."
+            f"{path} does not exist." if not path.exists() else f"{path} is a folder, not a video."
         )
     options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS, "max_pixels": str(_MOST_PIXELS)}
     try:
-        # An absolute path holds no protocol, whatever colons the name has.
+        # FFmpeg takes text before a colon for a protocol, but not in an absolute path.
         container = av.open(str(path.absolute()), metadata_errors="ignore", options=options)
     except PermissionError as error:
-        raise MissingError(f"{path} may not be read: {error.strerror}.") from error
+        raise MissingError(f"Cannot read {path}: {error.strerror}.") from error
     except (av.error.FFmpegError, ValueError, IndexError) as error:
-        raise DataError(f"{path} is {_what_it_is(path)}.") from error
+        raise DataError(f"{path} is {_description(path)}.") from error
     with container:
         yield _main_stream(path, list(container.streams.video))
 
 
 def container_of(stream: VideoStream) -> InputContainer:
-    """The open file that a stream is part of."""
+    """The open container of a stream."""
     from av.container import InputContainer
 
     assert isinstance(stream.container, InputContainer)
@@ -72,10 +72,10 @@ def container_of(stream: VideoStream) -> InputContainer:
 
 
 def packets(stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-    """Every packet of a stream that can be read, past damage in the file, and the empty one at the end.
+    """All readable packets of a stream, skipping damage, and the empty packet that marks the end.
 
     Raises:
-        DataError: the file cannot be read any further.
+        DataError: the rest of the file cannot be read.
     """
     import av
 
@@ -91,27 +91,27 @@ def packets(stream: VideoStream) -> Iterator[Packet[VideoStream]]:
             if errors == _MOST_ERRORS or not isinstance(error, av.error.InvalidDataError):
                 name = container_of(stream).name
                 raise DataError(
-                    f"{name} cannot be read to its end: {error}. Copy or download it again."
+                    f"Cannot read {name} to its end: {error}. Copy or download it again."
                 ) from error
 
 
 def missing_bytes(path: Path) -> int:
-    """How many bytes the container claims beyond the end of the file: 0 for a whole one.
+    """Number of declared bytes that are missing at the end of the file; 0 for a complete file.
 
-    The length of an MP4 is the sum of its boxes (ISO/IEC 14496-12), that of a Matroska file is in
-    the header of its segment (RFC 9559). A transport stream, and a file that was written as a live
-    stream, claim nothing.
+    The length of an MP4 file is the sum of its boxes (ISO/IEC 14496-12), that of a Matroska file is in
+    the header of its segment (RFC 9559). Transport streams and files written as live streams declare no
+    length.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)
         if head.startswith(b"\x1a\x45\xdf\xa3"):
-            claimed = _matroska_bytes(file, size)
+            declared = _matroska_bytes(file, size)
         elif head[4:8] in (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"wide"):
-            claimed = max((stop for _, stop in _boxes(file, size)), default=size)
+            declared = max((stop for _, stop in _boxes(file, size)), default=size)
         else:
-            claimed = size
-    return max(0, claimed - size)
+            declared = size
+    return max(0, declared - size)
 
 
 def _main_stream(path: Path, streams: list[VideoStream]) -> VideoStream:
@@ -119,25 +119,21 @@ def _main_stream(path: Path, streams: list[VideoStream]) -> VideoStream:
 
     moving = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
     if not moving:
-        raise DataError(
-            f"{path} holds no video stream, only sound or a cover picture. Give the video itself."
-        )
+        raise DataError(f"{path} has no video stream, only audio or a cover picture. Pass the video itself.")
     moving = [stream for stream in moving if stream.codec_context is not None]
     if not moving:
-        raise DataError(
-            f"{path} is of a codec that no decoder here knows. Copy it again, or convert it to H.264."
-        )
+        raise DataError(f"{path} has an unknown codec. Copy it again, or convert it to H.264.")
     stream = max(moving, key=lambda one: (one.width * one.height, -one.index))
     pixels = stream.width * stream.height
     if not 0 < pixels <= _MOST_PIXELS:
         raise DataError(
-            f"{path} declares pictures of {stream.width} x {stream.height}; bas reads up to 4096 x 2304. "
+            f"{path} declares pictures of {stream.width} x {stream.height}. Expected at most 4096 x 2304. "
             "Scale it down, or copy it again if that is not its true size."
         )
     return stream
 
 
-def _what_it_is(path: Path) -> str:
+def _description(path: Path) -> str:
     size = path.stat().st_size
     if size == 0:
         return "empty (0 bytes): download it again"
@@ -147,21 +143,21 @@ def _what_it_is(path: Path) -> str:
             if head.startswith(signature):
                 return meaning
         if head[4:8] == b"ftyp":
-            return _what_mp4_lacks(file, size)
+            return _mp4_description(file, size)
     text = head.decode("utf-8", "ignore").strip()
     if text[:15].lower().startswith(("<!doctype", "<html", "<?xml")):
-        return "a web page, not a video: the download needs a login or its address was wrong"
+        return "a web page, not a video: the download needs a login, or its address was wrong"
     if len(text.encode()) > 0.9 * len(head.strip()) and all(c.isprintable() or c.isspace() for c in text):
         return f"a text file, not a video; it begins with {text[:40]!r}"
     return f"not a video that bas can read ({size:,} bytes): copy or download it again"
 
 
-def _what_mp4_lacks(file: BinaryIO, size: int) -> str:
+def _mp4_description(file: BinaryIO, size: int) -> str:
     boxes = list(_boxes(file, size))
     if any(kind == b"moov" and stop <= size for kind, stop in boxes):
         return "an MP4 file too damaged to open: copy or download it again"
-    claimed = max(stop for _, stop in boxes)
-    of = f"at least {claimed:,}" if claimed > size else "an unknown number of"
+    declared = max(stop for _, stop in boxes)
+    of = f"at least {declared:,}" if declared > size else "an unknown number of"
     return (
         "an MP4 file whose index (moov) is missing, as after an unfinished download or recording; "
         f"{size:,} of {of} bytes are there: download it again"
@@ -169,7 +165,7 @@ def _what_mp4_lacks(file: BinaryIO, size: int) -> str:
 
 
 def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
-    """Kind and end of each top-level box of an MP4 file; the last may end beyond `size`."""
+    """Type and end of each top-level box of an MP4 file; the last may end beyond `size`."""
     start = 0
     while start + 8 <= size:
         file.seek(start)
@@ -186,7 +182,7 @@ def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
 
 
 def _matroska_bytes(file: BinaryIO, size: int) -> int:
-    """End of the segment that a Matroska file claims; the file's size where it claims none."""
+    """Declared end of the segment of a Matroska file; the size of the file if none is declared."""
     file.seek(4)
     header_bytes = _variable_length(file)
     if header_bytes is None:
@@ -199,7 +195,7 @@ def _matroska_bytes(file: BinaryIO, size: int) -> int:
 
 
 def _variable_length(file: BinaryIO) -> int | None:
-    """A Matroska length: the leading zero bits of its first byte say how many bytes follow."""
+    """Read a Matroska length, in which the leading zero bits of the first byte count the bytes that follow."""
     first = file.read(1)
     if not first or first[0] == 0:
         return None

@@ -1,4 +1,4 @@
-"""The matches of a data folder, or of a single video."""
+"""Matches of a data folder or a single video."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import assert_never
 from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES
 from bas.dataset.games import require_videos
 from bas.dataset.interchange import soccernet_documents
-from bas.dataset.layouts import Found, Layout, VideoSize, look
+from bas.dataset.layouts import Layout, RecognizedLayout, VideoSize, recognize_layout
 from bas.dataset.listed import listed_classes
 from bas.dataset.manifest import require_sizes
 from bas.dataset.splits import select
@@ -20,24 +20,25 @@ from bas.types import Game
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Every match of a data folder, and the vocabulary of its labels."""
+    """All matches of a data folder, and the classes of its labels."""
 
     root: Path
     layout: Layout
     games: tuple[Game, ...]
-    """As found, videos not yet checked: take games for use from `split`."""
+    """All games found, without a check that their videos exist; `split` returns checked games."""
     classes: tuple[str, ...]
+    """Label classes, in their official order."""
 
     def split(self, name: str, *, need_videos: bool = True) -> tuple[Game, ...]:
-        """The games of train, valid (or val), test or challenge; of `all`, every one.
+        """Games of a split.
 
         Args:
-            name: of the split.
-            need_videos: refuse games whose videos are missing or of another size than the manifest says.
+            name: train, valid (or val), test, challenge, or all for every game.
+            need_videos: refuse games whose videos are missing or differ in size from the manifest.
 
         Raises:
-            MissingError: there is no such split, or a game or a video of it is missing.
-            DataError: `splits.yaml` is wrong, or a file differs from the manifest.
+            MissingError: the split is unknown, or one of its games or videos is missing.
+            DataError: `splits.yaml` is invalid, or a file differs from the manifest.
         """
         games = select(name, self.games, root=self.root, layout=self.layout)
         if need_videos:
@@ -47,22 +48,22 @@ class Dataset:
 
 
 def open_dataset(root: Path, *, video: VideoSize = "720p") -> Dataset:
-    """Recognize what lies at `root`: a SoccerNet folder, a folder of videos, or one video file.
+    """Open a SoccerNet folder, a folder of videos, or a single video file.
 
     Args:
         root: folder or video.
-        video: which of a SoccerNet game's video files to take.
+        video: which of a SoccerNet game's video files to use.
 
     Raises:
-        MissingError: nothing is there, or no match.
+        MissingError: `root` does not exist or holds no match.
         DataError: layouts are mixed, or the matches lie in the wrong folder.
     """
-    found = look(root, video=video)
-    return Dataset(root, found.layout, found.games, _vocabulary(root, found))
+    found = recognize_layout(root, video=video)
+    return Dataset(root, found.layout, found.games, _classes(root, found))
 
 
 def _require_whole(games: tuple[Game, ...]) -> None:
-    """One error for every incomplete game."""
+    """Raise one error that lists all incomplete games."""
     messages = []
     for game in games:
         try:
@@ -74,7 +75,7 @@ def _require_whole(games: tuple[Game, ...]) -> None:
         raise MissingError(count + "\n".join(messages))
 
 
-def _vocabulary(root: Path, found: Found) -> tuple[str, ...]:
+def _classes(root: Path, found: RecognizedLayout) -> tuple[str, ...]:
     match found.layout:
         case Layout.BALL_HALVES:
             return BALL_CLASSES_2023
@@ -83,15 +84,15 @@ def _vocabulary(root: Path, found: Found) -> tuple[str, ...]:
         case Layout.SOCCERNET_V2:
             return SOCCERNET_V2_CLASSES
         case Layout.OSL | Layout.E2E_SPOT:
-            return listed_classes(root) or _vocabulary_of_labels(found.games)
+            return listed_classes(root) or _classes_of_labels(found.games)
         case Layout.FOLDER | Layout.FILE:
-            return _vocabulary_of_labels(found.games)
+            return _classes_of_labels(found.games)
         case _:
             assert_never(found.layout)
 
 
-def _vocabulary_of_labels(games: tuple[Game, ...]) -> tuple[str, ...]:
-    """SoccerNet-v2's where its labels are in the majority; a wrong label is reported when it is read."""
+def _classes_of_labels(games: tuple[Game, ...]) -> tuple[str, ...]:
+    """SoccerNet-v2's classes if most labels are theirs, else ball actions; unknown labels are reported when they are read."""
     ball = v2 = 0
     for path in {game.labels for game in games if game.labels}:
         labels = _labels_in(path)

@@ -1,4 +1,4 @@
-"""What is wrong with a data folder: every video, label, split and hash looked at, no picture decoded."""
+"""Check of a data folder: its videos, labels, splits and hashes, without decoding a picture."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 from bas import console
 from bas.dataset.dataset import Dataset, open_dataset
 from bas.dataset.games import listing, require_videos
-from bas.dataset.labels import Labels, read_labels
+from bas.dataset.labels import Labels, read_annotations
 from bas.dataset.layouts import VideoSize, archives_in
-from bas.dataset.manifest import Entry, difference, files_of, read_manifest
+from bas.dataset.manifest import FileRecord, difference, files_of, read_manifest
 from bas.dataset.splits import SPLITS_FILE, split_lists
 from bas.dataset.times import VideoTimes, probe
 from bas.errors import BasError
@@ -21,18 +22,19 @@ from bas.types import Game
 
 
 @dataclass(frozen=True, slots=True)
-class Suspicion:
-    """Something that a user should know of."""
+class Finding:
+    """One thing about a data folder that a user should know."""
 
-    where: str
-    what: str
-    wrong: bool
-    """Whether work on it would fail or mislead, as against being merely unusual."""
+    location: str
+    """Game, split or file."""
+    message: str
+    severity: Literal["error", "note"]
+    """error: work with it would fail or give wrong results; note: unusual but harmless."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoFacts:
-    """One video that could be read."""
+    """Properties of a readable video."""
 
     path: Path
     length_ms: int
@@ -45,66 +47,66 @@ class VideoFacts:
 
 @dataclass(frozen=True, slots=True)
 class GameFacts:
-    """One game: what could be read of it."""
+    """Readable properties of a game."""
 
     id: str
     splits: tuple[str, ...]
     videos: tuple[VideoFacts, ...]
     counts: Counter[str] | None
-    """Spots of each class; None without readable labels."""
+    """Number of spots of each class; None without readable labels."""
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """What a data folder holds, what it should hold, and everything suspicious."""
+class FolderReport:
+    """Contents of a data folder, what it should contain, and all findings."""
 
     dataset: Dataset
     games: tuple[GameFacts, ...]
     splits: Mapping[str, tuple[str, ...]]
-    """Ids that each split lists."""
-    suspicions: tuple[Suspicion, ...]
+    """Game ids listed by each split."""
+    findings: tuple[Finding, ...]
 
 
-def examine(root: Path, *, video: VideoSize | None = None) -> Findings:
-    """Look at everything at `root`, and go on past whatever is wrong.
+def examine(root: Path, *, video: VideoSize | None = None) -> FolderReport:
+    """Check all matches of a data folder and collect what is wrong, without stopping at errors.
 
     Args:
         root: folder of matches, or one video.
-        video: which of a SoccerNet game's video files to look at; by default 720p, or 224p where
-            no game has another.
+        video: which of a SoccerNet game's video files to check; by default 720p, or 224p if no game has
+            any 720p video.
 
     Raises:
-        MissingError: nothing is there, or no match.
-        DataError: layouts are mixed, the matches lie in the wrong folder, or `splits.yaml` is wrong.
+        MissingError: `root` does not exist or holds no match.
+        DataError: layouts are mixed, the matches lie in the wrong folder, or `splits.yaml` is invalid.
     """
     dataset = _open(root, video)
     splits = split_lists(root, dataset.layout)
     manifest = read_manifest(root)
-    suspicions = [*_of_folder(dataset, splits, manifest)]
+    findings = [*_check_folder(dataset, splits, manifest)]
     games = []
     with console.progress(f"examining {root}", len(dataset.games), unit="games") as advance:
         for game in dataset.games:
-            looked = _Look(dataset, game, manifest)
+            check = _GameCheck(dataset, game, manifest)
             listed = tuple(name for name, ids in splits.items() if game.id in ids)
-            games.append(looked.facts(splits=listed))
-            suspicions += looked.suspicions
+            games.append(check.run(splits=listed))
+            findings += check.findings
             advance(note=game.id)
-    return Findings(dataset, tuple(games), splits, tuple(suspicions))
+    return FolderReport(dataset, tuple(games), splits, tuple(findings))
 
 
-class _Look:
-    """One game being looked at; whatever is wrong is noted, and the look goes on."""
+class _GameCheck:
+    """Check of one game; errors are recorded as findings, and the check continues."""
 
-    def __init__(self, dataset: Dataset, game: Game, manifest: Mapping[str, Entry]) -> None:
-        self.suspicions: list[Suspicion] = []
+    def __init__(self, dataset: Dataset, game: Game, manifest: Mapping[str, FileRecord]) -> None:
+        self.findings: list[Finding] = []
         self._dataset, self._game, self._manifest = dataset, game, manifest
 
-    def facts(self, *, splits: tuple[str, ...]) -> GameFacts:
-        """Everything there is to know of the game."""
+    def run(self, *, splits: tuple[str, ...]) -> GameFacts:
+        """Check everything about the game, and return its readable properties."""
         try:
             require_videos(self._game)
         except BasError as error:
-            self._wrong(error)
+            self._error(error)
         probed = {v.half: times for v in self._game.videos if (times := self._times(v.path))}
         labels = self._labels({half: times.length_ms for half, times in probed.items()})
         for path in files_of(self._game):
@@ -115,10 +117,10 @@ class _Look:
     def _compare(self, path: Path) -> None:
         try:
             text = difference(self._dataset.root, path, self._manifest, hashes=True)
-        except PermissionError:  # told already, where its contents were wanted
+        except PermissionError:  # reported already by the probe or the reader of labels
             return
         if text:
-            self._wrong(f"{text}, as the manifest has it: copy or download it again")
+            self._error(f"{text}; copy or download it again")
 
     def _times(self, path: Path) -> VideoTimes | None:
         if not path.is_file():
@@ -126,21 +128,21 @@ class _Look:
         try:
             times = probe(path)
         except BasError as error:
-            self._wrong(error)
+            self._error(error)
             return None
         for problem in times.problems:
-            self._wrong(f"{path.name}: {problem.text}")
+            self._error(f"{path.name}: {problem.text}")
         for note in times.notes:
-            self._odd(f"{path.name}: {note}")
+            self._note(f"{path.name}: {note}")
         return times
 
     def _labels(self, video_ms: Mapping[int, int]) -> Labels | None:
         if self._game.labels is None:
-            self._odd("no labels: it can be predicted, not learned from or scored")
+            self._note("no labels; it can be used for prediction, but not for training or scoring")
             return None
         halves = {video.half for video in self._game.videos}
         try:
-            labels = read_labels(
+            labels = read_annotations(
                 self._game.labels,
                 classes=self._dataset.classes,
                 halves=halves,
@@ -148,21 +150,23 @@ class _Look:
                 game=self._game.id,
             )
         except BasError as error:
-            self._wrong(error)
+            self._error(error)
             return None
         for warning in labels.warnings:
-            self._odd(warning)
+            self._note(warning)
         if labels.team_words == "home/away":
-            self._odd("teams are named home and away; team work needs left and right, as in the 2025 edition")
+            self._note(
+                "teams are home and away; predicting teams needs left and right, as in the 2025 edition"
+            )
         if not labels.spots:
-            self._odd(f"{self._game.labels.name} holds no action")
+            self._note(f"{self._game.labels.name} contains no action")
         return labels
 
-    def _wrong(self, what: BasError | str) -> None:
-        self.suspicions.append(Suspicion(self._game.id, str(what), wrong=True))
+    def _error(self, message: BasError | str) -> None:
+        self.findings.append(Finding(self._game.id, str(message), severity="error"))
 
-    def _odd(self, what: str) -> None:
-        self.suspicions.append(Suspicion(self._game.id, what, wrong=False))
+    def _note(self, message: str) -> None:
+        self.findings.append(Finding(self._game.id, message, severity="note"))
 
 
 def _open(root: Path, video: VideoSize | None) -> Dataset:
@@ -174,26 +178,25 @@ def _open(root: Path, video: VideoSize | None) -> Dataset:
     return dataset
 
 
-def _of_folder(
-    dataset: Dataset, splits: Mapping[str, tuple[str, ...]], manifest: Mapping[str, Entry]
-) -> Iterator[Suspicion]:
+def _check_folder(
+    dataset: Dataset, splits: Mapping[str, tuple[str, ...]], manifest: Mapping[str, FileRecord]
+) -> Iterator[Finding]:
     root, here = dataset.root, {game.id for game in dataset.games}
     own = (root / SPLITS_FILE).is_file()
     for name, listed in splits.items():
         absent = [game for game in listed if game not in here]
         if absent and (own or len(absent) < len(listed)):
-            what = f"{len(absent)} of {len(listed)} games are not there: {listing(absent)}"
-            yield Suspicion(f"split {name}", what, wrong=own)
-    loose = sorted(here - {game for listed in splits.values() for game in listed})
-    if loose and splits:
-        yield Suspicion("splits", f"games in no split ({len(loose)}): {listing(loose)}", wrong=False)
+            message = f"{len(absent)} of {len(listed)} games are missing: {listing(absent)}"
+            yield Finding(f"split {name}", message, severity="error" if own else "note")
+    unlisted = sorted(here - {game for listed in splits.values() for game in listed})
+    if unlisted and splits:
+        yield Finding("splits", f"games in no split ({len(unlisted)}): {listing(unlisted)}", severity="note")
     if root.is_dir() and (archives := archives_in(root)):
-        yield Suspicion(str(root), f"{listing(archives)} may hold more games, not unpacked", wrong=False)
-    lost = [name for name in manifest if not (root / name).is_file()]
-    if lost:
-        yield Suspicion(
-            "manifest", f"files that it lists are not there ({len(lost)}): {listing(lost)}", wrong=True
-        )
+        yield Finding(str(root), f"{listing(archives)} may contain more games; unpack first", severity="note")
+    missing = [name for name in manifest if not (root / name).is_file()]
+    if missing:
+        message = f"listed files that are missing ({len(missing)}): {listing(missing)}"
+        yield Finding("manifest", message, severity="error")
 
 
 def _facts(times: VideoTimes) -> VideoFacts:

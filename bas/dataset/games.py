@@ -1,4 +1,4 @@
-"""One game: a name that may become part of a path, and videos that are all there."""
+"""Checks of a single game: an id that is safe in paths, and videos that exist."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from bas.errors import DataError, MissingError
 from bas.types import Game
 
 _MOST_PARTS = 4
-# Neither hidden, nor `.` or `..`; no separators, control characters or undecodable bytes.
+# Not hidden, not `.` or `..`, and without separators, control characters or undecodable bytes.
 _PART = re.compile(r"[^./\\\x00-\x1f\x7f\ud800-\udfff][^/\\\x00-\x1f\x7f\ud800-\udfff]*")
 _SHOWN = 8
 _OTHER_SIZE = {"720p": "224p", "224p": "720p"}
 
 
 def game_id(text: str, *, source: str) -> str:
-    """`text` without a final slash, if it may name a game: up to four plain folder names.
+    """Validate a game id, up to four plain folder names, and strip a final slash.
 
     Args:
         text: from a file name, a list of splits or a predictions file.
-        source: where it stands, for the message.
+        source: origin of `text`, for the message.
 
     Raises:
-        DataError: it is empty, absolute, leads upwards, or holds what no folder's name should.
+        DataError: `text` is empty, absolute, leads upwards, or contains characters unfit for folder names.
     """
     parts = text.removesuffix("/").split("/")
     if len(parts) > _MOST_PARTS or not all(_PART.fullmatch(part) for part in parts):
         raise DataError(
-            f"{source}: {text!r} cannot name a game. Wanted up to {_MOST_PARTS} folder names with slashes "
-            "between them, none of them hidden, as in england_efl/2019-2020/2019-10-01 - Home - Away."
+            f"{source}: invalid game id {text!r}. Expected up to {_MOST_PARTS} folder names separated by slashes, "
+            "none of them hidden, such as england_efl/2019-2020/2019-10-01 - Home - Away."
         )
     return "/".join(parts)
 
 
 def require_videos(game: Game) -> None:
-    """Refuse a game of which a video is missing.
+    """Check that all videos of a game exist.
 
     Raises:
-        MissingError: with the names that were expected, those that are there, and what to do.
+        MissingError: names the expected files, the existing ones, and the remedy.
     """
     missing = [video.path for video in game.videos if not video.path.is_file()]
     if not missing:
@@ -47,13 +47,13 @@ def require_videos(game: Game) -> None:
     there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     expected = [video.path.name for video in game.videos]
     raise MissingError(
-        f"{game.id}: expected {' and '.join(expected)} in {folder}; the folder holds {listing(there)}. "
+        f"{game.id}: expected {' and '.join(expected)} in {folder}; the folder contains {listing(there)}. "
         f"{_remedy([path.name for path in missing], there, expected)}"
     )
 
 
 def listing(names: Sequence[str], *, shown: int = _SHOWN) -> str:
-    """Names for a message, the first few of them."""
+    """Names as a list for messages, shortened after the first `shown`."""
     if not names:
         return "nothing"
     more = f" and {len(names) - shown:,} more" if len(names) > shown else ""

@@ -1,8 +1,8 @@
-"""Labels in the forms of others, turned into SoccerNet's: OSL JSON v1 and v2, and E2E-Spot JSON.
+"""Conversion of OSL JSON v1 and v2, and of E2E-Spot JSON, to SoccerNet's label format.
 
-One such file holds many videos, each a game of its own here. Sources: OpenSportsLab's
-OSL-ActionSpotting (2023) and opensportslib (2026); jhong93/spot (Hong et al., 2022). Their readers
-are lenient where ours is strict, so what is wrong with an entry is left for ours to say.
+One such file lists many videos; each becomes a game of its own. Sources: OpenSportsLab's
+OSL-ActionSpotting (2023) and opensportslib (2026); jhong93/spot (Hong et al., 2022). Entries are
+converted leniently here, so that the strict label reader reports what is wrong with them.
 """
 
 from __future__ import annotations
@@ -25,94 +25,95 @@ _LARGEST_DENOMINATOR = 1001  # of a frame rate, as in 30000/1001
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One video of such a file with its annotations."""
+class ListedVideo:
+    """One listed video with its annotations."""
 
     id: str
-    """Of the game."""
+    """Id of the game."""
     path: str
-    """Of the video, relative to the file; without a suffix in E2E-Spot's."""
+    """Path of the video relative to the list; without a suffix in E2E-Spot JSON."""
     annotations: tuple[Mapping[str, Any], ...]
-    """As in `Labels-ball.json`; with `confidence` where the file holds predictions."""
+    """Annotations as in `Labels-ball.json`, with `confidence` if the file holds predictions."""
     is_labeled: bool
-    """Whether the file has a list for it, be it empty."""
+    """Whether the file has a list of annotations for the video, even an empty one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """All that such a file says."""
+class VideoList:
+    """Content of a file that lists videos."""
 
     form: Form
-    items: tuple[Item, ...]
+    items: tuple[ListedVideo, ...]
     classes: tuple[str, ...]
-    """That it names, in its order; empty if it names none."""
+    """Declared classes in their order; empty if none are declared."""
     split: str | None
+    """Declared split."""
 
 
-def listing_of(content: Any, *, source: str) -> Listing | None:
-    """What a parsed file lists, or None for one of another kind.
+def parse_video_list(content: Any, *, source: str) -> VideoList | None:
+    """Interpret parsed JSON as a list of videos; None if it is of another kind.
 
     Raises:
-        DataError: it is of this kind and broken.
+        DataError: it is a list of videos, but invalid.
     """
     match content:
         case {"videos": [*videos]}:
             items = [_v1_item(video, source=source) for video in videos]
-            return Listing("OSL JSON", tuple(items), _names(content.get("labels")), None)
+            return VideoList("OSL JSON", tuple(items), _names(content.get("labels")), None)
         case {"data": [*data]}:
             metadata = content.get("metadata")
             split = metadata.get("split") if isinstance(metadata, dict) else None
             head = _only_head(data, source=source)
             items = [_v2_item(item, source=source) for item in data]
-            return Listing("OSL JSON", tuple(items), _v2_classes(content.get("labels"), head), split)
+            return VideoList("OSL JSON", tuple(items), _v2_classes(content.get("labels"), head), split)
         case [{"video": _, "events": _}, *_]:
             items = [_spot_item(video, source=source) for video in content]
-            return Listing("E2E-Spot JSON", tuple(items), (), None)
+            return VideoList("E2E-Spot JSON", tuple(items), (), None)
         case _:
             return None
 
 
 def soccernet_documents(content: Any, *, source: str) -> dict[str, dict[str, Any]] | None:
-    """`{"annotations": [...]}` of every game in a file of others; None for a file of another kind.
+    """Convert a list of videos to `{"annotations": [...]}` by game id; None for a file of another kind.
 
     Raises:
-        DataError: it is of this kind and broken, or holds a game twice.
+        DataError: it is a list of videos, but invalid, or lists a game twice.
     """
-    found = listing_of(content, source=source)
+    found = parse_video_list(content, source=source)
     if found is None:
         return None
     documents: dict[str, dict[str, Any]] = {}
     for item in found.items:
         if item.id in documents:
-            raise DataError(f"{source} lists {item.id} twice. Keep one of the two.")
+            raise DataError(f"{source} lists {item.id} twice. Keep one of them.")
         documents[item.id] = {"annotations": list(item.annotations)}
     return documents
 
 
-def _v1_item(video: Any, *, source: str) -> Item:
+def _v1_item(video: Any, *, source: str) -> ListedVideo:
     path = next((video[key] for key in _PATH_KEYS if key in video), None) if isinstance(video, dict) else None
     entries = video.get("annotations", []) if isinstance(video, dict) else None
     if not isinstance(path, str) or not isinstance(entries, list):
         raise DataError(
-            f"{source}: {_short(video)} is not a video with path_video and a list of annotations."
+            f"{source}: invalid video {_short(video)}. Expected path_video and a list of annotations."
         )
     annotations = tuple(_annotation(entry, _get(entry, "position")) for entry in entries)
-    return Item(_id_of(path, source=source), path, annotations, "annotations" in video)
+    return ListedVideo(_id_of(path, source=source), path, annotations, "annotations" in video)
 
 
-def _v2_item(item: Any, *, source: str) -> Item:
+def _v2_item(item: Any, *, source: str) -> ListedVideo:
     events = item.get("events", []) if isinstance(item, dict) else None
     videos = [one for one in _list(_get(item, "inputs")) if _get(one, "type") in ("video", None)]
     path = _get(videos[0], "path") if videos else None
     if not isinstance(path, str) or not isinstance(events, list):
         raise DataError(
-            f"{source}: {_short(item)} has no input of type video with a path, or no list of events."
+            f"{source}: invalid item {_short(item)}. Expected an input of type video with a path, and a list of events."
         )
     fps = _get(videos[0], "fps")
     name = _get(item, "id")
     id_ = game_id(name, source=source) if isinstance(name, str) and name else _id_of(path, source=source)
     annotations = tuple(_annotation(event, _v2_position(event, fps)) for event in events)
-    return Item(id_, path, annotations, "events" in item)
+    return ListedVideo(id_, path, annotations, "events" in item)
 
 
 def _v2_position(event: Any, fps: Any) -> Any:
@@ -120,24 +121,24 @@ def _v2_position(event: Any, fps: Any) -> Any:
     return _frame_ms(_get(event, "frame"), fps) if position is None else position
 
 
-def _spot_item(video: Any, *, source: str) -> Item:
+def _spot_item(video: Any, *, source: str) -> ListedVideo:
     match video:
         case {"video": str(name), "events": [*events], "fps": int() | float() as fps} if fps > 0:
             annotations = (_annotation(event, _frame_ms(_get(event, "frame"), fps)) for event in events)
-            return Item(game_id(name, source=source), name, tuple(annotations), is_labeled=True)
+            return ListedVideo(game_id(name, source=source), name, tuple(annotations), is_labeled=True)
         case _:
             raise DataError(
-                f"{source}: {_short(video)} is not a video with its name, fps and list of events."
+                f"{source}: invalid video {_short(video)}. Expected its name, fps and a list of events."
             )
 
 
 def _annotation(entry: Any, position: Any) -> Mapping[str, Any]:
-    """An entry in SoccerNet's words; one that is no object, or has no position, is refused by its reader."""
+    """Convert an entry to SoccerNet's keys; the label reader refuses entries that are not objects or lack a position."""
     if not isinstance(entry, dict):
         return {"position": None, "label": entry}
-    whole = int(position) if str(position).isdecimal() else 0
+    position_ms = int(position) if str(position).isdecimal() else 0  # others are refused by the label reader
     converted = {
-        "gameTime": game_time(1, whole),
+        "gameTime": game_time(1, position_ms),
         "label": entry.get("label"),
         "position": position,
         "half": 1,
@@ -149,7 +150,7 @@ def _annotation(entry: Any, position: Any) -> Mapping[str, Any]:
 
 
 def _frame_ms(frame: Any, fps: Any) -> Any:
-    """Milliseconds of a frame of the video; what cannot be one is left as it is."""
+    """Position of a frame of the video in milliseconds; None if frame or rate is invalid."""
     is_frame = isinstance(frame, int) and not isinstance(frame, bool)
     if not is_frame or not isinstance(fps, int | float) or not 0 < fps < 1000:
         return None
@@ -165,7 +166,7 @@ def _only_head(data: Sequence[Any], *, source: str) -> str | None:
     }
     if len(heads) > 1:
         raise DataError(
-            f"{source} holds events of {len(heads)} heads: {', '.join(sorted(heads))}. Keep those of one."
+            f"{source} has events of {len(heads)} heads: {', '.join(sorted(heads))}. Keep the events of one head."
         )
     return next(iter(heads), None)
 
@@ -184,14 +185,14 @@ def _names(labels: Any) -> tuple[str, ...]:
 
 
 def _id_of(path: str, *, source: str) -> str:
-    """A game is named by its path without the suffix, and without SoccerNet's own names of whole games."""
-    whole = PurePosixPath(path)
-    if not whole.name:
-        raise DataError(f"{source} lists a video whose path is {path!r}. Write the path of the video there.")
-    named = whole.with_suffix("")
-    if named.name in _WHOLE_GAME and len(named.parts) > 1:
-        named = named.parent
-    return game_id(str(named), source=source)
+    """Game id of a path: without its suffix, and without the last part if that is 224p or 720p."""
+    file = PurePosixPath(path)
+    if not file.name:
+        raise DataError(f"{source} lists a video with the path {path!r}. Expected the path of a file.")
+    name = file.with_suffix("")
+    if name.name in _WHOLE_GAME and len(name.parts) > 1:
+        name = name.parent
+    return game_id(str(name), source=source)
 
 
 def _list(value: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""SoccerNet's label files, read strictly: every mistake of a file is named, none is passed over."""
+"""Strict reader of SoccerNet label files; an error lists every mistake in a file."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _NO_TEAM = "not applicable"
 _VISIBILITY = {"visible": True, "not shown": False}
 _DIGITS = re.compile(r"[0-9]{1,8}")
 _LONGEST_MS = 24 * 60 * 60 * 1000
-_GAME_TIME_SLACK_MS = 1500  # game times are whole seconds, rounded by some and cut by others
+_GAME_TIME_SLACK_MS = 1500  # game times are whole seconds, rounded by some tools and truncated by others
 _END_SLACK_MS = 40  # one frame of a 25 fps broadcast
-_SHOWN = 10  # mistakes that a message names
+_SHOWN = 10  # mistakes listed in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,40 +40,41 @@ class Labels:
     """The spots of one game."""
 
     spots: tuple[Spot, ...]
-    """By half and position; two may share a position. The last may lie a frame beyond the video's end."""
+    """Spots sorted by half and position, which may coincide; the last may lie one frame beyond the end of the video."""
     warnings: tuple[str, ...]
+    """Harmless oddities of the file, as messages."""
 
     @property
     def counts(self) -> Counter[str]:
-        """Spots of each class."""
+        """Number of spots of each class."""
         return Counter(spot.label for spot in self.spots)
 
     @property
     def team_words(self) -> TeamWords | None:
-        """How teams are named; None where no spot names one."""
+        """Naming of the teams; None if no spot has a team."""
         return next((_TEAMS[spot.team] for spot in self.spots if spot.team), None)
 
 
 def labels_of(game: Game, classes: Sequence[str]) -> Labels:
-    """The labels of a game, checked against the ends of those of its videos that are there.
+    """Read the labels of a game, checked against the lengths of its existing videos.
 
     Raises:
         MissingError: the game has no labels.
-        DataError: as `read_labels`, or a video is none.
+        DataError: as `read_annotations`, or a video file is not a video.
     """
     if game.labels is None:
         folder = game.videos[0].path.parent
         there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
         raise MissingError(
-            f"{game.id} has no labels. Expected Labels-ball.json, Labels-v2.json, or for a video of your own "
-            f"<its stem>.json, in {folder}, which holds {listing(there)}."
+            f"{game.id} has no labels. Expected Labels-ball.json, Labels-v2.json, or <stem>.json for a video of your own, "
+            f"in {folder}; the folder contains {listing(there)}."
         )
     ends = {video.half: length_ms(video.path) for video in game.videos if video.path.is_file()}
     halves = {video.half for video in game.videos}
-    return read_labels(game.labels, classes=classes, halves=halves, video_ms=ends, game=game.id)
+    return read_annotations(game.labels, classes=classes, halves=halves, video_ms=ends, game=game.id)
 
 
-def read_labels(
+def read_annotations(
     path: Path,
     *,
     classes: Sequence[str],
@@ -81,21 +82,21 @@ def read_labels(
     video_ms: Mapping[int, int] | None = None,
     game: str | None = None,
 ) -> Labels:
-    """Read `Labels-ball.json`, `Labels-v2.json` or a file of the same form; OSL JSON and E2E-Spot JSON too.
+    """Read `Labels-ball.json`, `Labels-v2.json` or a file of the same format, or OSL JSON or E2E-Spot JSON.
 
-    Positions are integers or strings of digits; the game time has to agree with them and names the half.
-    `team` and `visibility` may be left out. Exact duplicates are kept once, with a warning.
+    Positions are integers or strings of digits. The game time must agree with the position and gives the
+    half. `team` and `visibility` are optional. Exact duplicates are dropped with a warning.
 
     Args:
-        path: the file.
-        classes: every label that may occur.
-        halves: every half that may occur.
-        video_ms: length of each half's video, where known, in milliseconds; one frame more is tolerated.
-        game: which one to read of a file that holds several.
+        path: label file.
+        classes: allowed labels.
+        halves: allowed halves.
+        video_ms: length of each half's video in milliseconds, where known; one frame more is tolerated.
+        game: id of the game to read from a file with several.
 
     Raises:
-        MissingError: there is no such file.
-        DataError: with every mistake in the file, the first ten in words.
+        MissingError: `path` does not exist.
+        DataError: counts the mistakes in the file, and lists the first ten.
     """
     content = _of_game(path, read_json(path), game)
     annotations = content.get("annotations") if isinstance(content, dict) else None
@@ -118,36 +119,36 @@ def read_labels(
 
 
 def require_left_right(labels: Labels, *, source: str) -> None:
-    """Refuse labels that do not say of every action on which side of the picture its team is.
+    """Check that the team of every spot is left or right.
 
     Raises:
-        DataError: they say home and away, or name no team of some action.
+        DataError: teams are home and away, or some spots have no team.
     """
-    nameless = sum(spot.team is None for spot in labels.spots)
+    without_team = sum(spot.team is None for spot in labels.spots)
     if labels.team_words == "home/away":
-        found = "teams as home and away"
-    elif nameless:
-        found = f"no team of {nameless:,} of its {len(labels.spots):,} actions"
+        problem = "names teams as home and away"
+    elif without_team:
+        problem = f"has no team for {without_team:,} of its {len(labels.spots):,} actions"
     else:
         return
     raise DataError(
-        f"{source} names {found}; team work needs left and right, the side of the picture. SoccerNet's 2025 "
-        "edition (spotting-ball-2025) has the same games labeled so: use its Labels-ball.json files, or pass "
+        f"{source} {problem}; predicting teams needs left or right, the side of the picture. SoccerNet's 2025 "
+        "edition (spotting-ball-2025) labels the same games that way: use its Labels-ball.json files, or pass "
         "--set fit.teams=none."
     )
 
 
 def did_you_mean(value: Any, known: Sequence[str]) -> str:
-    """The nearest known name in brackets, or all of them; empty for what is not text."""
+    """Hint in brackets: the known name nearest to `value`, or all known names; empty if `value` is not a string."""
     if not isinstance(value, str):
         return ""
     by_case = {name.casefold(): name for name in known}
     near = difflib.get_close_matches(value.strip().casefold(), by_case, 1)
-    return f" (did you mean {by_case[near[0]]}?)" if near else f" (there are {', '.join(known)})"
+    return f" (did you mean {by_case[near[0]]}?)" if near else f" (expected {', '.join(known)})"
 
 
 def _of_game(path: Path, content: Any, game: str | None) -> Any:
-    """What a file says of one game; the only one that it holds may have any name."""
+    """Annotations of one game in a file; if the file holds a single game, its id need not match."""
     documents = soccernet_documents(content, source=str(path))
     if documents is None:
         return content
@@ -155,13 +156,13 @@ def _of_game(path: Path, content: Any, game: str | None) -> Any:
         return documents[game]
     if len(documents) != 1:
         raise DataError(
-            f"{path} holds {listing(list(documents), shown=3)}, but not {game}. Add its events there."
+            f"{path} lists {listing(list(documents), shown=3)}, but not {game}. Add its events to the file."
         )
     return next(iter(documents.values()))
 
 
 class _Mistake(Exception):
-    """What is wrong with one annotation."""
+    """One mistake in an annotation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,9 @@ class _Reader:
 
     def spot(self, annotation: Any) -> Spot:
         if not isinstance(annotation, dict):
-            raise _Mistake(f"is {_quote(annotation)}, not an object with gameTime, label and position")
+            raise _Mistake(
+                f"invalid annotation {_quote(annotation)}; expected an object with gameTime, label and position"
+            )
         position_ms = _position(annotation.get("position"))
         return Spot(
             position_ms=position_ms,
@@ -191,18 +194,18 @@ class _Reader:
         try:
             half, time_ms = parse_game_time(value if isinstance(value, str) else "")
         except ValueError:
-            raise _Mistake(f"gameTime {_quote(value)} is not of the form '1 - MM:SS'") from None
+            raise _Mistake(f"invalid gameTime {_quote(value)}; expected '1 - MM:SS'") from None
         if half not in self.halves:
-            wanted = " or ".join(str(half) for half in sorted(self.halves))
-            raise _Mistake(f"half {half} of gameTime {value!r}, but the videos here are of half {wanted}")
+            expected = " or ".join(str(half) for half in sorted(self.halves))
+            raise _Mistake(f"invalid half {half} in gameTime {value!r}; the videos are of half {expected}")
         if abs(time_ms - position_ms) > _GAME_TIME_SLACK_MS:
             raise _Mistake(
-                f"gameTime {value!r} and position {position_ms:,} ms ({game_time(half, position_ms)}) differ"
+                f"gameTime {value!r} contradicts position {position_ms:,} ms ({game_time(half, position_ms)})"
             )
         end = self.video_ms.get(half)
         if end is not None and position_ms > end + _END_SLACK_MS:
             raise _Mistake(
-                f"position {position_ms:,} ms > video {end:,} ms (+{(position_ms - end) / 1000:.1f} s)"
+                f"position {position_ms:,} ms is beyond the end of the video at {end:,} ms (+{(position_ms - end) / 1000:.1f} s)"
             )
         return half
 
@@ -211,9 +214,9 @@ def _position(value: Any) -> int:
     is_digits = isinstance(value, str) and _DIGITS.fullmatch(value) is not None
     is_integer = isinstance(value, int) and not isinstance(value, bool)
     if not is_digits and not is_integer:
-        raise _Mistake(f'position {_quote(value)} is not whole milliseconds, as "12360"')
+        raise _Mistake(f'invalid position {_quote(value)}; expected whole milliseconds such as "12360"')
     if not 0 <= int(value) <= _LONGEST_MS:
-        raise _Mistake(f"position {_quote(value)} is not between 0 and a day")
+        raise _Mistake(f"invalid position {_quote(value)}; expected 0 to {_LONGEST_MS:,} ms (one day)")
     return int(value)
 
 
@@ -251,14 +254,14 @@ def _message(path: Path, problems: Sequence[str], num_annotations: int) -> str:
 
 
 def _misfiled(path: Path, url: Any) -> list[str]:
-    """A warning where a SoccerNet file speaks of another game than that of its folder."""
+    """Warn about a SoccerNet file that names another game than that of its folder."""
     folder = path.absolute().parent.name
     if not path.name.startswith("Labels-") or not isinstance(url, str) or not url.strip("/"):
         return []
     name = url.strip("/").rpartition("/")[2]
-    return [f"{path} says that it is of {name!r}, but lies in {folder!r}"] if name != folder else []
+    return [f"{path} is labeled as {name!r}, but is in the folder {folder!r}"] if name != folder else []
 
 
 def _duplicates(path: Path, spots: Sequence[Spot], kept: Collection[Spot]) -> list[str]:
     twice = len(spots) - len(kept)
-    return [f"{path}: annotations that stand there twice ({twice}) are kept once"] if twice else []
+    return [f"{path}: dropped {twice} duplicate annotation{'s' * (twice > 1)}"] if twice else []

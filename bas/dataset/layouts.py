@@ -1,4 +1,4 @@
-"""How matches lie on disk: recognized by looking, never by a setting."""
+"""Folder layouts of matches, recognized from the files themselves and never from a setting."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Literal, assert_never
 
 from bas.dataset.containers import VIDEO_SUFFIXES
 from bas.dataset.games import game_id, listing
-from bas.dataset.interchange import Listing
-from bas.dataset.listed import games_of, listings_in
+from bas.dataset.interchange import VideoList
+from bas.dataset.listed import games_of, video_lists_in
 from bas.errors import DataError, MissingError
 from bas.files import read_json
 from bas.types import Game, Video
@@ -37,17 +37,17 @@ _BALL_LABELS, _V2_LABELS = "Labels-ball.json", "Labels-v2.json"
 _HALF = re.compile(r"[12]_(224p|720p|hq)\.\w+", re.IGNORECASE)
 _WHOLE = re.compile(r"(224p|720p)\.\w+", re.IGNORECASE)
 SPOTS = ".spots"
-"""End of the folder beside a video that holds what models say of it: rows, events, rendered copies; no match."""
+"""Suffix of the folder beside a video for features, events and rendered copies; such folders are not matches."""
 _ARCHIVES = (".zip", ".7z")
-_DEEPEST = 6  # folders below the root: the four of a game, and two more to see how it was misplaced
-_WANTED = (
-    "Wanted is SoccerNet's <league>/<season>/<game>/ with 720p.mp4, or with 1_720p.mkv and 2_720p.mkv, "
-    "and its labels; or videos with OSL JSON or E2E-Spot JSON above them; or a folder of videos of any name; or one video."
+_DEEPEST = 6  # folders below the root: up to four of a game, and two more to recognize misplaced games
+_EXPECTED = (
+    "Expected SoccerNet's <league>/<season>/<game>/ with labels and 720p.mp4, or 1_720p.mkv and 2_720p.mkv; or videos "
+    "below an OSL JSON or E2E-Spot JSON file; or a folder of videos of any name; or one video."
 )
 
 
 class Layout(Enum):
-    """The ways in which matches lie on disk."""
+    """Layout of matches on disk."""
 
     BALL_HALVES = "SN-BAS 2023, two videos a game"
     BALL_WHOLE = "SN-BAS 2024 and 2025, one video a game"
@@ -59,32 +59,36 @@ class Layout(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What lies in a data folder."""
+class RecognizedLayout:
+    """Layout and games of a data folder."""
 
     layout: Layout
     games: tuple[Game, ...]
-    """In order of their ids; each with the videos that it should have, there or not."""
+    """Games sorted by id, each with the videos that it should have, whether they exist or not."""
 
 
-def look(root: Path, *, video: VideoSize) -> Found:
-    """Recognize the layout of `root`, a folder or one video file, and list its games.
+def recognize_layout(root: Path, *, video: VideoSize) -> RecognizedLayout:
+    """Recognize the layout of a folder or a single video file, and list its games.
+
+    Args:
+        root: folder or video.
+        video: which of a SoccerNet game's video files to use.
 
     Raises:
-        MissingError: there is no such folder, or no game in it.
-        DataError: it mixes layouts, or the games lie in the wrong folder; the message says how to mend it.
+        MissingError: `root` does not exist or holds no game.
+        DataError: layouts are mixed, or the games lie in the wrong folder.
     """
     if root.is_file():
-        return Found(Layout.FILE, (_bare_game(root, stem=root.stem),))
+        return RecognizedLayout(Layout.FILE, (_bare_game(root, stem=root.stem),))
     if not root.is_dir():
         raise MissingError(
-            f"{root} is not there. Give the folder of the matches: --data FOLDER, `bas doctor FOLDER`, or BAS_DATA."
+            f"{root} does not exist. Pass the folder of the matches: --data FOLDER, `bas doctor FOLDER`, or BAS_DATA."
         )
     folders = list(_folders(root))
     if not any((folder.path / name).is_file() for folder in folders for name in (_BALL_LABELS, _V2_LABELS)):
-        listings = listings_in(root)
-        if listings:
-            return _listed(root, listings)
+        lists = video_lists_in(root)
+        if lists:
+            return _listed(root, lists)
     if not folders:
         raise MissingError(_nothing_found(root))
     _require_in_place(root, folders)
@@ -95,11 +99,11 @@ def look(root: Path, *, video: VideoSize) -> Found:
         _require_unique(root, games)
     else:
         games = [_soccernet_game(root, folder.path, layout, video) for folder in folders]
-    return Found(layout, tuple(sorted(games, key=lambda game: game.id)))
+    return RecognizedLayout(layout, tuple(sorted(games, key=lambda game: game.id)))
 
 
 def labels_name(layout: Layout) -> str:
-    """Name of the labels file of a game, with <stem> for the video's own where it has any name."""
+    """Name of a game's label file; <stem> stands for the stem of a video with any name."""
     match layout:
         case Layout.BALL_HALVES | Layout.BALL_WHOLE:
             return _BALL_LABELS
@@ -114,7 +118,7 @@ def labels_name(layout: Layout) -> str:
 
 
 def archives_in(root: Path) -> list[str]:
-    """Names of the archives that lie in a folder, not unpacked."""
+    """Names of the archives in a folder."""
     return sorted(path.name for path in root.iterdir() if path.suffix.lower() in _ARCHIVES)
 
 
@@ -125,27 +129,27 @@ class _Folder:
     path: Path
     videos: tuple[Path, ...]
     layouts: frozenset[Layout]
-    """Every layout that the names in it speak of; several if it mixes them."""
+    """Layouts that its file names match; several if the folder mixes them."""
 
 
-def _listed(root: Path, listings: Mapping[Path, Listing]) -> Found:
-    forms = {one.form for one in listings.values()}
+def _listed(root: Path, lists: Mapping[Path, VideoList]) -> RecognizedLayout:
+    forms = {one.form for one in lists.values()}
     if len(forms) > 1:
         raise DataError(
-            f"{root} lists videos in {' and '.join(sorted(forms))}: {listing(sorted(p.name for p in listings))}. "
-            "Keep one form there."
+            f"{root} mixes {' and '.join(sorted(forms))}: {listing(sorted(p.name for p in lists))}. "
+            "Keep lists of one format only."
         )
-    games = games_of(root, listings)
+    games = games_of(root, lists)
     _require_unique(root, games)
     layout = Layout.OSL if forms == {"OSL JSON"} else Layout.E2E_SPOT
-    return Found(layout, tuple(sorted(games, key=lambda game: game.id)))
+    return RecognizedLayout(layout, tuple(sorted(games, key=lambda game: game.id)))
 
 
 def _folders(root: Path) -> Iterator[_Folder]:
     seen: set[Path] = set()
     for where, folders, names in os.walk(root, followlinks=True):
         path = Path(where)
-        if path.resolve() in seen:  # by a link to another one of these folders
+        if path.resolve() in seen:  # reached before, by a symbolic link
             folders.clear()
             continue
         seen.add(path.resolve())
@@ -172,15 +176,15 @@ def _layouts(path: Path, names: Sequence[str], videos: Sequence[str]) -> Iterato
     if halves or whole:
         return
     if _BALL_LABELS in names:
-        yield Layout.BALL_HALVES if _speaks_of_halves(path / _BALL_LABELS) else Layout.BALL_WHOLE
+        yield Layout.BALL_HALVES if _has_second_half(path / _BALL_LABELS) else Layout.BALL_WHOLE
     elif _V2_LABELS in names:
         yield Layout.SOCCERNET_V2
     elif videos:
         yield Layout.FOLDER
 
 
-def _speaks_of_halves(labels: Path) -> bool:
-    """Whether labels without videos name a second half; a broken file is reported when it is read."""
+def _has_second_half(labels: Path) -> bool:
+    """Whether a label file without videos has spots of a second half; invalid files are reported when they are read."""
     try:
         annotations = read_json(labels)["annotations"]
         return any(str(entry["gameTime"]).startswith("2") for entry in annotations)
@@ -196,13 +200,13 @@ def _only_layout(root: Path, folders: Sequence[_Folder]) -> Layout:
     for layout, count in counts.items():
         example = next(folder for folder in folders if layout in folder.layouts)
         examples.append(
-            f"  {layout.value}: {count:,} folders, as {example.path} with {listing(_names(example))}"
+            f"  {layout.value}: {count:,} folders, such as {example.path} with {listing(_names(example))}"
         )
     raise DataError(
         f"{root} mixes {len(counts)} layouts:\n"
         + "\n".join(examples)
-        + f"\n{_WANTED} Keep one layout there, "
-        "move the others elsewhere, and give the one you want with --data."
+        + f"\n{_EXPECTED} Keep one layout per folder: move the others to folders of their own, "
+        "and choose one with --data."
     )
 
 
@@ -211,7 +215,7 @@ def _names(folder: _Folder) -> list[str]:
 
 
 def _require_in_place(root: Path, folders: Sequence[_Folder]) -> None:
-    """Refuse games whose league is not the first folder below the root, as after `unzip` into `train/`."""
+    """Refuse games whose league is not a top-level folder, for example after `unzip` into `train/`."""
     misplaced = []
     for folder in folders:
         parts = folder.path.relative_to(root).parts
@@ -221,12 +225,10 @@ def _require_in_place(root: Path, folders: Sequence[_Folder]) -> None:
     tops = sorted({str(top) for top in misplaced})
     if not tops:
         return
-    remedy = f"Give --data {tops[0]!r}" if len(misplaced) == len(folders) and len(tops) == 1 else ""
-    unpack = (
-        f"move the league folders in {listing(tops)} up into {root}, merging them (unzip train.zip -d {root})"
-    )
+    remedy = f"Pass --data {tops[0]!r}" if len(misplaced) == len(folders) and len(tops) == 1 else ""
+    unpack = f"move the league folders in {listing(tops)} up into {root} and merge them (unzip train.zip -d {root})"
     raise DataError(
-        f"{root}: {len(misplaced):,} games lie too deep, below {listing(tops)} instead of {root} itself. "
+        f"{root}: {len(misplaced):,} games are nested too deep, below {listing(tops)} instead of {root} itself. "
         + (f"{remedy}, or {unpack}." if remedy else f"{unpack[0].upper()}{unpack[1:]}.")
     )
 
@@ -235,13 +237,13 @@ def _nothing_found(root: Path) -> str:
     archives = archives_in(root)
     if archives:
         return (
-            f"{root} holds {listing(archives)}, not unpacked. Unpack them all into {root} itself, for example "
-            f"`unzip {archives[0]} -d {root}` (or `7z x` for the password-protected ones of 2025; or let "
-            "`bas download` do both)."
+            f"{root} has only archives: {listing(archives)}. Unpack them all into {root} itself, for example with "
+            f"`unzip {archives[0]} -d {root}` (`7z x` for the password-protected ones of 2025), or let "
+            "`bas download` fetch and unpack them."
         )
     names = sorted(path.name + "/" * path.is_dir() for path in root.iterdir())
     found = f", only {listing(names)}" if names else ": it is empty"
-    return f"{root} holds no match{found}. {_WANTED}"
+    return f"{root} holds no match{found}. {_EXPECTED}"
 
 
 def _soccernet_game(root: Path, folder: Path, layout: Layout, video: VideoSize) -> Game:
@@ -265,5 +267,5 @@ def _require_unique(root: Path, games: Sequence[Game]) -> None:
     twice = [str(video.path) for game in games if counts[game.id] > 1 for video in game.videos]
     if twice:
         raise DataError(
-            f"{root}: {listing(sorted(twice))} would be the same game. Rename or remove one of each."
+            f"{root}: {listing(sorted(twice))} would have the same game id. Rename or remove one of each."
         )

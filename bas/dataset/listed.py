@@ -1,4 +1,4 @@
-"""A data folder whose videos are listed in JSON files at its top: OSL JSON v1 or v2, or E2E-Spot JSON."""
+"""Data folders whose videos are listed in JSON files at the top level: OSL JSON v1 or v2, or E2E-Spot JSON."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from bas.dataset.containers import VIDEO_SUFFIXES
-from bas.dataset.interchange import Listing, listing_of
+from bas.dataset.interchange import VideoList, parse_video_list
 from bas.errors import DataError
 from bas.files import read_json
 from bas.types import Game, Video
 
 CLASSES_FILE = "class.txt"
-"""E2E-Spot's list of classes, one a line."""
+"""File with E2E-Spot's list of classes, one per line."""
 
 _SPLIT_WORDS = {"train": "train", "valid": "valid", "val": "valid", "test": "test", "challenge": "challenge"}
 
 
-def listings_in(root: Path) -> dict[Path, Listing]:
-    """The files at the top of a folder that list videos; labels beside a video of the same name are none.
+def video_lists_in(root: Path) -> dict[Path, VideoList]:
+    """Find the JSON files at the top level of a folder that list videos; label files of single videos are skipped.
 
     Raises:
-        DataError: one of them is broken.
+        DataError: a list of videos is invalid.
     """
     found = {}
     for path in sorted(root.glob("*.json")):
@@ -30,31 +30,31 @@ def listings_in(root: Path) -> dict[Path, Listing]:
             continue
         try:
             content = read_json(path)
-        except DataError:  # of whatever kind it is: it cannot be told
+        except DataError:  # not JSON, so there is no telling whether it was meant as a list of videos
             continue
-        listing = listing_of(content, source=str(path))
+        listing = parse_video_list(content, source=str(path))
         if listing is not None:
             found[path] = listing
     return found
 
 
-def games_of(root: Path, listings: Mapping[Path, Listing]) -> list[Game]:
-    """A game for every item; its labels are the whole file, of which `read_labels` takes its part.
+def games_of(root: Path, lists: Mapping[Path, VideoList]) -> list[Game]:
+    """One game per listed video; its label file is the whole list, from which `read_annotations` picks the game.
 
     Raises:
-        DataError: a path leads out of the folder.
+        DataError: the path of a video leads out of the folder.
     """
     return [
         Game(item.id, (Video(_video(root, item.path, source=path), 1),), path if item.is_labeled else None)
-        for path, listing in listings.items()
+        for path, listing in lists.items()
         for item in listing.items
     ]
 
 
 def listed_splits(root: Path) -> dict[str, tuple[str, ...]]:
-    """Game ids of every split that a listing is of, by what it says of itself or by its name."""
+    """Game ids of each split, taken from the split declared in each list, or else from the file name."""
     splits: dict[str, tuple[str, ...]] = {}
-    for path, listing in listings_in(root).items():
+    for path, listing in video_lists_in(root).items():
         words = [
             *re.split(r"[^a-z]+", (listing.split or "").lower()),
             *re.split(r"[^a-z]+", path.stem.lower()),
@@ -66,20 +66,20 @@ def listed_splits(root: Path) -> dict[str, tuple[str, ...]]:
 
 
 def listed_classes(root: Path) -> tuple[str, ...]:
-    """Every class that the listings name, or that stands in `class.txt`; none where none is named."""
+    """Classes in `class.txt`, or else those declared in the lists; empty if there are none."""
     file = root / CLASSES_FILE
     if file.is_file():
         return tuple(dict.fromkeys(filter(None, map(str.strip, file.read_text().splitlines()))))
-    return tuple(dict.fromkeys(name for one in listings_in(root).values() for name in one.classes))
+    return tuple(dict.fromkeys(name for one in video_lists_in(root).values() for name in one.classes))
 
 
 def _video(root: Path, path: str, *, source: Path) -> Path:
-    """Where a video lies: E2E-Spot names it without a suffix."""
+    """Path of a listed video; E2E-Spot lists it without a suffix."""
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:
         raise DataError(
-            f"{source}: the path {path!r} leads out of {root}. Put the file into the folder above its videos, with "
-            "paths relative to it."
+            f"{source}: the path {path!r} leads out of {root}. Place the file in the folder above its videos, with "
+            "paths relative to that folder."
         )
     if pure.suffix:
         return root / pure

@@ -1,4 +1,4 @@
-"""What can be wrong with the times of a video, as data for whoever has to decide what to do about it."""
+"""Problems with the presentation times of a video, as data on which callers base their decisions."""
 
 from __future__ import annotations
 
@@ -18,61 +18,62 @@ from bas.dataset.scan import Declared, Scan
 ProblemKind = Literal["truncated", "late", "hole", "backwards", "repeated", "undated", "corrupt"]
 
 LATE = Fraction(1, 2)
-"""Seconds: B-frames delay a first picture by less."""
+"""Delay of the first picture that counts as a problem, in seconds; B-frames delay it by less."""
 
-_HOLE = Fraction(1, 2)
+_GAP = Fraction(1, 2)
 _BACKWARDS = Fraction(1)
-_DEEPEST_REORDERING = 16  # pictures, in H.264 and HEVC
-_SLACK = Fraction(1)  # seconds by which a declared duration may exceed the pictures
-_SHOWN = 3  # holes that a message names
+_DEEPEST_REORDERING = 16  # pictures; the limit of H.264 and HEVC
+_SLACK = Fraction(1)  # seconds by which the declared duration may exceed that of the pictures
+_SHOWN = 3  # gaps listed in a message
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong."""
+    """One problem with a video."""
 
     kind: ProblemKind
     text: str
-    """For people, with the numbers."""
+    """Description with numbers, for messages."""
 
 
 def find_problems(
     path: Path, scan: Scan, declared: Declared, *, pts: Int64[np.ndarray, "pictures"], interval: Fraction
 ) -> Iterator[Problem]:
-    """Everything that is wrong with a video that has at least one picture.
+    """Find all problems of a video with at least one picture.
 
     Args:
-        path: the file, for the bytes that it should have.
-        scan: its packets.
-        declared: what the stream says of itself.
-        pts: presentation time of each picture, rising.
-        interval: seconds from one picture to the next.
+        path: the file, whose size is compared with the declared one.
+        scan: packets of its video stream.
+        declared: properties declared by the stream.
+        pts: presentation time of each picture, increasing.
+        interval: seconds between consecutive pictures.
     """
     unit = declared.time_base
-    if text := _what_is_cut(path, declared, pts, interval):
+    if text := _truncation(path, declared, pts, interval):
         yield Problem("truncated", text)
     late = (int(pts[0]) - declared.zero_pts) * unit
     if late > LATE:
         yield Problem("late", f"the first picture comes at {float(late):.2f} s")
-    if text := _holes(pts, unit):
+    if text := _gaps(pts, unit):
         yield Problem("hole", text)
+    # A decoder reorders pictures only within a limit; larger steps back are jumps in time.
     back = int((np.maximum.accumulate(scan.shown) - scan.shown).max()) * unit
     if back > max(_BACKWARDS, _DEEPEST_REORDERING * interval):
-        yield Problem("backwards", f"the times of the pictures go back by {float(back):.2f} s")
+        yield Problem("backwards", f"presentation times jump back by {float(back):.2f} s")
     repeated = len(scan.shown) - len(pts)
     if repeated:
-        yield Problem("repeated", f"pictures that have the time of another one: {repeated:,}")
+        yield Problem("repeated", f"pictures with a repeated presentation time: {repeated:,}")
     if scan.undated:
         yield Problem("undated", f"pictures without a presentation time: {scan.undated:,}")
     if scan.corrupt:
-        yield Problem("corrupt", f"packets that are marked as damaged: {scan.corrupt:,}")
+        yield Problem("corrupt", f"packets marked as damaged: {scan.corrupt:,}")
 
 
-def _what_is_cut(
+def _truncation(
     path: Path, declared: Declared, pts: Int64[np.ndarray, "pictures"], interval: Fraction
 ) -> str:
-    """How much of a file that was cut is there; empty for a whole one."""
-    # Some containers declare when the stream ends, the others how long it is: believe the later.
+    """Describe how much of a truncated file is present; empty for a complete one."""
+    # Some containers declare the end of the stream, others its length; counting from the earlier start fits both.
     start = min(int(pts[0]), declared.zero_pts)
     present = (int(pts[-1]) - start) * declared.time_base + interval
     missing = missing_bytes(path)
@@ -88,13 +89,13 @@ def _what_is_cut(
     return text
 
 
-def _holes(pts: Int64[np.ndarray, "pictures"], unit: Fraction) -> str:
-    places = np.flatnonzero(np.diff(pts) * float(unit) > float(_HOLE)).tolist()
+def _gaps(pts: Int64[np.ndarray, "pictures"], unit: Fraction) -> str:
+    indices = np.flatnonzero(np.diff(pts) * float(unit) > float(_GAP)).tolist()
     texts = []
-    for i in places[:_SHOWN]:
+    for i in indices[:_SHOWN]:
         start, stop = (milliseconds((int(pts[k]) - int(pts[0])) * unit) for k in (i, i + 1))
         texts.append(f"for {(stop - start) / 1000:.2f} s at {span_text(start, stop)}")
     if not texts:
         return ""
-    more = f", and in {len(places) - _SHOWN:,} more places" if len(places) > _SHOWN else ""
+    more = f", and in {len(indices) - _SHOWN:,} more places" if len(indices) > _SHOWN else ""
     return f"no picture {', '.join(texts)}{more}"

@@ -1,4 +1,4 @@
-"""Which game belongs to which split: a list of the user's, or the official one of SoccerNet."""
+"""Splits of the games: the user's own `splits.yaml`, the official SoccerNet lists, or lists of videos."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _ALIASES = {"val": "valid"}
 
 
 def split_name(name: str) -> str:
-    """A split as it is called here: `val` is valid."""
+    """Canonical name of a split; `val` is an alias of valid."""
     return _ALIASES.get(name, name)
 
 
 def split_lists(root: Path, layout: Layout) -> dict[str, tuple[str, ...]]:
-    """Game ids of every split: of `splits.yaml` in the data folder, else SoccerNet's, or those of the listings.
+    """Game ids of each split, from `splits.yaml` if the data folder has one, else as the layout defines.
 
     Raises:
         DataError: `splits.yaml` is not a mapping of split names to game ids, or a game is in two splits.
-        SettingsError: it is not YAML.
+        SettingsError: `splits.yaml` is not valid YAML.
     """
     file = root / SPLITS_FILE
     lists = _read_lists(file) if file.is_file() else _given_lists(root, layout)
@@ -40,7 +40,7 @@ def split_lists(root: Path, layout: Layout) -> dict[str, tuple[str, ...]]:
 
 
 def official_lists(task: Literal["spotting-ball", "spotting"]) -> dict[str, tuple[str, ...]]:
-    """Game ids of every split of SoccerNet's; no data are needed."""
+    """Game ids of each official SoccerNet split; needs no data."""
     from SoccerNet.utils import getListGames
 
     # The dataset argument stays at its default: with task "spotting-ball" it fails (SoccerNet 0.2.0).
@@ -48,24 +48,24 @@ def official_lists(task: Literal["spotting-ball", "spotting"]) -> dict[str, tupl
 
 
 def select(name: str, games: Sequence[Game], *, root: Path, layout: Layout) -> tuple[Game, ...]:
-    """The games of one split, in the order of its list; `all` is every game, in order of ids.
+    """Games of one split, in the order of its list; `all` selects every game, sorted by id.
 
     Raises:
-        DataError: `splits.yaml` is wrong.
-        MissingError: there is no such split, or a game of it is not there.
+        DataError: `splits.yaml` is invalid.
+        MissingError: the split is unknown, or one of its games is missing.
     """
     if name == ALL:
         return tuple(games)
     lists = split_lists(root, layout)
     name = split_name(name)
     by_id = {game.id: game for game in games}
-    wanted = lists.get(name)
-    if wanted is None or (not any(game in by_id for game in wanted) and not (root / SPLITS_FILE).is_file()):
+    listed = lists.get(name)
+    if listed is None or (not any(game in by_id for game in listed) and not (root / SPLITS_FILE).is_file()):
         raise MissingError(_no_such_split(name, games, lists, root))
-    absent = [game for game in wanted if game not in by_id]
+    absent = [game for game in listed if game not in by_id]
     if absent:
         raise MissingError(_absent_games(name, absent, list(by_id), root))
-    return tuple(by_id[game] for game in wanted)
+    return tuple(by_id[game] for game in listed)
 
 
 def _given_lists(root: Path, layout: Layout) -> dict[str, tuple[str, ...]]:
@@ -85,7 +85,7 @@ def _read_lists(file: Path) -> dict[str, tuple[str, ...]]:
     for key, value in read_yaml(file).items():
         name = split_name(key)
         if name not in SPLIT_NAMES:
-            raise DataError(f"{file}: there is no split {key!r}. Its keys are {', '.join(SPLIT_NAMES)}.")
+            raise DataError(f"{file}: unknown split {key!r}. Expected {', '.join(SPLIT_NAMES)}.")
         if name in lists:
             raise DataError(f"{file} has both valid and val. Keep one of them.")
         lists[name] = tuple(_game_ids(value, source=f"{file}: {key}"))
@@ -94,10 +94,10 @@ def _read_lists(file: Path) -> dict[str, tuple[str, ...]]:
 
 def _game_ids(value: Any, *, source: str) -> list[str]:
     if not isinstance(value, list) or not value:
-        raise DataError(f"{source} is not a list of game ids. Write one a line, each after a dash.")
+        raise DataError(f"{source} is not a list of game ids. Write one per line, each after a dash.")
     for entry in value:
         if not isinstance(entry, str):
-            raise DataError(f"{source}: {entry!r} is not text. Put the game's id in quotes.")
+            raise DataError(f"{source}: {entry!r} is not a string. Put the game id in quotes.")
     return [game_id(entry, source=source) for entry in value]
 
 
@@ -107,27 +107,29 @@ def _require_apart(file: Path, lists: Mapping[str, Sequence[str]]) -> None:
         for game in games:
             if game in first:
                 raise DataError(
-                    f"{file}: {game!r} is in {first[game]} and again in {name}, so that training and "
-                    "evaluation would share it. Keep it in one split, once."
+                    f"{file}: {game!r} is listed in {first[game]} and again in {name}, so that training and evaluation "
+                    "would share it. List it once, in one split."
                 )
             first[game] = name
 
 
 def _no_such_split(name: str, games: Sequence[Game], lists: Mapping[str, Sequence[str]], root: Path) -> str:
     ids = [game.id for game in games]
-    here = [split for split, wanted in lists.items() if set(wanted) & set(ids)]
+    here = [split for split, listed in lists.items() if set(listed) & set(ids)]
     example = f"{name if name in SPLIT_NAMES else 'test'}: [{ids[0]!r}]"
     archives = archives_in(root) if root.is_dir() else []
-    unpack = f" {listing(archives)} in {root} may hold them, not unpacked." if archives else ""
+    unpack = f" {listing(archives)} in {root} may contain them; unpack first." if archives else ""
     too_deep = next(
-        (game for wanted in lists.values() for game in wanted if game.endswith(f"/{ids[0]}")), None
+        (game for listed in lists.values() for game in listed if game.endswith(f"/{ids[0]}")), None
     )
-    higher = f" Or give the folder that holds {too_deep.split('/')[0]} with --data." if too_deep else ""
+    higher = f" Or pass the folder that contains {too_deep.split('/')[0]} with --data." if too_deep else ""
     choose = (
-        f" To choose your own, write {root / SPLITS_FILE} with lines as {example}." if root.is_dir() else ""
+        f" To define your own, create {root / SPLITS_FILE} with lines such as {example}."
+        if root.is_dir()
+        else ""
     )
     return (
-        f"There is no split {name!r} in {root}; its splits are {', '.join([ALL, *here])}.{unpack} It holds "
+        f"No split {name!r} in {root}. Available: {', '.join([ALL, *here])}.{unpack} The folder has "
         f"{listing(ids, shown=3)}.{choose}{higher}"
     )
 
@@ -138,6 +140,6 @@ def _absent_games(name: str, absent: Sequence[str], ids: Sequence[str], root: Pa
     archives = archives_in(root) if root.is_dir() else []
     unpack = f", or unpack {listing(archives)}" if archives else ""
     return (
-        f"The split {name} lists games that are not in {root} ({len(absent)}): {listing(absent)}.{hint} "
-        f"Copy or download them there{unpack}, or take them off {SPLITS_FILE}."
+        f"Games of the split {name} that are missing in {root} ({len(absent)}): {listing(absent)}.{hint} "
+        f"Copy or download them there{unpack}, or remove them from {SPLITS_FILE}."
     )

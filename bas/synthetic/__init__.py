@@ -1,7 +1,7 @@
-"""A match that does not exist: simulated, rendered, encoded, labelled."""
+"""Synthetic matches: simulated, rendered, encoded and labelled."""
 
 from bas.synthetic.actions import ProfileName
-from bas.synthetic.layouts import Layout
+from bas.synthetic.layouts import LayoutName
 from bas.synthetic.synthesize import synthesize
 
-__all__ = ["Layout", "ProfileName", "synthesize"]
+__all__ = ["LayoutName", "ProfileName", "synthesize"]

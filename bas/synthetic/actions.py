@@ -1,7 +1,7 @@
-"""What can happen to a ball, what may follow what, and how often each action is wanted.
+"""Actions of a synthetic match: classes, moves, transition weights, and action frequencies.
 
-Shares and gaps of the profile `real` are those of the seven public matches of SoccerNet Ball
-Action Spotting 2024 (12,433 actions).
+The class shares and gaps of the profile `real` were measured on the seven public matches of
+SoccerNet Ball Action Spotting 2024 (12,433 actions).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ ProfileName = Literal["real", "even"]
 
 
 class Action(StrEnum):
-    """The twelve classes, in official order."""
+    """The twelve classes, in the official order."""
 
-    PASS = "PASS"  # noqa: S105 - a kick, no password
+    PASS = "PASS"  # noqa: S105 - a kick, not a password
     DRIVE = "DRIVE"
     HEADER = "HEADER"
     HIGH_PASS = "HIGH PASS"  # noqa: S105
@@ -31,7 +31,7 @@ class Action(StrEnum):
 
 
 class Move(StrEnum):
-    """An action with the situation it happens in: the states of the match."""
+    """An action and its situation: one state of the Markov chain that schedules a match."""
 
     PASS = "pass"  # noqa: S105
     KICK_OFF = "kick-off"
@@ -53,21 +53,21 @@ class Move(StrEnum):
 
     @property
     def action(self) -> Action:
-        """The class that this move is labelled with."""
-        return _LABELS.get(self) or Action[self.name]
+        """Class under which this move is labelled."""
+        return _ACTIONS.get(self) or Action[self.name]
 
     @property
-    def restarts(self) -> bool:
+    def is_restart(self) -> bool:
         """Whether the ball is dead before this move."""
         return self in _RESTARTS
 
     @property
     def leaves_play(self) -> bool:
         """Whether the ball is dead after this move."""
-        return self in _ENDS
+        return self in _STOPPAGES
 
 
-_LABELS = {
+_ACTIONS = {
     Move.KICK_OFF: Action.PASS,
     Move.GOAL_KICK: Action.HIGH_PASS,
     Move.OUT_SIDE: Action.OUT,
@@ -76,7 +76,7 @@ _LABELS = {
     Move.CORNER: Action.CROSS,
 }
 _RESTARTS = {Move.KICK_OFF, Move.GOAL_KICK, Move.CORNER, Move.THROW_IN, Move.FREE_KICK}
-_ENDS = {Move.OUT_SIDE, Move.OUT_CORNER, Move.OUT_BEHIND, Move.GOAL}
+_STOPPAGES = {Move.OUT_SIDE, Move.OUT_CORNER, Move.OUT_BEHIND, Move.GOAL}
 
 _OPEN_PLAY = {"PASS": 10, "DRIVE": 16, "HIGH_PASS": 2, "CROSS": 1, "SHOT": 1, "OUT_SIDE": 1, "TACKLE": 0.2}
 _FOLLOWERS: dict[str, dict[str, float]] = {
@@ -107,29 +107,35 @@ FOLLOWERS: dict[Move, dict[Move, float]] = {
     Move[name]: {Move[after]: weight for after, weight in weights.items()}
     for name, weights in _FOLLOWERS.items()
 }
-"""How readily one move follows another, before the profile bends it to its shares. The tiny weights are
-broadcasts that come back from a replay in another situation; only the profile `even` needs them."""
+"""Unnormalized transition weights, by move and next move, before a profile rescales them to its class shares.
+
+The tiny weights stand for broadcasts that return from a replay in another situation. Only the profile `even` needs
+them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How often actions happen, and how far apart."""
+    """Class frequencies of a match, and the gaps between its actions."""
 
     counts: dict[Action, float]
-    """Wanted frequency of every class, up to a factor."""
+    """Relative frequency of each class; only ratios matter."""
     gap_quantiles: tuple[tuple[float, float], ...]
-    """Share of the gaps between consecutive actions, and the seconds that this share stays below."""
-    pull: float
-    """How strongly a class that fell behind its share is preferred, per missing action."""
+    """Quantiles of the gaps between consecutive actions, as pairs (share of the gaps, seconds)."""
+    balance_strength: float
+    """Log-weight added to a class for each action that it lags behind its share; 0 leaves the chain as it is."""
 
 
 def profile(name: ProfileName) -> Profile:
-    """`real`: 18 actions a minute, rare classes rare. `even`: 40 a minute, all classes alike."""
+    """Return a profile by name.
+
+    `real` has 18 actions per minute with the class shares of real matches, `even` 40 with equal shares.
+    """
     match name:
         case "real":
-            return Profile(dict(zip(Action, _REAL_COUNTS, strict=True)), _REAL_GAPS, pull=0.0)
+            return Profile(dict(zip(Action, _REAL_COUNTS, strict=True)), _REAL_GAPS, balance_strength=0.0)
         case "even":
-            return Profile(dict.fromkeys(Action, 1.0), _EVEN_GAPS, pull=0.4)
+            return Profile(dict.fromkeys(Action, 1.0), _EVEN_GAPS, balance_strength=0.4)
         case _:
             assert_never(name)
 
@@ -137,6 +143,6 @@ def profile(name: ProfileName) -> Profile:
 _REAL_COUNTS = (4985.0, 4300.0, 713.0, 761.0, 551.0, 261.0, 362.0, 169.0, 223.0, 74.0, 21.0, 13.0)
 _REAL_GAPS = (
     (0.0, 0.04), (0.029, 0.5), (0.1, 0.76), (0.208, 1.0), (0.25, 1.04), (0.5, 1.56), (0.75, 2.6), (0.9, 4.52),
-    (1.0, 47.0),  # not a measured quantile: it brings the mean to 18 actions a minute
+    (1.0, 47.0),  # chosen, not measured: sets the mean rate to 18 actions per minute
 )  # fmt: skip
 _EVEN_GAPS = ((0.0, 0.12), (0.05, 0.44), (0.25, 0.92), (0.5, 1.28), (0.75, 1.92), (0.9, 2.8), (1.0, 3.76))

@@ -1,4 +1,4 @@
-"""Colors of a match: kits that differ, and the way from RGB to what a video holds."""
+"""Team kits with contrasting colors, and conversion from RGB to video YUV."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHIRT, SHORTS, SOCKS, SKIN, HAIR, BOOTS, SLEEVE = range(NUM_PARTS)
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """What one kind of person wears."""
+    """Clothing, skin and hair colors of one person."""
 
     shirt: RGB
     shorts: RGB
@@ -24,8 +24,8 @@ class Kit:
     hair: RGB = (52, 36, 26)
 
     @property
-    def parts(self) -> tuple[RGB, ...]:
-        """Colors by part of the body."""
+    def part_colors(self) -> tuple[RGB, ...]:
+        """Colors indexed by body part (SHIRT, SHORTS, ...)."""
         return (self.shirt, self.shorts, self.socks, self.skin, self.hair, (24, 24, 26), self.sleeves)
 
 
@@ -52,29 +52,32 @@ _COMPLEXIONS = (
     ((150, 102, 72), (30, 24, 22)),
     ((104, 70, 50), (24, 20, 20)),
 )
-"""Skin and hair."""
+"""Pairs of skin and hair colors."""
 _REFEREE = Kit((20, 24, 24), (20, 24, 24), (20, 24, 24), (20, 24, 24))
 
 
-def squads(rng: np.random.Generator) -> tuple[tuple[Kit, ...], tuple[Kit, ...], Kit]:
-    """Home and away, each the keeper and ten players, and the referee; one team is bright, one dark."""
+def match_kits(rng: np.random.Generator) -> tuple[tuple[Kit, ...], tuple[Kit, ...], Kit]:
+    """Return the kits of the home team, the away team (goalkeeper first) and the referee.
+
+    One team wears bright colors and the other dark ones.
+    """
     teams = [_BRIGHT[rng.integers(len(_BRIGHT))], _DARK[rng.integers(len(_DARK))]]
     if rng.random() < 0.5:
         teams.reverse()
     home, away = (
-        tuple(_person(kit, rng) for kit in (keeper, *[team] * 10))
+        tuple(_with_complexion(kit, rng) for kit in (keeper, *[team] * 10))
         for keeper, team in zip(_KEEPERS, teams, strict=True)
     )
-    return home, away, _person(_REFEREE, rng)
+    return home, away, _with_complexion(_REFEREE, rng)
 
 
-def _person(kit: Kit, rng: np.random.Generator) -> Kit:
+def _with_complexion(kit: Kit, rng: np.random.Generator) -> Kit:
     skin, hair = _COMPLEXIONS[rng.integers(len(_COMPLEXIONS))]
     return replace(kit, skin=skin, hair=hair)
 
 
 def to_yuv(rgb: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shape 3"]:
-    """BT.709, limited range: luma 16..235, chroma around 128; RGB is 0..255."""
+    """Convert RGB (0..255) to BT.709 YUV in limited range: luma 16..235, chroma centered at 128."""
     red, green, blue = np.moveaxis(rgb, -1, 0)
     luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     yuv = (

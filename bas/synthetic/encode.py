@@ -1,4 +1,4 @@
-"""Pictures to H.264: 25 frames a second, B-frames, a keyframe every two seconds at least."""
+"""H.264 encoding at 25 fps, with B-frames and at least one keyframe every two seconds."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _BT709, _LIMITED = 1, 1
 def encode(
     path: Path, pictures: Iterable[UInt8[np.ndarray, "rows columns"]], *, width: int, height: int
 ) -> None:
-    """Encode packed yuv420p pictures into an MP4 or Matroska file, by its suffix before any `.tmp`.
+    """Encode packed yuv420p pictures into a Matroska file if `path` has a suffix `.mkv`, else MP4.
 
-    The bytes depend on the pictures alone: one encoder thread, no random identifiers, no dates.
+    The bytes depend only on the pictures: one encoder thread, no random identifiers, no dates.
     """
     import av
 

@@ -1,4 +1,4 @@
-"""How bodies are held in every frame, read from their tracks: heading, effort, phase of the step."""
+"""Postures derived from movement: heading, gait and stride phase of every person in every frame."""
 
 from __future__ import annotations
 
@@ -11,60 +11,64 @@ from jaxtyping import Float, Float32, UInt8
 from bas.synthetic.plan import FPS
 from bas.synthetic.play import Half
 from bas.synthetic.poses import Pose
-from bas.synthetic.sprites import STRIDES
+from bas.synthetic.sprites import NUM_STRIDE_PHASES
 
-_WALKING, _RUNNING = 0.5, 3.2
-"""Metres a second from which on somebody walks, runs."""
-_STEP_METRES = (1.0, 1.6, 3.0)
-"""Double step by effort."""
-_LOOK_AHEAD_FRAMES = 6
+_WALK_SPEED, _RUN_SPEED = 0.5, 3.2
+"""Speeds in metres per second from which a person walks or runs."""
+_DOUBLE_STEP_METRES = (1.0, 1.6, 3.0)
+"""Length of a double step, by gait."""
+_LOOKAHEAD_FRAMES = 6
 _TURN_SECONDS = 0.12
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """One entry a frame and person."""
+class Postures:
+    """Postures of every person in every frame."""
 
     heading: Float32[np.ndarray, "frames people"]
-    """Angle of the face from the x axis toward y."""
-    effort: UInt8[np.ndarray, "frames people"]
-    stride: UInt8[np.ndarray, "frames people"]
+    """Facing direction in radians, from the x axis toward the y axis."""
+    gait: UInt8[np.ndarray, "frames people"]
+    """0 standing, 1 walking, 2 running."""
+    stride_phase: UInt8[np.ndarray, "frames people"]
+    """Phase of the double step, 0 to NUM_STRIDE_PHASES - 1."""
 
 
-def figures(half: Half) -> Figures:
-    """Bodies run where they move, and turn to the ball when they stand or play it."""
+def postures(half: Half) -> Postures:
+    """Derive postures: people face where they move, or the ball when they stand or play it."""
     bounds = (*half.scenes, len(half))
-    parts = [_scene(half, start, stop) for start, stop in pairwise(bounds)]
-    return Figures(
-        np.concatenate([part.heading for part in parts]),
-        np.concatenate([part.effort for part in parts]),
-        np.concatenate([part.stride for part in parts]),
+    scenes = [_scene(half, start, stop) for start, stop in pairwise(bounds)]
+    return Postures(
+        np.concatenate([part.heading for part in scenes]),
+        np.concatenate([part.gait for part in scenes]),
+        np.concatenate([part.stride_phase for part in scenes]),
     )
 
 
-def _scene(half: Half, start: int, stop: int) -> Figures:
+def _scene(half: Half, start: int, stop: int) -> Postures:
     people = half.people[start:stop].astype(np.float64)
     velocity = np.gradient(people, axis=0) * FPS if stop - start > 1 else np.zeros_like(people)
     speed = np.linalg.norm(velocity, axis=2)
-    ahead = np.minimum(np.arange(start, stop) + _LOOK_AHEAD_FRAMES, stop - 1)
-    to_ball = half.ball[ahead, None, :2] - people
+    later_frames = np.minimum(np.arange(start, stop) + _LOOKAHEAD_FRAMES, stop - 1)
+    to_ball = half.ball[later_frames, None, :2] - people
     to_ball /= np.maximum(np.linalg.norm(to_ball, axis=2, keepdims=True), 0.3)
     playing = np.isin(half.poses[start:stop], (Pose.KICK, Pose.THROW, Pose.HOLD, Pose.JUMP))
-    still = np.clip(1.6 - speed, 0, 1) + 3.0 * playing
-    facing = _smooth(velocity + 1.5 * still[..., None] * to_ball)
-    effort = (speed > _WALKING).astype(np.uint8) + (speed > _RUNNING)
-    steps = np.cumsum(speed / FPS / np.array(_STEP_METRES)[effort], axis=0)
-    steps += np.arange(people.shape[1]) * 0.37
-    stride = np.where(effort == 0, 0, (steps % 1.0) * STRIDES)
-    return Figures(
+    # The slower a person is, the more he faces the ball; while playing it, he faces it in any case.
+    ball_weight = np.clip(1.6 - speed, 0, 1) + 3.0 * playing
+    facing = _smooth(velocity + 1.5 * ball_weight[..., None] * to_ball)
+    gait = (speed > _WALK_SPEED).astype(np.uint8) + (speed > _RUN_SPEED)
+    double_steps = np.cumsum(speed / FPS / np.array(_DOUBLE_STEP_METRES)[gait], axis=0)
+    # An offset per person, so that people who run side by side do not step in unison.
+    double_steps += np.arange(people.shape[1]) * 0.37
+    stride_phase = np.where(gait == 0, 0, (double_steps % 1.0) * NUM_STRIDE_PHASES)
+    return Postures(
         np.arctan2(facing[..., 1], facing[..., 0]).astype(np.float32),
-        effort.astype(np.uint8),
-        stride.astype(np.uint8),
+        gait.astype(np.uint8),
+        stride_phase.astype(np.uint8),
     )
 
 
 def _smooth(values: Float[np.ndarray, "frames people 2"]) -> Float[np.ndarray, "frames people 2"]:
-    """Exponential average forward and back over time."""
+    """Smooth exponentially over time, forward and then backward."""
     keep = np.exp(-1 / (_TURN_SECONDS * FPS))
     result = values.copy()
     for order in (range(1, len(values)), range(len(values) - 2, -1, -1)):

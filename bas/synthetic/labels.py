@@ -1,4 +1,4 @@
-"""Label files of a synthetic match, in the words of each dataset."""
+"""Label files of a synthetic match, in the format of each dataset."""
 
 from __future__ import annotations
 
@@ -7,63 +7,74 @@ from typing import Any, assert_never
 
 from bas.clock import game_time
 from bas.synthetic.actions import Action, Move
-from bas.synthetic.layouts import Layout, MatchName
+from bas.synthetic.layouts import LayoutName, MatchName
 from bas.synthetic.plan import FPS
 from bas.synthetic.stage import Contact
 
 _SIDES = ("left", "right")
 
 
-def document(
-    layout: Layout, name: MatchName, halves: Sequence[Sequence[Contact]], *, half_frames: int
+def label_document(
+    layout: LayoutName, name: MatchName, halves: Sequence[Sequence[Contact]], *, half_frames: int
 ) -> dict[str, Any]:
-    """The label file of one match.
+    """Return the contents of a match's label file.
 
     Args:
-        layout: whose words to use.
-        name: of the match.
-        halves: the contacts of both halves.
-        half_frames: length of the first half, which precedes the second where both share a file.
+        layout: dataset whose format to use.
+        name: identity of the match.
+        halves: contacts of the two halves.
+        half_frames: length of the first half. Where both halves share a video, it is added to the second half's times.
     """
     match layout:
         case "bas-2025" | "folder":
-            return _ball(
-                name, [_entry(c, h, _one_file(c, h, half_frames), _SIDES[c.side]) for h, c in _all(halves)]
+            return _ball_document(
+                name,
+                [
+                    _entry(c, h, _joined_time(c, h, half_frames), _SIDES[c.side])
+                    for h, c in _numbered_contacts(halves)
+                ],
             )
         case "bas-2024":
-            return _ball(
-                name, [_entry(c, h, _one_file(c, h, half_frames), _club(c, h)) for h, c in _all(halves)]
+            return _ball_document(
+                name,
+                [
+                    _entry(c, h, _joined_time(c, h, half_frames), _club_side(c, h))
+                    for h, c in _numbered_contacts(halves)
+                ],
             )
         case "bas-2023":
-            kept = [(h, c) for h, c in _all(halves) if c.move.action in (Action.PASS, Action.DRIVE)]
-            return _ball(name, [_entry(c, h, (h, c.frame), _club(c, h)) for h, c in kept])
+            kept = [
+                (h, c) for h, c in _numbered_contacts(halves) if c.move.action in (Action.PASS, Action.DRIVE)
+            ]
+            return _ball_document(name, [_entry(c, h, (h, c.frame), _club_side(c, h)) for h, c in kept])
         case "soccernet-v2":
-            return _soccernet(name, halves)
+            return _soccernet_document(name, halves)
         case _:
             assert_never(layout)
 
 
-def _all(halves: Sequence[Sequence[Contact]]) -> Iterator[tuple[int, Contact]]:
+def _numbered_contacts(halves: Sequence[Sequence[Contact]]) -> Iterator[tuple[int, Contact]]:
     for half, contacts in enumerate(halves, 1):
         for contact in contacts:
             yield half, contact
 
 
-def _one_file(contact: Contact, half: int, half_frames: int) -> tuple[int, int]:
+def _joined_time(contact: Contact, half: int, half_frames: int) -> tuple[int, int]:
+    """Return (half, frame) where both halves share one video, which counts as half 1."""
     return 1, contact.frame + (half_frames if half == 2 else 0)
 
 
-def _club(contact: Contact, half: int) -> str:
-    """Home plays on the left in the first half."""
+def _club_side(contact: Contact, half: int) -> str:
+    """Return "home" or "away"; the home team plays on the left in the first half."""
     return "home" if (contact.side == 0) == (half == 1) else "away"
 
 
-def _entry(contact: Contact, half: int, place: tuple[int, int], team: str) -> dict[str, str]:
-    return _annotation(contact.move.action.value, place, team)
+def _entry(contact: Contact, half: int, time: tuple[int, int], team: str) -> dict[str, str]:
+    return _annotation(contact.move.action.value, time, team)
 
 
-def _annotation(label: str, place: tuple[int, int], team: str) -> dict[str, str]:
-    half, frame = place
+def _annotation(label: str, time: tuple[int, int], team: str) -> dict[str, str]:
+    half, frame = time
     position_ms = frame * 1000 // FPS
     return {
         "gameTime": game_time(half, position_ms),
@@ -74,11 +85,11 @@ def _annotation(label: str, place: tuple[int, int], team: str) -> dict[str, str]
     }
 
 
-def _ball(name: MatchName, annotations: list[dict[str, str]]) -> dict[str, Any]:
+def _ball_document(name: MatchName, annotations: list[dict[str, str]]) -> dict[str, Any]:
     return {"UrlLocal": name.game_id, "UrlYoutube": "", "annotations": annotations}
 
 
-def _soccernet(name: MatchName, halves: Sequence[Sequence[Contact]]) -> dict[str, Any]:
+def _soccernet_document(name: MatchName, halves: Sequence[Sequence[Contact]]) -> dict[str, Any]:
     annotations = []
     score = {"home": 0, "away": 0}
     for half, contacts in enumerate(halves, 1):
@@ -86,9 +97,9 @@ def _soccernet(name: MatchName, halves: Sequence[Sequence[Contact]]) -> dict[str
         for i, contact in enumerate(contacts):
             label = _soccernet_label(contact.move, moves[i + 1] if i + 1 < len(moves) else None)
             if label is not None:
-                annotations.append(_annotation(label, (half, contact.frame), _club(contact, half)))
+                annotations.append(_annotation(label, (half, contact.frame), _club_side(contact, half)))
             if contact.move is Move.GOAL:
-                score[_club(contact, half)] += 1
+                score[_club_side(contact, half)] += 1
     return {
         "UrlLocal": name.game_id,
         "UrlYoutube": "",
@@ -101,7 +112,7 @@ def _soccernet(name: MatchName, halves: Sequence[Sequence[Contact]]) -> dict[str
 
 
 def _soccernet_label(move: Move, following: Move | None) -> str | None:
-    """The class of SoccerNet-v2 that a move belongs to, if any."""
+    """Return the SoccerNet-v2 class of a move, or None if it has none."""
     match move:
         case Move.GOAL:
             return "Goal"

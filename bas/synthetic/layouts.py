@@ -1,4 +1,4 @@
-"""Where the files of a synthetic match lie, and what the match is called."""
+"""Names and file paths of synthetic matches, in the layout of each dataset."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, assert_never
 
 import numpy as np
 
-Layout = Literal["bas-2025", "bas-2024", "bas-2023", "soccernet-v2", "folder"]
+LayoutName = Literal["bas-2025", "bas-2024", "bas-2023", "soccernet-v2", "folder"]
 
 _LEAGUE, _SEASON = "synthetic_league", "2030-2031"
 _FIRST_MATCHDAY = datetime.date(2030, 8, 3)
@@ -22,7 +22,7 @@ _CLUBS = (
 
 @dataclass(frozen=True, slots=True)
 class MatchName:
-    """What a match is called."""
+    """Game id, date and clubs of a match."""
 
     game_id: str
     date: str
@@ -32,14 +32,14 @@ class MatchName:
 
 @dataclass(frozen=True, slots=True)
 class MatchFiles:
-    """Files of one match; two videos have a half each, one has both."""
+    """Files of one match: two videos of one half each, or one video of both."""
 
     videos: tuple[Path, ...]
     labels: Path
 
 
-def match_name(layout: Layout, *, match: int, rng: np.random.Generator) -> MatchName:
-    """Date and clubs of the `match`-th match, counted from 0."""
+def match_name(layout: LayoutName, *, match: int, rng: np.random.Generator) -> MatchName:
+    """Return the name of match number `match`, counted from 0, with random clubs."""
     home, away = rng.choice(np.array(_CLUBS), 2, replace=False)
     date = (_FIRST_MATCHDAY + datetime.timedelta(days=7 * match)).isoformat()
     title = f"{date} - {home} - {away}"
@@ -47,8 +47,8 @@ def match_name(layout: Layout, *, match: int, rng: np.random.Generator) -> Match
     return MatchName(game_id, date, str(home), str(away))
 
 
-def match_files(out: Path, layout: Layout, name: MatchName, *, video: str) -> MatchFiles:
-    """Paths of a match below `out`; `video` is 224p or 720p, for the names of the files."""
+def match_files(out: Path, layout: LayoutName, name: MatchName, *, video: str) -> MatchFiles:
+    """Return the paths of a match below `out`; `video` (224p or 720p) appears in the file names."""
     folder = out / name.game_id
     match layout:
         case "bas-2025" | "bas-2024":
@@ -63,7 +63,10 @@ def match_files(out: Path, layout: Layout, name: MatchName, *, video: str) -> Ma
 
 
 def split_games(games: tuple[str, ...]) -> dict[str, list[str]]:
-    """About half for training, a sixth for validation, a third for the test; all three from three games on."""
+    """Split games into about one half train, one sixth valid and one third test.
+
+    With fewer than three games, valid is missing; with one game, test is missing too.
+    """
     test = max(1, round(len(games) / 3)) if len(games) > 1 else 0
     valid = max(1, round(len(games) / 6)) if len(games) > 2 else 0
     train = len(games) - test - valid

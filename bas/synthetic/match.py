@@ -1,4 +1,4 @@
-"""One half of one match as a recipe, and what becomes of it: contacts to label, pictures to encode."""
+"""Contacts and pictures of one half of a match, computed from its specification alone."""
 
 from __future__ import annotations
 
@@ -9,77 +9,77 @@ import numpy as np
 from jaxtyping import UInt8
 
 from bas.synthetic.actions import ProfileName, profile
-from bas.synthetic.camera import follow
-from bas.synthetic.colors import squads
-from bas.synthetic.ground import Ground
+from bas.synthetic.camera import camera_track
+from bas.synthetic.colors import match_kits
+from bas.synthetic.ground import StadiumTexture
 from bas.synthetic.picture import Painter
-from bas.synthetic.play import Half, play
-from bas.synthetic.stadium import paint
+from bas.synthetic.play import Half, play_half
+from bas.synthetic.stadium import paint_stadium
 from bas.synthetic.stage import Contact
 
-_TEXELS_ACROSS = 21
-"""Metres of ground that are as many texels wide as the picture."""
-_FINEST_TEXELS = 36.0
+_METRES_PER_WIDTH = 21
+"""Metres of ground covered by as many texels as the picture has columns."""
+_MAX_TEXELS_PER_METRE = 36.0
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything that decides the bytes of one half."""
+class HalfSpec:
+    """All inputs that determine the bytes of one half."""
 
     seed: int
     match: int
     half: int
-    """1 or 2; the teams change sides between them. 0 stands for what both share."""
+    """Half 1 or 2; the teams change sides in between. 0 seeds what both halves share."""
     frames: int
     profile: ProfileName
     width: int
     height: int
 
-    def random(self, use: str) -> np.random.Generator:
-        """Numbers for one use, the same wherever and whenever they are drawn."""
-        return np.random.default_rng([self.seed, self.match, self.half, *use.encode()])
+    def rng(self, purpose: str) -> np.random.Generator:
+        """Return a generator for one purpose, independent of all others and of the calling process."""
+        return np.random.default_rng([self.seed, self.match, self.half, *purpose.encode()])
 
 
 @lru_cache(maxsize=2)
-def played(recipe: Recipe) -> Half:
-    """What happens on the pitch."""
-    return play(profile(recipe.profile), frames=recipe.frames, rng=recipe.random("play"))
+def simulate(spec: HalfSpec) -> Half:
+    """Simulate what happens on the pitch."""
+    return play_half(profile(spec.profile), frames=spec.frames, rng=spec.rng("play"))
 
 
-def contacts(recipe: Recipe) -> tuple[Contact, ...]:
-    """What is labelled in the half, in order."""
-    return played(recipe).contacts
+def contacts_of(spec: HalfSpec) -> tuple[Contact, ...]:
+    """Return the labelled contacts of a half, in order."""
+    return simulate(spec).contacts
 
 
-def pictures(recipe: Recipe, start: int, stop: int) -> UInt8[np.ndarray, "frames rows columns"]:
-    """Frames [start, stop) of the half as yuv420p: the rows of luma, then both chroma planes, packed."""
-    painter = _painter(recipe)
-    packed = np.empty((stop - start, recipe.height * 3 // 2, recipe.width), np.uint8)
+def render_pictures(spec: HalfSpec, start: int, stop: int) -> UInt8[np.ndarray, "frames rows columns"]:
+    """Render frames [start, stop) as packed yuv420p: the luma rows, then both chroma planes."""
+    painter = _painter(spec)
+    packed = np.empty((stop - start, spec.height * 3 // 2, spec.width), np.uint8)
     for i, frame in enumerate(range(start, stop)):
-        planes = painter.paint(frame)
-        packed[i, : recipe.height] = planes.luma
-        packed[i, recipe.height :] = planes.chroma.reshape(-1, recipe.width)
+        picture = painter.paint(frame)
+        packed[i, : spec.height] = picture.luma
+        packed[i, spec.height :] = picture.chroma.reshape(-1, spec.width)
     return packed
 
 
 @lru_cache(maxsize=2)
-def _painter(recipe: Recipe) -> Painter:
-    half = played(recipe)
-    home, away, referee = squads(replace(recipe, half=0).random("kits"))
-    left, right = (home, away) if recipe.half == 1 else (away, home)
+def _painter(spec: HalfSpec) -> Painter:
+    half = simulate(spec)
+    home, away, referee = match_kits(replace(spec, half=0).rng("kits"))
+    left, right = (home, away) if spec.half == 1 else (away, home)
     return Painter(
         half,
-        follow(half, rng=recipe.random("camera")),
+        camera_track(half, rng=spec.rng("camera")),
         (*left, *right, referee),
-        _ground(replace(recipe, half=0, frames=0)),
-        width=recipe.width,
-        height=recipe.height,
-        rng=recipe.random("grain"),
+        _stadium(replace(spec, half=0, frames=0)),
+        width=spec.width,
+        height=spec.height,
+        rng=spec.rng("grain"),
     )
 
 
 @lru_cache(maxsize=1)
-def _ground(recipe: Recipe) -> Ground:
-    """The stadium, the same in both halves."""
-    texels = min(recipe.width / _TEXELS_ACROSS, _FINEST_TEXELS)
-    return paint(texels_x=texels, rng=recipe.random("ground"))
+def _stadium(spec: HalfSpec) -> StadiumTexture:
+    """Paint the stadium, which is the same in both halves."""
+    texels_per_metre = min(spec.width / _METRES_PER_WIDTH, _MAX_TEXELS_PER_METRE)
+    return paint_stadium(texels_x=texels_per_metre, rng=spec.rng("ground"))

@@ -1,4 +1,4 @@
-"""From one contact with the ball to the next in open play: a kick travels, a runner carries, a rival comes."""
+"""Open play from one contact with the ball to the next: passes, dribbles, tackles, blocks and saves."""
 
 from __future__ import annotations
 
@@ -11,66 +11,74 @@ from bas.synthetic import placing
 from bas.synthetic.actions import Move
 from bas.synthetic.people import ATTACK, KEEPERS, outfield, team_of
 from bas.synthetic.pitch import HALF_LENGTH
-from bas.synthetic.plan import FPS, Planned
+from bas.synthetic.plan import FPS, ScheduledMove
 from bas.synthetic.poses import Pose
-from bas.synthetic.stage import Contact, Stage
+from bas.synthetic.stage import Contact, HalfState
 from bas.synthetic.trajectory import BALL_RADIUS, Path, Point, carry, fly, hermite, roll
 
 HEAD_HEIGHT = 2.25
-"""Of a ball that is headed in a jump; figures are drawn a fifth larger than life."""
+"""Height of a ball headed in a jump; figures are drawn a fifth larger than life."""
 LOFTED = frozenset({Move.HIGH_PASS, Move.GOAL_KICK, Move.CROSS, Move.CORNER})
-FASTEST_BALL = 30.0
-"""Metres a second."""
+MAX_BALL_SPEED = 30.0
+"""Maximum speed of a struck ball, in metres per second."""
 _FEINTS_PER_SECOND, _FEINT_FRAMES = 1.2, 9
-_TRAPS = 0.5
-"""Share of balls that are stopped with a leg held out, as if to kick."""
-_BLOCKED_SPEED = 20.0
-_LONGEST_RUN_FRAMES = round(3.2 * FPS)
+_TRAP_RATE = 0.5
+"""Share of passes that are trapped with an outstretched leg, which looks like a kick."""
+_BLOCKED_BALL_SPEED = 20.0
+_MAX_RUN_FRAMES = round(3.2 * FPS)
 _RUN_SPEED = 6.0
-"""On average over a run to the ball; its middle is half as fast again."""
-_OWN_BALL = frozenset({Move.DRIVE, Move.TACKLE})
-_CHANGES_HANDS = {
+"""Mean speed of a run to the ball, in metres per second; its middle is half as fast again."""
+_ACTOR_HAS_BALL = frozenset({Move.DRIVE, Move.TACKLE})
+_TURNOVER_RATE = {
     Move.PASS: 0.07, Move.KICK_OFF: 0.0, Move.HIGH_PASS: 0.4, Move.GOAL_KICK: 0.5, Move.HEADER: 0.4,
     Move.CROSS: 0.4, Move.CORNER: 0.45, Move.THROW_IN: 0.15, Move.FREE_KICK: 0.25, Move.BLOCK: 0.5,
 }  # fmt: skip
-"""Share of balls that an opponent plays next."""
+"""Probability that an opponent plays the ball next, by move."""
 
 
-def play_on(stage: Stage, now: Contact, then: Planned, ahead: Sequence[Move]) -> Contact:
-    """Play from `now` to the move `then`, in its frame, or later where nobody could get there so soon.
+def play_passage(
+    state: HalfState, current: Contact, following: ScheduledMove, upcoming: Sequence[Move]
+) -> Contact:
+    """Play from `current` to the move `following`, in its frame, or later if nobody can be there in time.
 
     Args:
-        stage: written up to `now.frame`, afterwards up to the frame of the contact that is returned.
-        now: the contact that starts the passage.
-        then: the next move; the ball is in play before and after it.
-        ahead: the moves from `then` on.
+        state: recorded up to `current.frame`; on return, up to the frame of the new contact.
+        current: contact that starts the passage.
+        following: next move; the ball is in play before and after it.
+        upcoming: moves from `following` on.
     """
-    match now.move, then.move:
+    match current.move, following.move:
         case _, Move.BLOCK:
-            return _into_an_opponent(stage, now, then)
+            return _block(state, current, following)
         case _, Move.TACKLE:
-            return _robbed(stage, now, then, ahead)
+            return _tackle(state, current, following, upcoming)
         case Move.SHOT, _:
-            return _saved(stage, now, then)
+            return _save(state, current, following)
         case ((Move.DRIVE | Move.TACKLE), _):
-            return _dribble(stage, now, then, ahead)
+            return _dribble(state, current, following, upcoming)
         case _:
-            return _send(stage, now, then, ahead)
+            return _pass_ball(state, current, following, upcoming)
 
 
-def later(now: Contact, then: Planned, *, distance: float, speed: float) -> int:
-    """Frames from `now` to `then`, or as many as `distance` metres take at `speed` metres a second."""
-    return max(then.frame - now.frame, int(np.ceil(distance / speed * FPS)))
+def frames_needed(current: Contact, following: ScheduledMove, *, distance: float, speed: float) -> int:
+    """Return the frames from `current` to `following`, or those needed for `distance` at `speed` if more."""
+    return max(following.frame - current.frame, int(np.ceil(distance / speed * FPS)))
 
 
 def run_with_ball(
-    stage: Stage, person: int, start: Point, end: Float[np.ndarray, "2"], *, frames: int, reach: float
+    state: HalfState,
+    person: int,
+    start: Point,
+    end: Float[np.ndarray, "2"],
+    *,
+    frames: int,
+    touch_metres: float,
 ) -> Path:
-    """Script `person` from where he is to `end`, the ball at his feet; afterwards both are there."""
-    way = end - start[:2]
-    length = float(np.linalg.norm(way))
-    heading = way / length if length > 0.3 else np.array([ATTACK[team_of(person)], 0.0])
-    people = stage.people
+    """Script a run of `person` to `end` with the ball at his feet; return the ball's path."""
+    offset = end - start[:2]
+    length = float(np.linalg.norm(offset))
+    heading = offset / length if length > 0.3 else np.array([ATTACK[team_of(person)], 0.0])
+    people = state.people
     runner = hermite(
         people.position[person],
         people.velocity[person],
@@ -80,185 +88,234 @@ def run_with_ball(
         arrival=heading * min(length * FPS / max(frames, 1), 5.0),
     )
     people.script(person, runner)
-    _feint(stage, person, frames=frames)
-    return carry(start, runner, np.array([*end, BALL_RADIUS]), fps=FPS, reach=reach)
+    _feint(state, person, frames=frames)
+    return carry(start, runner, np.array([*end, BALL_RADIUS]), fps=FPS, touch_metres=touch_metres)
 
 
-def _feint(stage: Stage, person: int, *, frames: int) -> None:
-    """Now and then swing at the ball and leave it: a swing alone is no action."""
-    quiet = frames - 2 * _FEINT_FRAMES
-    if quiet > 0:
-        for moment in stage.rng.integers(0, quiet, stage.rng.poisson(_FEINTS_PER_SECOND * quiet / FPS)):
-            stage.gestures.make(
-                Pose.KICK, person, stage.frame + _FEINT_FRAMES + int(moment), since=stage.frame + 4
+def _feint(state: HalfState, person: int, *, frames: int) -> None:
+    """Add occasional swings that miss the ball, so that a swing alone does not give away an action."""
+    num_moments = frames - 2 * _FEINT_FRAMES
+    if num_moments > 0:
+        for moment in state.rng.integers(
+            0, num_moments, state.rng.poisson(_FEINTS_PER_SECOND * num_moments / FPS)
+        ):
+            state.gestures.add(
+                Pose.KICK, person, state.frame + _FEINT_FRAMES + int(moment), not_before=state.frame + 4
             )
 
 
-def _send(stage: Stage, now: Contact, then: Planned, ahead: Sequence[Move]) -> Contact:
-    """Kick, head or throw the ball to somebody, who may keep it a while before he acts."""
-    side = _receiving_side(stage, now, then, ahead)
-    in_air = now.move in LOFTED or then.move is Move.HEADER
-    target = placing.aim(ahead, now.ground, side=side, rng=stage.rng)
-    got = placing.reception(
-        stage.people.position, now.ground, target, side=side, sender=now.person,
-        seconds=(then.frame - now.frame) / FPS, ball_speed=24.0 if in_air else 18.0,
+def _pass_ball(
+    state: HalfState, current: Contact, following: ScheduledMove, upcoming: Sequence[Move]
+) -> Contact:
+    """Kick, head or throw the ball to a receiver, who may hold it for a while before he acts."""
+    side = _receiving_side(state, current, following, upcoming)
+    in_air = current.move in LOFTED or following.move is Move.HEADER
+    target = placing.aim(upcoming, current.location, side=side, rng=state.rng)
+    reception = placing.find_receiver(
+        state.people.position, current.location, target, side=side, sender=current.person,
+        seconds=(following.frame - current.frame) / FPS, ball_speed=24.0 if in_air else 18.0,
     )  # fmt: skip
-    frames = later(now, then, distance=_run_to(stage, got), speed=_RUN_SPEED)
-    distance = float(np.linalg.norm(got.spot - now.ground))
-    flight = _flight_frames(now.move, distance, in_air=in_air)
-    flight = min(max(flight, int(_run_to(stage, got) / _RUN_SPEED * FPS)), frames)
-    if then.move is Move.HEADER or frames - flight < 5:
-        flight = frames
-    height = HEAD_HEIGHT + stage.rng.normal(0, 0.1) if then.move is Move.HEADER else BALL_RADIUS
-    point = np.array([*got.spot, height])
-    _meet(stage, got.person, now.ground, got.spot, frames=flight)
-    kick = fly if in_air or now.move in (Move.THROW_IN, Move.HEADER) else roll
-    stage.advance(kick(now.point, point, frames=flight, fps=FPS), possession=side, pressing=_pressing(ahead))
-    if flight < frames and stage.rng.random() < _TRAPS:
-        stage.gestures.make(Pose.KICK, got.person, stage.frame, since=now.frame + 6)
-    point = _keep(stage, got.person, point, target, frames=frames - flight, pressing=_pressing(ahead))
-    frame = now.frame + frames
-    if then.move is Move.HEADER:
-        rival = placing.nearest(stage.people.position, point[:2], side=1 - side)
-        stage.gestures.make(Pose.JUMP, rival, frame + int(stage.rng.integers(-2, 3)), since=now.frame)
-    return Contact(frame, then.move, side, got.person, point)
+    frames = frames_needed(current, following, distance=_run_metres(state, reception), speed=_RUN_SPEED)
+    distance = float(np.linalg.norm(reception.location - current.location))
+    flight = _flight_frames(current.move, distance, in_air=in_air)
+    flight = min(max(flight, int(_run_metres(state, reception) / _RUN_SPEED * FPS)), frames)
+    if following.move is Move.HEADER or frames - flight < 5:
+        flight = frames  # first-time play: the ball arrives as the next move happens
+    height = HEAD_HEIGHT + state.rng.normal(0, 0.1) if following.move is Move.HEADER else BALL_RADIUS
+    point = np.array([*reception.location, height])
+    _script_meeting(state, reception.person, current.location, reception.location, frames=flight)
+    trajectory = fly if in_air or current.move in (Move.THROW_IN, Move.HEADER) else roll
+    state.advance(
+        trajectory(current.point, point, frames=flight, fps=FPS),
+        possession=side,
+        pressing_metres=_pressing_metres(upcoming),
+    )
+    if flight < frames and state.rng.random() < _TRAP_RATE:
+        state.gestures.add(Pose.KICK, reception.person, state.frame, not_before=current.frame + 6)
+    point = _hold_ball(
+        state,
+        reception.person,
+        point,
+        target,
+        frames=frames - flight,
+        pressing_metres=_pressing_metres(upcoming),
+    )
+    frame = current.frame + frames
+    if following.move is Move.HEADER:
+        opponent = placing.nearest_player(state.people.position, point[:2], side=1 - side)
+        state.gestures.add(
+            Pose.JUMP, opponent, frame + int(state.rng.integers(-2, 3)), not_before=current.frame
+        )
+    return Contact(frame, following.move, side, reception.person, point)
 
 
-def _dribble(stage: Stage, now: Contact, then: Planned, ahead: Sequence[Move]) -> Contact:
-    """Carry the ball, with touches; at a walk if the next move takes long to come."""
-    frames = then.frame - now.frame
-    running = min(frames, _LONGEST_RUN_FRAMES)
-    target = placing.aim(ahead, now.ground, side=now.side, rng=stage.rng)
-    end = _carried_to(stage, now, target, seconds=running / FPS)
-    pressing = _pressing(ahead)
-    path = run_with_ball(stage, now.person, now.point, end, frames=running, reach=0.9)
-    stage.advance(path, possession=now.side, pressing=pressing)
+def _dribble(
+    state: HalfState, current: Contact, following: ScheduledMove, upcoming: Sequence[Move]
+) -> Contact:
+    """Carry the ball with touches, and walk once the longest run is over."""
+    frames = following.frame - current.frame
+    running = min(frames, _MAX_RUN_FRAMES)
+    target = placing.aim(upcoming, current.location, side=current.side, rng=state.rng)
+    end = _dribble_end(state, current, target, seconds=running / FPS)
+    pressing_metres = _pressing_metres(upcoming)
+    path = run_with_ball(state, current.person, current.point, end, frames=running, touch_metres=0.9)
+    state.advance(path, possession=current.side, pressing_metres=pressing_metres)
     point = np.array([*end, BALL_RADIUS])
-    point = _keep(stage, now.person, point, target, frames=frames - running, pressing=pressing)
-    return Contact(then.frame, then.move, now.side, now.person, point)
+    point = _hold_ball(
+        state, current.person, point, target, frames=frames - running, pressing_metres=pressing_metres
+    )
+    return Contact(following.frame, following.move, current.side, current.person, point)
 
 
-def _robbed(stage: Stage, now: Contact, then: Planned, ahead: Sequence[Move]) -> Contact:
-    """An opponent runs into the carrier's way and is at the ball when the passage ends."""
-    target = placing.aim(ahead, now.ground, side=now.side, rng=stage.rng)
-    frames, carrier, start, flight = then.frame - now.frame, now.person, now.point, 0
-    if now.move not in _OWN_BALL:
-        got = placing.reception(
-            stage.people.position, now.ground, target, side=now.side, sender=now.person,
+def _tackle(
+    state: HalfState, current: Contact, following: ScheduledMove, upcoming: Sequence[Move]
+) -> Contact:
+    """Let an opponent run into the carrier's path and reach the ball at the end of the passage."""
+    target = placing.aim(upcoming, current.location, side=current.side, rng=state.rng)
+    frames, carrier, start, flight = following.frame - current.frame, current.person, current.point, 0
+    if current.move not in _ACTOR_HAS_BALL:
+        reception = placing.find_receiver(
+            state.people.position, current.location, target, side=current.side, sender=current.person,
             seconds=frames / FPS / 2, ball_speed=18.0,
         )  # fmt: skip
-        flight = max(frames // 2, int(_run_to(stage, got) / _RUN_SPEED * FPS))
+        # Half of the time is for the pass, half for the run that ends in the tackle; a longer pass delays the tackle.
+        flight = max(frames // 2, int(_run_metres(state, reception) / _RUN_SPEED * FPS))
         frames += flight - frames // 2
-        carrier, start = got.person, np.array([*got.spot, BALL_RADIUS])
-        _meet(stage, carrier, now.ground, got.spot, frames=flight)
-        kick = fly if now.move is Move.THROW_IN else roll
-        stage.advance(kick(now.point, start, frames=flight, fps=FPS), possession=now.side, pressing=1.6)
-    tackler = placing.nearest(stage.people.position, start[:2], side=1 - now.side)
-    way = target - start[:2]
-    length = min(float(np.linalg.norm(way)), 5.0 * (frames - flight) / FPS)
-    end = start[:2] + way / max(float(np.linalg.norm(way)), 1e-6) * length
+        carrier, start = reception.person, np.array([*reception.location, BALL_RADIUS])
+        _script_meeting(state, carrier, current.location, reception.location, frames=flight)
+        trajectory = fly if current.move is Move.THROW_IN else roll
+        state.advance(
+            trajectory(current.point, start, frames=flight, fps=FPS),
+            possession=current.side,
+            pressing_metres=1.6,
+        )
+    tackler = placing.nearest_player(state.people.position, start[:2], side=1 - current.side)
+    offset = target - start[:2]
+    length = min(float(np.linalg.norm(offset)), 5.0 * (frames - flight) / FPS)
+    end = start[:2] + offset / max(float(np.linalg.norm(offset)), 1e-6) * length
     running = max(
-        frames - flight, int(np.linalg.norm(end - stage.people.position[tackler]) / _RUN_SPEED * FPS)
+        frames - flight, int(np.linalg.norm(end - state.people.position[tackler]) / _RUN_SPEED * FPS)
     )
-    path = run_with_ball(stage, carrier, start, end, frames=running, reach=0.8)
-    _meet(stage, tackler, stage.people.position[tackler], end, frames=running)
-    stage.advance(path, possession=now.side, pressing=2.0)
-    frame = now.frame + flight + running
-    stage.gestures.make(Pose.FALL, carrier, frame + 3, since=frame - 2)
-    return Contact(frame, then.move, 1 - now.side, tackler, np.array([*end, BALL_RADIUS]))
+    path = run_with_ball(state, carrier, start, end, frames=running, touch_metres=0.8)
+    _script_meeting(state, tackler, state.people.position[tackler], end, frames=running)
+    state.advance(path, possession=current.side, pressing_metres=2.0)
+    frame = current.frame + flight + running
+    state.gestures.add(Pose.FALL, carrier, frame + 3, not_before=frame - 2)
+    return Contact(frame, following.move, 1 - current.side, tackler, np.array([*end, BALL_RADIUS]))
 
 
-def _into_an_opponent(stage: Stage, now: Contact, then: Planned) -> Contact:
-    """The ball is struck hard at an opponent who stands as far away as it gets."""
-    frames = then.frame - now.frame
-    reach = _BLOCKED_SPEED * frames / FPS + 0.5
-    side = 1 - now.side
+def _block(state: HalfState, current: Contact, following: ScheduledMove) -> Contact:
+    """Strike the ball hard at an opponent whose distance it covers in the time given."""
+    frames = following.frame - current.frame
+    ball_range = _BLOCKED_BALL_SPEED * frames / FPS + 0.5
+    side = 1 - current.side
     opponents = outfield(side)
-    ways = stage.people.position[opponents] - now.ground
-    distances = np.maximum(np.linalg.norm(ways, axis=1), 0.5)
-    forward = ways[:, 0] / distances * ATTACK[now.side]
-    best = int(np.argmin(np.abs(distances - reach) - 1.5 * forward))
-    length = np.clip(distances[best] - 0.3, min(0.7, distances[best]), reach + 0.6)
-    spot = placing.within(now.ground + ways[best] / distances[best] * length, placing.LIMITS)
-    point = np.array([*spot, stage.rng.uniform(0.3, 1.2)])
-    got = placing.Reception(int(opponents[best]), spot)
-    frames = later(now, then, distance=_run_to(stage, got) - 0.8, speed=_RUN_SPEED)
-    _meet(stage, got.person, now.ground, spot, frames=frames)
-    stage.advance(fly(now.point, point, frames=frames, fps=FPS), possession=now.side)
-    return Contact(now.frame + frames, then.move, side, got.person, point)
+    offsets = state.people.position[opponents] - current.location
+    distances = np.maximum(np.linalg.norm(offsets, axis=1), 0.5)
+    forward = offsets[:, 0] / distances * ATTACK[current.side]
+    # Prefer opponents at the right distance, and, by up to 3 m, those in front of the striker.
+    best = int(np.argmin(np.abs(distances - ball_range) - 1.5 * forward))
+    length = np.clip(distances[best] - 0.3, min(0.7, distances[best]), ball_range + 0.6)
+    location = placing.clamp(current.location + offsets[best] / distances[best] * length, placing.LIMITS)
+    point = np.array([*location, state.rng.uniform(0.3, 1.2)])
+    reception = placing.Reception(int(opponents[best]), location)
+    frames = frames_needed(current, following, distance=_run_metres(state, reception) - 0.8, speed=_RUN_SPEED)
+    _script_meeting(state, reception.person, current.location, location, frames=frames)
+    state.advance(fly(current.point, point, frames=frames, fps=FPS), possession=current.side)
+    return Contact(current.frame + frames, following.move, side, reception.person, point)
 
 
-def _saved(stage: Stage, now: Contact, then: Planned) -> Contact:
-    """A shot ends in the keeper's arms; he carries it on and puts it down for his kick."""
-    side = 1 - now.side
+def _save(state: HalfState, current: Contact, following: ScheduledMove) -> Contact:
+    """Let the goalkeeper catch a shot, carry the ball forward, and put it down for his kick."""
+    side = 1 - current.side
     keeper = KEEPERS[side]
-    spot = np.array([-ATTACK[side] * (HALF_LENGTH - 2.0), np.clip(0.4 * now.point[1], -3.0, 3.0)])
-    distance = float(np.linalg.norm(spot - now.ground))
+    location = np.array([-ATTACK[side] * (HALF_LENGTH - 2.0), np.clip(0.4 * current.point[1], -3.0, 3.0)])
+    distance = float(np.linalg.norm(location - current.location))
     flight = max(6, round(distance / 24 * FPS))
-    frames = max(then.frame - now.frame, flight + 10)
-    caught = np.array([*spot, 1.0])
-    _meet(stage, keeper, now.ground, spot, frames=flight)
-    stage.gestures.make(Pose.DIVE, keeper, now.frame + flight, since=now.frame)
-    stage.advance(fly(now.point, caught, frames=flight, fps=FPS), possession=now.side)
-    rest = frames - flight
-    end = spot + np.array([ATTACK[side] * min(1.6 * rest / FPS, 6.0), stage.rng.normal(0, 1.0)])
-    path = run_with_ball(stage, keeper, caught, end, frames=rest, reach=0.1)
-    path[:, 2] = np.minimum(caught[2], BALL_RADIUS + 0.25 * np.arange(rest)[::-1])
-    stage.advance(path, possession=side, pressing=8.0)
-    return Contact(now.frame + frames, then.move, side, keeper, np.array([*end, BALL_RADIUS]))
+    frames = max(following.frame - current.frame, flight + 10)
+    caught = np.array([*location, 1.0])
+    _script_meeting(state, keeper, current.location, location, frames=flight)
+    state.gestures.add(Pose.DIVE, keeper, current.frame + flight, not_before=current.frame)
+    state.advance(fly(current.point, caught, frames=flight, fps=FPS), possession=current.side)
+    remaining = frames - flight
+    end = location + np.array([ATTACK[side] * min(1.6 * remaining / FPS, 6.0), state.rng.normal(0, 1.0)])
+    path = run_with_ball(state, keeper, caught, end, frames=remaining, touch_metres=0.1)
+    # Lower the ball to the ground over the last frames only.
+    path[:, 2] = np.minimum(caught[2], BALL_RADIUS + 0.25 * np.arange(remaining)[::-1])
+    state.advance(path, possession=side, pressing_metres=8.0)
+    return Contact(current.frame + frames, following.move, side, keeper, np.array([*end, BALL_RADIUS]))
 
 
-def _keep(
-    stage: Stage, person: int, point: Point, target: Float[np.ndarray, "2"], *, frames: int, pressing: float
+def _hold_ball(
+    state: HalfState,
+    person: int,
+    point: Point,
+    target: Float[np.ndarray, "2"],
+    *,
+    frames: int,
+    pressing_metres: float,
 ) -> Point:
-    """Keep a controlled ball at a walk until the next move; returns where the ball is then."""
+    """Walk with a controlled ball until the next move; return the ball's position then."""
     if frames <= 0:
         return point
-    way = target - point[:2]
-    length = min(float(np.linalg.norm(way)), 1.3 * frames / FPS, 5.0)
-    end = point[:2] + way / max(float(np.linalg.norm(way)), 1e-6) * length
-    path = run_with_ball(stage, person, point, end, frames=frames, reach=0.15)
-    stage.advance(path, possession=team_of(person), pressing=pressing)
+    offset = target - point[:2]
+    length = min(float(np.linalg.norm(offset)), 1.3 * frames / FPS, 5.0)
+    end = point[:2] + offset / max(float(np.linalg.norm(offset)), 1e-6) * length
+    path = run_with_ball(state, person, point, end, frames=frames, touch_metres=0.15)
+    state.advance(path, possession=team_of(person), pressing_metres=pressing_metres)
     return np.array([*end, BALL_RADIUS])
 
 
-def _run_to(stage: Stage, got: placing.Reception) -> float:
-    """Metres that somebody has to run to a reception."""
-    return float(np.linalg.norm(got.spot - stage.people.position[got.person]))
+def _run_metres(state: HalfState, reception: placing.Reception) -> float:
+    """Return the distance that the receiver must run, in metres."""
+    return float(np.linalg.norm(reception.location - state.people.position[reception.person]))
 
 
-def _meet(
-    stage: Stage, person: int, origin: Float[np.ndarray, "2"], spot: Float[np.ndarray, "2"], *, frames: int
+def _script_meeting(
+    state: HalfState,
+    person: int,
+    origin: Float[np.ndarray, "2"],
+    location: Float[np.ndarray, "2"],
+    *,
+    frames: int,
 ) -> None:
-    """Script a person to stand behind `spot`, seen from `origin`, when the ball is there."""
-    way = spot - origin
-    behind = 0.35 * way / max(float(np.linalg.norm(way)), 0.5)
-    people = stage.people
+    """Script a person to arrive behind `location`, as seen from `origin`, together with the ball."""
+    offset = location - origin
+    behind = 0.35 * offset / max(float(np.linalg.norm(offset)), 0.5)
+    people = state.people
     people.script(
         person,
-        hermite(people.position[person], people.velocity[person], spot + behind, frames=frames, fps=FPS),
+        hermite(people.position[person], people.velocity[person], location + behind, frames=frames, fps=FPS),
     )
 
 
-def _carried_to(
-    stage: Stage, now: Contact, target: Float[np.ndarray, "2"], *, seconds: float
+def _dribble_end(
+    state: HalfState, current: Contact, target: Float[np.ndarray, "2"], *, seconds: float
 ) -> Float[np.ndarray, "2"]:
-    """End of a run with the ball toward a target, neither slower nor faster than players run."""
-    way = target - now.ground
-    distance = max(float(np.linalg.norm(way)), 1e-6)
-    longest, shortest = stage.rng.uniform(4.5, 6.5) * seconds, min(3.0 * seconds, 8.0)
-    return placing.within(now.ground + way / distance * np.clip(distance, shortest, longest), placing.LIMITS)
+    """Return the end of a dribble toward `target`, at a plausible speed."""
+    offset = target - current.location
+    distance = max(float(np.linalg.norm(offset)), 1e-6)
+    longest, shortest = state.rng.uniform(4.5, 6.5) * seconds, min(3.0 * seconds, 8.0)
+    return placing.clamp(
+        current.location + offset / distance * np.clip(distance, shortest, longest), placing.LIMITS
+    )
 
 
-def _receiving_side(stage: Stage, now: Contact, then: Planned, ahead: Sequence[Move]) -> int:
-    share = _CHANGES_HANDS[now.move]
-    if then.move is Move.SHOT or (then.move is Move.HEADER and ahead[1:2] == [Move.GOAL]):
-        wanted = now.side if now.move is not Move.BLOCK else 1 - now.side
-    elif then.move is Move.HEADER and ahead[1:2] == [Move.OUT_CORNER]:
-        wanted = 1 - now.side
+def _receiving_side(
+    state: HalfState, current: Contact, following: ScheduledMove, upcoming: Sequence[Move]
+) -> int:
+    turnover_rate = _TURNOVER_RATE[current.move]
+    if following.move is Move.SHOT or (following.move is Move.HEADER and upcoming[1:2] == [Move.GOAL]):
+        receiving_side = current.side if current.move is not Move.BLOCK else 1 - current.side
+    elif following.move is Move.HEADER and upcoming[1:2] == [Move.OUT_CORNER]:
+        receiving_side = 1 - current.side
     else:
-        wanted = 1 - now.side if stage.rng.random() < share else now.side
-    return 1 - wanted if placing.suits_other_side(ahead, now.ground, side=wanted) else wanted
+        receiving_side = 1 - current.side if state.rng.random() < turnover_rate else current.side
+    return (
+        1 - receiving_side
+        if placing.suits_opponents(upcoming, current.location, side=receiving_side)
+        else receiving_side
+    )
 
 
 def _flight_frames(move: Move, distance: float, *, in_air: bool) -> int:
@@ -271,6 +328,6 @@ def _flight_frames(move: Move, distance: float, *, in_air: bool) -> int:
     return max(1, round(seconds * FPS))
 
 
-def _pressing(ahead: Sequence[Move]) -> float:
-    """How near the first opponent comes: very near before he blocks."""
-    return 1.3 if Move.BLOCK in ahead[1:2] else 2.6
+def _pressing_metres(upcoming: Sequence[Move]) -> float:
+    """Return how near the closest opponent comes: very near before a block."""
+    return 1.3 if Move.BLOCK in upcoming[1:2] else 2.6

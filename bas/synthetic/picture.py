@@ -1,4 +1,4 @@
-"""One frame of the broadcast: ground, goals, people and ball from far to near, film grain."""
+"""Painting of one broadcast frame: ground, goals, people and ball from far to near, grain."""
 
 from __future__ import annotations
 
@@ -11,60 +11,60 @@ import numpy as np
 from jaxtyping import Int16, UInt8, UInt16
 
 from bas.synthetic import goals, sprites
-from bas.synthetic.camera import Projection, Views, projection
+from bas.synthetic.camera import CameraTrack, PinholeCamera, camera_at
 from bas.synthetic.canvas import Sprite
 from bas.synthetic.colors import Kit
-from bas.synthetic.figures import Figures, figures
-from bas.synthetic.ground import Ground, texels
+from bas.synthetic.figures import Postures, postures
+from bas.synthetic.ground import StadiumTexture, texel_indices
 from bas.synthetic.play import Half
 from bas.synthetic.poses import Pose
-from bas.synthetic.sprites import BALL_STEPS, HEADINGS, SUN, Look, scale_step
+from bas.synthetic.sprites import BALL_STEPS, NUM_HEADINGS, SUN, FigureKey, scale_step
 
 _BALL_RADIUS_METRES = 0.175
-"""Drawn larger than life, so that a small picture shows it."""
-_SMALLEST_BALL = 4  # in steps of a ball's picture
-_REACH_METRES = 2.8
-"""From the feet of a figure to the farthest end of its shadow."""
+"""Radius of the ball, drawn larger than life to be visible in a small picture."""
+_MIN_BALL_RADIUS = 4  # in units of 1 / BALL_STEPS pixel
+_FIGURE_EXTENT_METRES = 2.8
+"""Distance from the feet of a figure to the far end of its shadow."""
 _GRAIN, _GRAIN_SHIFTS = 2.4, 64
-_NET_LUMA, _NET_COVER = 225, 90  # cover of 256
+_NET_LUMA, _NET_ALPHA = 225, 90  # alpha out of 256
 
 
-class Place(NamedTuple):
-    """Where a point is seen."""
+class ScreenPoint(NamedTuple):
+    """Projection of a point into the picture."""
 
     column: float
     row: float
     scale: float
-    """Picture elements a metre."""
+    """Pixels per metre."""
 
 
 @dataclass(frozen=True, slots=True)
-class Planes:
-    """A picture as a video holds it: 4:2:0, limited range."""
+class YUVPicture:
+    """A YUV 4:2:0 picture in limited range."""
 
     luma: UInt8[np.ndarray, "rows columns"]
     chroma: UInt8[np.ndarray, "two half_rows half_columns"]
 
 
 class Painter:
-    """Paints any frame of one half; the same frame is the same bytes, whatever was painted before."""
+    """Painter of the frames of one half, in any order: a frame's bytes do not depend on those painted before."""
 
     def __init__(
         self,
         half: Half,
-        views: Views,
+        camera_track: CameraTrack,
         kits: tuple[Kit, ...],
-        ground: Ground,
+        texture: StadiumTexture,
         *,
         width: int,
         height: int,
         rng: np.random.Generator,
     ) -> None:
-        """`kits`: one a person, in the order of `half.people`."""
+        """Prepare a half; `kits` has one kit per person, in the order of `half.people`."""
         assert width % 2 == 0, width
         assert height % 2 == 0, height
-        self._half, self._views, self._kits, self._ground = half, views, kits, ground
-        self._figures: Figures = figures(half)
+        self._half, self._camera_track, self._kits, self._texture = half, camera_track, kits, texture
+        self._postures: Postures = postures(half)
         self._width, self._height = width, height
         self._grain: Int16[np.ndarray, "rows columns"] = np.rint(
             rng.normal(0, _GRAIN, (height + _GRAIN_SHIFTS, width + _GRAIN_SHIFTS))
@@ -73,60 +73,63 @@ class Painter:
     def __len__(self) -> int:
         return len(self._half)
 
-    def paint(self, frame: int) -> Planes:
-        """The picture of one frame."""
-        camera = projection(self._views, frame, width=self._width, height=self._height)
-        index = texels(self._ground, camera, width=self._width, height=self._height)
-        luma, *chroma = self._ground.planes
-        small = index[::2, ::2]
-        planes = Planes(luma.take(index), np.stack([plane.take(small) for plane in chroma]))
-        self._people_and_ball(planes, camera, frame)
-        return Planes(self._grained(planes.luma, frame), planes.chroma)
+    def paint(self, frame: int) -> YUVPicture:
+        """Paint one frame."""
+        camera = camera_at(self._camera_track, frame, width=self._width, height=self._height)
+        index = texel_indices(self._texture, camera, width=self._width, height=self._height)
+        luma, *chroma = self._texture.planes
+        chroma_index = index[::2, ::2]
+        picture = YUVPicture(luma.take(index), np.stack([plane.take(chroma_index) for plane in chroma]))
+        self._composite_scene(picture, camera, frame)
+        return YUVPicture(self._add_grain(picture.luma, frame), picture.chroma)
 
-    def _people_and_ball(self, planes: Planes, camera: Projection, frame: int) -> None:
-        """Shadows first, then the goals, then bodies and ball from far to near."""
+    def _composite_scene(self, picture: YUVPicture, camera: PinholeCamera, frame: int) -> None:
+        """Composite shadows, then goals, then bodies and ball from far to near."""
         ball = self._half.ball[frame].astype(np.float64)
         people = self._half.people[frame].astype(np.float64)
         cast = ball[2] * (SUN[0] * camera.right + SUN[1] * camera.forward)
         points = np.zeros((len(people) + 2, 3))
         points[:-2, :2], points[-2, :2], points[-1] = people, ball[:2] + cast[:2], ball
-        *feet, ball_shadow, ball_seen = (Place(*place) for place in camera.place(points).tolist())
-        looks = self._looks(feet, camera, frame)
-        for person, look in looks.items():
-            _lay_shadow(planes, sprites.shadow(look), feet[person])
-        _lay_shadow(planes, sprites.ball_shadow(_ball_radius(ball_shadow)), ball_shadow)
+        *feet, ball_shadow, ball_point = (ScreenPoint(*point) for point in camera.project(points).tolist())
+        keys = self._figure_keys(feet, camera, frame)
+        for person, key in keys.items():
+            _composite_shadow(picture, sprites.shadow(key), feet[person])
+        _composite_shadow(picture, sprites.ball_shadow(_ball_radius(ball_shadow)), ball_shadow)
         for side in (-1, 1):
             if goals.in_view(side, camera, width=self._width, height=self._height):
-                _lay_goal(planes, camera, side)
+                _composite_goal(picture, camera, side)
         across = points[:, :2] @ camera.forward[:2]
-        for item in sorted((*looks, len(points) - 1), key=lambda item: -across[item]):
-            if item in looks:
-                _lay(planes, sprites.figure(looks[item], self._kits[item]), feet[item])
+        for item in sorted((*keys, len(points) - 1), key=lambda item: -across[item]):
+            if item in keys:
+                _composite(picture, sprites.figure(keys[item], self._kits[item]), feet[item])
             else:
-                _lay_ball(planes, ball_seen)
+                _composite_ball(picture, ball_point)
 
-    def _looks(self, feet: Sequence[Place], camera: Projection, frame: int) -> dict[int, Look]:
-        """Everybody whose body or shadow may be in the picture."""
-        half, bodies = self._half, self._figures
+    def _figure_keys(
+        self, feet: Sequence[ScreenPoint], camera: PinholeCamera, frame: int
+    ) -> dict[int, FigureKey]:
+        """Return the sprite keys of all people whose body or shadow may be in the picture."""
+        half, body = self._half, self._postures
         turn = float(np.arctan2(camera.right[1], camera.right[0]))
-        looks = {}
+        keys = {}
         for i, (column, row, scale) in enumerate(feet):
-            margin = _REACH_METRES * scale
+            margin = _FIGURE_EXTENT_METRES * scale
             if -margin < column < self._width + margin and -0.3 * margin < row < self._height + margin:
-                looks[i] = Look(
+                keys[i] = FigureKey(
                     pose=Pose(int(half.poses[frame, i])),
                     phase=int(half.phases[frame, i]),
-                    effort=int(bodies.effort[frame, i]),
-                    stride=int(bodies.stride[frame, i]),
-                    heading=round((float(bodies.heading[frame, i]) - turn) / (2 * np.pi) * HEADINGS)
-                    % HEADINGS,
+                    gait=int(body.gait[frame, i]),
+                    stride_phase=int(body.stride_phase[frame, i]),
+                    heading=round((float(body.heading[frame, i]) - turn) / (2 * np.pi) * NUM_HEADINGS)
+                    % NUM_HEADINGS,
                     scale=scale_step(scale),
                 )
-        return looks
+        return keys
 
-    def _grained(
+    def _add_grain(
         self, luma: UInt8[np.ndarray, "rows columns"], frame: int
     ) -> UInt8[np.ndarray, "rows columns"]:
+        # Shifting one fixed noise field by frame number keeps frames independent of each other and of their order.
         down, right = (frame * 37 + frame // 7 * 11) % _GRAIN_SHIFTS, (frame * 53) % _GRAIN_SHIFTS
         noisy = self._grain[down : down + self._height, right : right + self._width] + luma
         np.clip(noisy, 16, 235, out=noisy)
@@ -134,58 +137,61 @@ class Painter:
         return grained
 
 
-def _ball_radius(place: Place) -> int:
-    """In steps of a ball's picture."""
-    return max(round(_BALL_RADIUS_METRES * place.scale * BALL_STEPS), _SMALLEST_BALL)
+def _ball_radius(center: ScreenPoint) -> int:
+    """Return the ball's radius in units of 1 / BALL_STEPS pixel."""
+    return max(round(_BALL_RADIUS_METRES * center.scale * BALL_STEPS), _MIN_BALL_RADIUS)
 
 
-def _lay_ball(planes: Planes, place: Place) -> None:
-    """The ball keeps its place between elements, so that a slow one glides."""
-    column, row = round(place.column * BALL_STEPS), round(place.row * BALL_STEPS)
-    block = 2 * BALL_STEPS
-    sprite = sprites.ball(_ball_radius(place), column % block, row % block)
-    _lay(planes, sprite, Place(2.0 * (column // block), 2.0 * (row // block), place.scale))
+def _composite_ball(picture: YUVPicture, center: ScreenPoint) -> None:
+    """Composite the ball at subpixel precision, so that a slow ball moves smoothly."""
+    column, row = round(center.column * BALL_STEPS), round(center.row * BALL_STEPS)
+    block = (
+        2 * BALL_STEPS
+    )  # a chroma sample covers 2 x 2 pixels: the sprite contains the offset within that block
+    sprite = sprites.ball(_ball_radius(center), column % block, row % block)
+    _composite(picture, sprite, ScreenPoint(2.0 * (column // block), 2.0 * (row // block), center.scale))
 
 
-def _lay(planes: Planes, sprite: Sprite, place: Place) -> None:
-    """Lay a sprite over the picture, its anchor at `place`; its chroma snaps to every other element."""
-    left, top = math.floor(place.column) - sprite.left, math.floor(place.row) - sprite.top
-    _blend(planes.luma[None], sprite.luma[None], sprite.below, left, top)
-    _blend(planes.chroma, sprite.chroma, sprite.chroma_below, left // 2, top // 2)
+def _composite(picture: YUVPicture, sprite: Sprite, anchor: ScreenPoint) -> None:
+    """Composite a sprite with its anchor at `anchor`, rounded to whole pixels of luma and of chroma."""
+    left, top = math.floor(anchor.column) - sprite.left, math.floor(anchor.row) - sprite.top
+    _blend(picture.luma[None], sprite.luma[None], sprite.transparency, left, top)
+    _blend(picture.chroma, sprite.chroma, sprite.chroma_transparency, left // 2, top // 2)
 
 
-def _lay_shadow(planes: Planes, sprite: Sprite, place: Place) -> None:
-    """Darken the picture; the grass keeps its hue."""
-    left, top = math.floor(place.column) - sprite.left, math.floor(place.row) - sprite.top
-    _blend(planes.luma[None], sprite.luma[None], sprite.below, left, top)
+def _composite_shadow(picture: YUVPicture, sprite: Sprite, anchor: ScreenPoint) -> None:
+    """Darken the luma only, so that the grass keeps its hue."""
+    left, top = math.floor(anchor.column) - sprite.left, math.floor(anchor.row) - sprite.top
+    _blend(picture.luma[None], sprite.luma[None], sprite.transparency, left, top)
 
 
 def _blend(
     planes: UInt8[np.ndarray, "planes height width"],
     colors: UInt16[np.ndarray, "planes rows columns"],
-    below: UInt16[np.ndarray, "rows columns"],
+    transparency: UInt16[np.ndarray, "rows columns"],
     left: int,
     top: int,
 ) -> None:
-    """Lay colors over planes, in place; what lies outside is cut off."""
+    """Blend premultiplied colors over planes, in place, clipped to the picture."""
     _, height, width = planes.shape
-    rows, columns = below.shape
+    rows, columns = transparency.shape
     r0, r1, c0, c1 = max(-top, 0), min(rows, height - top), max(-left, 0), min(columns, width - left)
     if r0 < r1 and c0 < c1:
         part = planes[:, top + r0 : top + r1, left + c0 : left + c1]
-        part[...] = (part * below[r0:r1, c0:c1] >> 8) + colors[:, r0:r1, c0:c1]
+        part[...] = (part * transparency[r0:r1, c0:c1] >> 8) + colors[:, r0:r1, c0:c1]
 
 
-def _lay_goal(planes: Planes, camera: Projection, side: int) -> None:
-    """Strings as single elements, the frame as bars."""
-    ends = camera.place(goals.frame(side))
-    strings = camera.place(goals.strings(side, math.ceil(ends[:, 2].max() / 8) * 12))
-    height, width = planes.luma.shape
-    columns, rows = np.floor(strings[:, :2]).astype(int).T
-    seen = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-    element = rows[seen], columns[seen]
-    below = planes.luma[element].astype(np.int32)
-    planes.luma[element] = below + ((_NET_LUMA - below) * _NET_COVER >> 8)
+def _composite_goal(picture: YUVPicture, camera: PinholeCamera, side: int) -> None:
+    """Composite the net as single pixels, the posts and the crossbar as strokes."""
+    ends = camera.project(goals.frame_ends(side))
+    net = camera.project(goals.net_points(side, math.ceil(ends[:, 2].max() / 8) * 12))
+    height, width = picture.luma.shape
+    columns, rows = np.floor(net[:, :2]).astype(int).T
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    pixels = rows[inside], columns[inside]
+    background = picture.luma[pixels].astype(np.int32)
+    picture.luma[pixels] = background + ((_NET_LUMA - background) * _NET_ALPHA >> 8)
+    # Sprites anchor at an even pixel, where luma and chroma coincide.
     corner = ends[:, :2].min(axis=0) // 2 * 2
-    sprite = sprites.posts(ends[:, :2] - corner, goals.FRAME_RADIUS * ends[:, 2])
-    _lay(planes, sprite, Place(float(corner[0]), float(corner[1]), 1.0))
+    sprite = sprites.posts(ends[:, :2] - corner, goals.POST_RADIUS * ends[:, 2])
+    _composite(picture, sprite, ScreenPoint(float(corner[0]), float(corner[1]), 1.0))

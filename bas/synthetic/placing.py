@@ -1,4 +1,4 @@
-"""Where on the pitch a move belongs, and who is there to make it."""
+"""Placement of moves on the pitch, and choice of the players who can reach them."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from bas.synthetic.actions import Move
 from bas.synthetic.people import ATTACK, KEEPERS, NUM_PEOPLE, REFEREE, outfield
 from bas.synthetic.pitch import HALF_LENGTH, HALF_WIDTH
 
-_LOOK_AHEAD = 4
-_CLOSEST_PASS_METRES = 4.5
+_LOOKAHEAD_MOVES = 4
+_MIN_PASS_METRES = 4.5
 _RUN_SPEED = 6.0
 LIMITS = np.array([HALF_LENGTH - 1.2, HALF_WIDTH - 1.2])
 
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A place in the attacking direction of the team that acts; None leaves a coordinate open."""
+    """Region for a move, in metres from the center spot.
+
+    `along` counts toward the opponents' goal; `across` is the distance from the long axis. None leaves a coordinate free.
+    """
 
     along: float | None
     across: float | None
 
 
-def zone(moves: Sequence[Move]) -> Zone | None:
-    """Where the first of `moves` has to happen, so that it and its followers can."""
+def required_zone(moves: Sequence[Move]) -> Zone | None:
+    """Return where the first of `moves` must happen for it and the next ones to be plausible; None is anywhere."""
     move, following, third = (*moves, None, None)[:3]
     match move, following:
         case (Move.HEADER, Move.GOAL) | (Move.HEADER, Move.OUT_BEHIND):
@@ -54,43 +57,44 @@ def zone(moves: Sequence[Move]) -> Zone | None:
 def aim(
     moves: Sequence[Move], start: Float[np.ndarray, "2"], *, side: int, rng: np.random.Generator
 ) -> Float[np.ndarray, "2"]:
-    """Where the first of `moves` should be made by `side`, the ball being at `start` one move before."""
+    """Return where `side` should make the first of `moves`, with the ball at `start` one move earlier."""
     attack = float(ATTACK[side])
-    drift = start + np.array([attack * rng.normal(5, 7), rng.normal(0, 11) - 0.2 * start[1]])
-    for steps, place in _places_ahead(moves):
-        far = drift.copy()
-        if place.along is not None:
-            far[0] = attack * (place.along + rng.normal(0, 2.5))
-        if place.across is not None:
-            far[1] = _lateral_sign(start[1], rng) * (place.across + rng.normal(0, 1.5))
-        return within(start + (far - start) / steps, LIMITS)
-    return within(drift, np.array([38.0, 27.0]))
+    default = start + np.array([attack * rng.normal(5, 7), rng.normal(0, 11) - 0.2 * start[1]])
+    for steps, zone in _upcoming_zones(moves):
+        # The ball covers an equal share of the way to the zone with each move before it.
+        zone_point = default.copy()
+        if zone.along is not None:
+            zone_point[0] = attack * (zone.along + rng.normal(0, 2.5))
+        if zone.across is not None:
+            zone_point[1] = _lateral_sign(start[1], rng) * (zone.across + rng.normal(0, 1.5))
+        return clamp(start + (zone_point - start) / steps, LIMITS)
+    return clamp(default, np.array([38.0, 27.0]))
 
 
-def within(spot: Float[np.ndarray, "2"], limits: Float[np.ndarray, "2"]) -> Float[np.ndarray, "2"]:
-    """The point nearest to `spot` in the middle of the pitch, up to `limits` from the center spot."""
-    nearest_spot: Float[np.ndarray, "2"] = np.minimum(np.maximum(spot, -limits), limits)
-    return nearest_spot
+def clamp(location: Float[np.ndarray, "2"], limits: Float[np.ndarray, "2"]) -> Float[np.ndarray, "2"]:
+    """Clamp `location` to `limits` on either side of the center spot."""
+    clamped: Float[np.ndarray, "2"] = np.minimum(np.maximum(location, -limits), limits)
+    return clamped
 
 
-def suits_other_side(moves: Sequence[Move], start: Float[np.ndarray, "2"], *, side: int) -> bool:
-    """Whether the place that comes next is out of reach for `side` and near for its opponents."""
-    for steps, place in _places_ahead(moves):
-        if steps > 2 or place.along is None:
+def suits_opponents(moves: Sequence[Move], start: Float[np.ndarray, "2"], *, side: int) -> bool:
+    """Return whether the next required zone is out of reach for `side` and near for its opponents."""
+    for steps, zone in _upcoming_zones(moves):
+        if steps > 2 or zone.along is None:
             return False
-        own, other = (abs(place.along - ATTACK[team] * start[0]) for team in (side, 1 - side))
+        own, other = (abs(zone.along - ATTACK[team] * start[0]) for team in (side, 1 - side))
         return bool(own > 38 and other < own - 15)
     return False
 
 
-def _places_ahead(moves: Sequence[Move]) -> list[tuple[int, Zone]]:
+def _upcoming_zones(moves: Sequence[Move]) -> list[tuple[int, Zone]]:
     found = []
-    for i, move in enumerate(moves[:_LOOK_AHEAD]):
-        if i and move.restarts:
+    for i, move in enumerate(moves[:_LOOKAHEAD_MOVES]):
+        if i and move.is_restart:
             break
-        place = zone(moves[i:])
-        if place is not None:
-            found.append((i + 1, place))
+        zone = required_zone(moves[i:])
+        if zone is not None:
+            found.append((i + 1, zone))
     return found
 
 
@@ -100,13 +104,13 @@ def _lateral_sign(across: float, rng: np.random.Generator) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """Who gets the ball, and where."""
+    """Receiver of a ball, and where he receives it."""
 
     person: int
-    spot: Float[np.ndarray, "2"]
+    location: Float[np.ndarray, "2"]
 
 
-def reception(
+def find_receiver(
     position: Float[np.ndarray, "23 2"],
     start: Float[np.ndarray, "2"],
     target: Float[np.ndarray, "2"],
@@ -116,29 +120,30 @@ def reception(
     seconds: float,
     ball_speed: float,
 ) -> Reception:
-    """The field player of `side` who gets nearest to `target` in time, without an absurd ball."""
+    """Choose the outfield player of `side` who can receive the ball nearest to `target`, by a plausible pass."""
     people = np.array([person for person in outfield(side) if person != sender])
-    toward = target - position[people]
-    reach = _RUN_SPEED * min(seconds, 2.0)
-    length = np.maximum(np.linalg.norm(toward, axis=1), 1e-6)
-    spots = position[people] + toward * np.minimum(1, reach / length)[:, None]
-    away = spots - start
-    distance = np.maximum(np.linalg.norm(away, axis=1), 1e-6)
-    spots = start + away * np.minimum(1, ball_speed * seconds / distance)[:, None]
-    runs = np.linalg.norm(spots - position[people], axis=1)
-    cost = np.linalg.norm(spots - target, axis=1)
-    cost += 12.0 * np.maximum(0, runs - reach)
-    closest = max(_CLOSEST_PASS_METRES, 0.25 * ball_speed * min(seconds, 2.5))
-    cost += 4.0 * np.maximum(0, closest - distance)
+    offset = target - position[people]
+    max_run = _RUN_SPEED * min(seconds, 2.0)
+    length = np.maximum(np.linalg.norm(offset, axis=1), 1e-6)
+    locations = position[people] + offset * np.minimum(1, max_run / length)[:, None]
+    flight = locations - start
+    distance = np.maximum(np.linalg.norm(flight, axis=1), 1e-6)
+    locations = start + flight * np.minimum(1, ball_speed * seconds / distance)[:, None]
+    runs = np.linalg.norm(locations - position[people], axis=1)
+    cost = np.linalg.norm(locations - target, axis=1)
+    # Weights in metres of distance to the target: an impossible run costs most, a pass that is too short less.
+    cost += 12.0 * np.maximum(0, runs - max_run)
+    min_pass = max(_MIN_PASS_METRES, 0.25 * ball_speed * min(seconds, 2.5))
+    cost += 4.0 * np.maximum(0, min_pass - distance)
     best = int(np.argmin(cost))
-    return Reception(int(people[best]), within(spots[best], LIMITS))
+    return Reception(int(people[best]), clamp(locations[best], LIMITS))
 
 
-def nearest(
-    position: Float[np.ndarray, "23 2"], spot: Float[np.ndarray, "2"], *, side: int, but: int = -1
+def nearest_player(
+    position: Float[np.ndarray, "23 2"], location: Float[np.ndarray, "2"], *, side: int, excluding: int = -1
 ) -> int:
-    """The field player of `side` nearest to `spot`."""
-    distance = np.linalg.norm(position - spot, axis=1)
-    everybody = np.arange(NUM_PEOPLE)
-    barred = (everybody // 11 != side) | np.isin(everybody, (*KEEPERS, REFEREE, but))
-    return int(np.argmin(np.where(barred, np.inf, distance)))
+    """Return the outfield player of `side` nearest to `location`."""
+    distance = np.linalg.norm(position - location, axis=1)
+    everyone = np.arange(NUM_PEOPLE)
+    excluded = (everyone // 11 != side) | np.isin(everyone, (*KEEPERS, REFEREE, excluding))
+    return int(np.argmin(np.where(excluded, np.inf, distance)))

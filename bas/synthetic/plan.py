@@ -1,9 +1,9 @@
-"""Which action follows which, and when: a Markov chain with given shares and gap quantiles.
+"""Schedule of actions: a Markov chain with prescribed class shares and gap quantiles.
 
-The chain's transition weights are the football of `actions.FOLLOWERS`, each column scaled until the
-long-run share of every class is the wanted one. Gaps keep the tempo of each transition (a block
-follows at once, a throw-in comes late) as a rank: the rank's overall distribution is known, so
-mapping it through the wanted quantiles gives exactly those quantiles over a long match.
+The transition weights are those of `actions.FOLLOWERS`. Each column is scaled until the stationary share of every class
+equals its target. Each transition has a typical gap (a block follows at once, a throw-in comes late), kept as a random
+rank. The distribution of ranks over all transitions is known. Mapping it onto the profile's quantiles therefore
+reproduces exactly those quantiles over a long match.
 """
 
 from __future__ import annotations
@@ -19,57 +19,60 @@ FPS = 25
 KICK_OFF_FRAME = FPS
 _RANK_SPREAD = 0.8
 _MOVES = tuple(Move)
-_COLUMN = {move: i for i, move in enumerate(_MOVES)}
-_LABEL_OF_COLUMN = np.array([list(Action).index(move.action) for move in _MOVES])
+_MOVE_INDEX = {move: i for i, move in enumerate(_MOVES)}
+_CLASS_OF_MOVE = np.array([list(Action).index(move.action) for move in _MOVES])
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class ScheduledMove:
     """A move and its frame, not yet placed on the pitch."""
 
     frame: int
     move: Move
 
 
-def plan(profile: Profile, *, frames: int, rng: np.random.Generator) -> tuple[Planned, ...]:
-    """The moves of `frames` frames: a kick-off first, no two in one frame, quiet at the very end."""
+def schedule(profile: Profile, *, frames: int, rng: np.random.Generator) -> tuple[ScheduledMove, ...]:
+    """Return the moves of a half of `frames` frames: a kick-off first, no two in one frame, none in the last second."""
     matrix = transition_matrix(profile)
-    tempo = _Tempo(profile, matrix)
-    target = _targets(profile)
-    made = np.zeros(len(target))
-    planned: list[Planned] = []
+    gaps = _GapSampler(profile, matrix)
+    target_shares = _target_shares(profile)
+    counts = np.zeros(len(target_shares))
+    moves: list[ScheduledMove] = []
     frame, move = KICK_OFF_FRAME, Move.KICK_OFF
     while frame < frames - FPS:
-        planned.append(Planned(frame, move))
-        made[_LABEL_OF_COLUMN[_COLUMN[move]]] += 1
-        behind = (target * made.sum() - made)[_LABEL_OF_COLUMN]
-        weights = matrix[_COLUMN[move]] * np.exp(np.clip(profile.pull * behind, -6, 6))
+        moves.append(ScheduledMove(frame, move))
+        counts[_CLASS_OF_MOVE[_MOVE_INDEX[move]]] += 1
+        # Positive where a class has occurred less often than its share requires.
+        deficit = (target_shares * counts.sum() - counts)[_CLASS_OF_MOVE]
+        weights = matrix[_MOVE_INDEX[move]] * np.exp(np.clip(profile.balance_strength * deficit, -6, 6))
         following = _MOVES[rng.choice(len(_MOVES), p=weights / weights.sum())]
-        frame += tempo.gap_frames(move, following, rng)
+        frame += gaps.gap_frames(move, following, rng)
         move = following
-    return tuple(planned)
+    return tuple(moves)
 
 
 def transition_matrix(profile: Profile) -> Float[np.ndarray, "moves moves"]:
-    """Chance that the column's move follows the row's, with the profile's shares in the long run."""
+    """Return the probabilities of the next move (column) given a move (row), with the profile's stationary shares."""
     affinity = np.array([[FOLLOWERS[a].get(b, 0.0) for b in _MOVES] for a in _MOVES])
-    target = _targets(profile)
-    scale = np.ones(len(target))
+    target_shares = _target_shares(profile)
+    scale = np.ones(len(target_shares))
     for _ in range(500):
-        matrix = affinity * scale[_LABEL_OF_COLUMN]
+        matrix = affinity * scale[_CLASS_OF_MOVE]
         matrix /= matrix.sum(axis=1, keepdims=True)
-        shares = np.bincount(_LABEL_OF_COLUMN, weights=_stationary(matrix))
-        scale *= (target / shares) ** 0.5
+        shares = np.bincount(_CLASS_OF_MOVE, weights=_stationary(matrix))
+        # The square root damps the iteration: scaling one class also changes the shares of its followers.
+        scale *= (target_shares / shares) ** 0.5
     return np.asarray(matrix)
 
 
-def _targets(profile: Profile) -> Float[np.ndarray, "classes"]:
-    counts = np.array([profile.counts[action] for action in Action])
-    shares: Float[np.ndarray, "classes"] = counts / counts.sum()
+def _target_shares(profile: Profile) -> Float[np.ndarray, "classes"]:
+    weights = np.array([profile.counts[action] for action in Action])
+    shares: Float[np.ndarray, "classes"] = weights / weights.sum()
     return shares
 
 
 def _stationary(matrix: Float[np.ndarray, "moves moves"]) -> Float[np.ndarray, "moves"]:
+    # The stationary shares solve (matrix.T - I) x = 0 together with sum(x) = 1.
     size = len(matrix)
     equations = np.vstack([matrix.T - np.eye(size), np.ones(size)])
     solution: Float[np.ndarray, "moves"] = np.linalg.lstsq(equations, np.r_[np.zeros(size), 1.0], rcond=None)[
@@ -78,30 +81,31 @@ def _stationary(matrix: Float[np.ndarray, "moves moves"]) -> Float[np.ndarray, "
     return solution.clip(1e-12)
 
 
-class _Tempo:
-    """Draws gaps: late or early after the transition, exact in their quantiles overall."""
+class _GapSampler:
+    """Sampler of gaps: longer or shorter by transition, with the profile's quantiles overall."""
 
     def __init__(self, profile: Profile, matrix: Float[np.ndarray, "moves moves"]) -> None:
         shares = (_stationary(matrix)[:, None] * matrix).ravel()
         centers = np.array([_rank_center(a, b) for a in _MOVES for b in _MOVES])
+        # Mixture of normal distributions, one per transition, weighted by how often the transition occurs.
         grid = np.linspace(-6, 8, 1401)
         steps = (grid[:, None] - centers[shares > 1e-9]) / _RANK_SPREAD
         self._grid = grid
-        self._share_below = _normal_below(steps) @ shares[shares > 1e-9]
+        self._rank_cdf = _normal_cdf(steps) @ shares[shares > 1e-9]
         quantiles = np.array(profile.gap_quantiles)
         self._quantiles, self._log_seconds = quantiles[:, 0], np.log(quantiles[:, 1])
 
     def gap_frames(self, move: Move, following: Move, rng: np.random.Generator) -> int:
         rank = _rank_center(move, following) + _RANK_SPREAD * rng.standard_normal()
-        share = np.interp(rank, self._grid, self._share_below)
+        share = np.interp(rank, self._grid, self._rank_cdf)
         seconds = np.exp(np.interp(share, self._quantiles, self._log_seconds))
         shortest, longest = _limits_seconds(move, following)
         return max(1, round(float(np.clip(seconds, shortest, longest)) * FPS))
 
 
 def _rank_center(move: Move, following: Move) -> float:
-    """How late a transition comes, in standard deviations."""
-    if following.restarts:
+    """Return the mean rank of a transition's gap, in standard deviations; higher means later."""
+    if following.is_restart:
         return 3.0
     if following is Move.BLOCK:
         return -2.6
@@ -115,8 +119,8 @@ def _rank_center(move: Move, following: Move) -> float:
 
 
 def _limits_seconds(move: Move, following: Move) -> tuple[float, float]:
-    """What can be played at all: a ball in the air comes down, a dead ball must be fetched."""
-    if following.restarts:
+    """Return the shortest and longest playable gap: a lofted ball must come down, a dead ball must be fetched."""
+    if following.is_restart:
         return 2.0, 60.0
     if following is Move.BLOCK:
         return 0.04, 0.6
@@ -132,8 +136,8 @@ def _limits_seconds(move: Move, following: Move) -> tuple[float, float]:
 _LOFTED = {Move.HIGH_PASS, Move.GOAL_KICK, Move.CROSS, Move.CORNER}
 
 
-def _normal_below(z: Float[np.ndarray, "points ranks"]) -> Float[np.ndarray, "points ranks"]:
-    """Normal distribution function to about 1e-4 (Page, Approximations to the cumulative normal, 1977)."""
+def _normal_cdf(z: Float[np.ndarray, "points ranks"]) -> Float[np.ndarray, "points ranks"]:
+    """Approximate the normal distribution function to about 1e-4 (Page, 1977)."""
     odds = np.exp(2 * np.sqrt(2 / np.pi) * z * (1 + 0.044715 * z * z))
     share: Float[np.ndarray, "points ranks"] = odds / (1 + odds)
     return share

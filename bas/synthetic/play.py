@@ -1,4 +1,4 @@
-"""A half on the pitch: every planned move gets a place, a player, and motion before and after it."""
+"""Simulation of a half: each scheduled move gets a location, a player, and motion before and after it."""
 
 from __future__ import annotations
 
@@ -9,104 +9,107 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from bas.synthetic.actions import Action, Move, Profile
-from bas.synthetic.passages import play_on
+from bas.synthetic.passages import play_passage
 from bas.synthetic.people import KEEPERS, REFEREE
-from bas.synthetic.plan import FPS, KICK_OFF_FRAME, Planned, plan
+from bas.synthetic.plan import FPS, KICK_OFF_FRAME, ScheduledMove, schedule
 from bas.synthetic.poses import Pose
-from bas.synthetic.restarts import leave, prepare, restart
-from bas.synthetic.stage import Contact, Stage
-from bas.synthetic.trajectory import run_out
+from bas.synthetic.restarts import play_out, play_restart, prepare_restart
+from bas.synthetic.stage import Contact, HalfState
+from bas.synthetic.trajectory import roll_to_rest
 
 _DISTRACTIONS_PER_SECOND = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """Everything that happened on the pitch; sides are those of the picture."""
+    """Complete record of a simulated half. Left and right are those of the picture."""
 
     ball: Float32[np.ndarray, "frames 3"]
     people: Float32[np.ndarray, "frames people 2"]
-    """Left team (keeper first), right team, referee."""
+    """Positions of the left team (goalkeeper first), the right team and the referee."""
     poses: UInt8[np.ndarray, "frames people"]
     phases: UInt8[np.ndarray, "frames people"]
     scenes: tuple[int, ...]
-    """Frames at which the broadcast jumps to another situation, 0 among them."""
+    """First frame of each scene: 0, and the frames at which the broadcast cuts to another situation."""
     contacts: tuple[Contact, ...]
 
     def __len__(self) -> int:
         return len(self.ball)
 
 
-def play(profile: Profile, *, frames: int, rng: np.random.Generator) -> Half:
-    """Play one half of `frames` frames."""
-    planned = plan(profile, frames=frames, rng=rng)
-    moves = [item.move for item in planned]
-    stage = Stage(frames=frames, rng=rng)
-    stage.people.place(np.zeros(2), possession=0)
-    contacts = [prepare(stage, planned[0], side=int(rng.integers(2)), spot=np.zeros(2))]
-    _gesture(stage, contacts[0])
-    for i, then in enumerate(planned[1:], start=1):
-        late = contacts[-1].frame - planned[i - 1].frame
-        if then.frame + late >= frames - 2 * FPS:
+def play_half(profile: Profile, *, frames: int, rng: np.random.Generator) -> Half:
+    """Simulate a half of `frames` frames."""
+    scheduled = schedule(profile, frames=frames, rng=rng)
+    moves = [item.move for item in scheduled]
+    state = HalfState(frames=frames, rng=rng)
+    state.people.start_scene(np.zeros(2), possession=0)
+    contacts = [prepare_restart(state, scheduled[0], side=int(rng.integers(2)), location=np.zeros(2))]
+    _add_gesture(state, contacts[0])
+    for i, following in enumerate(scheduled[1:], start=1):
+        # A move that took longer than scheduled delays all later ones, so gaps are kept.
+        delay = contacts[-1].frame - scheduled[i - 1].frame
+        if following.frame + delay >= frames - 2 * FPS:
             break
-        contact = _passage(stage, contacts[-1], replace(then, frame=then.frame + late), moves[i:])
+        contact = _play_next(
+            state, contacts[-1], replace(following, frame=following.frame + delay), moves[i:]
+        )
         if contact.frame > frames - FPS:
             break
-        _gesture(stage, contact)
+        _add_gesture(state, contact)
         contacts.append(contact)
-    _fade_out(stage, contacts[-1])
-    _distract(stage)
-    gestures = stage.gestures
-    return Half(stage.ball, stage.track, gestures.pose, gestures.phase, tuple(stage.scenes), tuple(contacts))
+    _roll_to_stop(state, contacts[-1])
+    _add_distractions(state)
+    gestures = state.gestures
+    return Half(state.ball, state.track, gestures.pose, gestures.phase, tuple(state.scenes), tuple(contacts))
 
 
-def _passage(stage: Stage, now: Contact, then: Planned, ahead: list[Move]) -> Contact:
-    if then.move.restarts:
-        return restart(stage, now, then, ahead)
-    if then.move.leaves_play:
-        return leave(stage, now, then)
-    return play_on(stage, now, then, ahead)
+def _play_next(state: HalfState, current: Contact, following: ScheduledMove, upcoming: list[Move]) -> Contact:
+    if following.move.is_restart:
+        return play_restart(state, current, following, upcoming)
+    if following.move.leaves_play:
+        return play_out(state, current, following)
+    return play_passage(state, current, following, upcoming)
 
 
-def _gesture(stage: Stage, contact: Contact) -> None:
-    """The body's part in an action, around its frame."""
+def _add_gesture(state: HalfState, contact: Contact) -> None:
+    """Add the gesture that belongs to an action, around its frame."""
     match contact.move.action:
         case Action.PASS | Action.HIGH_PASS | Action.CROSS | Action.SHOT | Action.FREE_KICK:
-            stage.gestures.make(Pose.KICK, contact.person, contact.frame)
+            state.gestures.add(Pose.KICK, contact.person, contact.frame)
         case Action.HEADER:
-            stage.gestures.make(Pose.JUMP, contact.person, contact.frame)
+            state.gestures.add(Pose.JUMP, contact.person, contact.frame)
         case Action.THROW_IN:
-            stage.gestures.make(Pose.THROW, contact.person, contact.frame)
+            state.gestures.add(Pose.THROW, contact.person, contact.frame)
         case Action.TACKLE:
-            stage.gestures.make(Pose.SLIDE, contact.person, contact.frame)
+            state.gestures.add(Pose.SLIDE, contact.person, contact.frame)
         case Action.BLOCK:
-            pose = stage.rng.choice(np.array([Pose.KICK, Pose.JUMP, Pose.SLIDE]))
-            stage.gestures.make(Pose(pose), contact.person, contact.frame)
+            pose = state.rng.choice(np.array([Pose.KICK, Pose.JUMP, Pose.SLIDE]))
+            state.gestures.add(Pose(pose), contact.person, contact.frame)
         case Action.DRIVE | Action.OUT | Action.GOAL:
             pass
         case _:
             assert_never(contact.move.action)
 
 
-def _fade_out(stage: Stage, last: Contact) -> None:
-    """The last ball of the half rolls to a stop."""
+def _roll_to_stop(state: HalfState, last: Contact) -> None:
+    """Let the ball roll to a stop after the last action."""
     velocity = np.array([4.0 if last.point[0] < 0 else -4.0, 0.0, 0.0])
-    frames = stage.frames_left
-    stage.advance(
-        run_out(last.point, velocity, frames=frames, fps=FPS, stop_seconds=1.0),
+    frames = state.frames_left
+    state.advance(
+        roll_to_rest(last.point, velocity, frames=frames, fps=FPS, stop_seconds=1.0),
         possession=last.side,
-        pressing=6.0,
+        pressing_metres=6.0,
     )
 
 
-def _distract(stage: Stage) -> None:
-    """Swings and jumps of players near the ball that mean nothing."""
-    frames = len(stage.ball)
-    for moment in stage.rng.integers(KICK_OFF_FRAME, frames, round(frames / FPS * _DISTRACTIONS_PER_SECOND)):
-        distance = np.linalg.norm(stage.track[moment] - stage.ball[moment, :2], axis=1)
+def _add_distractions(state: HalfState) -> None:
+    """Add swings and jumps of players near the ball that belong to no action."""
+    frames = len(state.ball)
+    for moment in state.rng.integers(KICK_OFF_FRAME, frames, round(frames / FPS * _DISTRACTIONS_PER_SECOND)):
+        distance = np.linalg.norm(state.track[moment] - state.ball[moment, :2], axis=1)
         distance[[*KEEPERS, REFEREE]] = np.inf
-        person = int(stage.rng.choice(np.argsort(distance)[:6]))
-        pose = Pose.KICK if stage.rng.random() < 0.6 else Pose.JUMP
-        window = stage.gestures.pose[max(moment - 8, 0) : moment + 8, person]
-        if not window.any():
-            stage.gestures.make(pose, person, int(moment))
+        person = int(state.rng.choice(np.argsort(distance)[:6]))
+        pose = Pose.KICK if state.rng.random() < 0.6 else Pose.JUMP
+        nearby_poses = state.gestures.pose[max(moment - 8, 0) : moment + 8, person]
+        if not nearby_poses.any():
+            state.gestures.add(pose, person, int(moment))

@@ -1,4 +1,4 @@
-"""What bodies do: running by default, and a few gestures that last about half a second."""
+"""Poses and gestures of people: running by default, and gestures of about half a second."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 
 
 class Pose(IntEnum):
-    """A gesture; its phase runs from 0 to PHASES - 1 over its window."""
+    """Pose of a body. The phase of a gesture runs from 0 to NUM_PHASES - 1 over its duration."""
 
     RUN = 0
     KICK = 1
@@ -22,8 +22,8 @@ class Pose(IntEnum):
     HOLD = 8
 
 
-PHASES = 12
-_WINDOWS = {
+NUM_PHASES = 12
+_SPANS = {
     Pose.KICK: (6, 6),
     Pose.JUMP: (6, 6),
     Pose.THROW: (4, 8),
@@ -32,26 +32,26 @@ _WINDOWS = {
     Pose.DIVE: (6, 22),
     Pose.CHEER: (0, 50),
 }
-"""Frames before and after the moment of contact; that moment is phase PHASES / 2."""
+"""Frames before and after the contact, which is at phase NUM_PHASES / 2."""
 
 
 class Gestures:
-    """Who makes which gesture in every frame."""
+    """Pose and phase of every person in every frame."""
 
     def __init__(self, *, frames: int, people: int) -> None:
         self.pose: UInt8[np.ndarray, "frames people"] = np.zeros((frames, people), np.uint8)
         self.phase: UInt8[np.ndarray, "frames people"] = np.zeros((frames, people), np.uint8)
 
-    def make(self, pose: Pose, person: int, frame: int, *, since: int = 0) -> None:
-        """Put a gesture with its contact at `frame`; nothing before frame `since` changes."""
-        before, after = _WINDOWS[pose]
-        for moment in range(max(frame - before, since, 0), min(frame + after, len(self.pose))):
-            offset = moment - frame
+    def add(self, pose: Pose, person: int, frame: int, *, not_before: int = 0) -> None:
+        """Add a gesture with its contact at `frame`; frames before `not_before` are left unchanged."""
+        before, after = _SPANS[pose]
+        for i in range(max(frame - before, not_before, 0), min(frame + after, len(self.pose))):
+            offset = i - frame
             share = offset / before if offset < 0 else offset / after
-            self.pose[moment, person] = pose
-            self.phase[moment, person] = min(PHASES - 1, int((1 + share) * PHASES / 2))
+            self.pose[i, person] = pose
+            self.phase[i, person] = min(NUM_PHASES - 1, int((1 + share) * NUM_PHASES / 2))
 
-    def keep(self, pose: Pose, person: int, start: int, stop: int) -> None:
-        """Hold a gesture at its first phase over [start, stop)."""
+    def hold(self, pose: Pose, person: int, start: int, stop: int) -> None:
+        """Hold a pose at phase 0 over frames [start, stop)."""
         self.pose[start:stop, person] = pose
         self.phase[start:stop, person] = 0

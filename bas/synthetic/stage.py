@@ -1,4 +1,4 @@
-"""The half as it is being played: what has been written so far, frame by frame."""
+"""State of a half during simulation, recorded frame by frame."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from bas.synthetic.trajectory import Path, Point
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A move with its place: the moment at which an action is labelled."""
+    """A move with its frame, player and ball position: one labelled action."""
 
     frame: int
     move: Move
     side: int
-    """Team that acts, by the side of the picture that it defends; the last toucher of a ball that goes out."""
+    """Acting team, by the side that it defends (LEFT or RIGHT); for a ball out of play, the last team to touch it."""
     person: int
-    """Who acts; the last toucher of a ball that goes out, the scorer of a goal."""
+    """Acting person; the last one to touch a ball that goes out, the scorer of a goal."""
     point: Point
-    """Of the ball."""
+    """Position of the ball."""
 
     @property
-    def ground(self) -> Float[np.ndarray, "2"]:
-        """The point without its height."""
+    def location(self) -> Float[np.ndarray, "2"]:
+        """Position of the ball on the ground, without its height."""
         return self.point[:2]
 
 
-class Stage:
-    """Ball, people and gestures up to `frame`, which is the last one written."""
+class HalfState:
+    """Ball, people and gestures up to and including `frame`, the last one recorded."""
 
     def __init__(self, *, frames: int, rng: np.random.Generator) -> None:
         self.rng = rng
@@ -43,30 +43,30 @@ class Stage:
         self.ball: Float32[np.ndarray, "frames 3"] = np.zeros((frames, 3), np.float32)
         self.track: Float32[np.ndarray, "frames people 2"] = np.zeros((frames, NUM_PEOPLE, 2), np.float32)
         self.scenes: list[int] = [0]
-        """Frames at which the broadcast cuts to another situation."""
+        """First frame of each scene: 0, and the frames at which the broadcast cuts to another situation."""
         self.frame = -1
 
     @property
     def frames_left(self) -> int:
-        """Frames that nobody has played yet."""
+        """Number of frames not simulated yet."""
         return len(self.ball) - 1 - self.frame
 
-    def advance(self, path: Path, *, possession: int, pressing: float = 2.6) -> None:
-        """Move the ball along `path` and everybody with it; what lies past the end of the half is dropped."""
+    def advance(self, path: Path, *, possession: int, pressing_metres: float = 2.6) -> None:
+        """Move the ball along `path`, and all people with it; drop what lies past the end of the half."""
         for point in path[: self.frames_left]:
             self.frame += 1
-            self.people.step(point[:2], possession=possession, pressing=pressing)
+            self.people.step(point[:2], possession=possession, pressing_metres=pressing_metres)
             self.ball[self.frame] = point
             self.track[self.frame] = self.people.position
 
-    def velocity(self) -> Point:
-        """Of the ball, in metres a second, over the last frame."""
+    def ball_velocity(self) -> Point:
+        """Return the ball's velocity over the last frame, in metres per second."""
         if self.frame < 1:
             return np.zeros(3)
         step: Point = (self.ball[self.frame] - self.ball[self.frame - 1]).astype(np.float64) * FPS
         return step
 
-    def cut(self, spot: Float[np.ndarray, "2"], *, possession: int) -> None:
-        """Leave the situation: the next frame shows everybody placed around `spot`."""
+    def cut_to(self, location: Float[np.ndarray, "2"], *, possession: int) -> None:
+        """Start a new scene: in the next frame, people stand in formation around `location`."""
         self.scenes.append(self.frame + 1)
-        self.people.place(spot, possession=possession)
+        self.people.start_scene(location, possession=possession)

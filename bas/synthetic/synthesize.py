@@ -1,4 +1,4 @@
-"""A data folder of matches that do not exist: videos, labels, splits and manifest."""
+"""Data folders of synthetic matches: videos, labels, splits and manifest."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from bas.errors import OutputError, SettingsError
 from bas.files import atomic_write, locked, publish, read_json, remove_leftovers, write_at, write_json
 from bas.synthetic.actions import ProfileName
 from bas.synthetic.encode import encode
-from bas.synthetic.labels import document
-from bas.synthetic.layouts import Layout, MatchFiles, MatchName, match_files, match_name, split_games
-from bas.synthetic.match import Recipe
+from bas.synthetic.labels import label_document
+from bas.synthetic.layouts import LayoutName, MatchFiles, MatchName, match_files, match_name, split_games
+from bas.synthetic.match import HalfSpec
 from bas.synthetic.plan import FPS
-from bas.synthetic.render import Renderer, renderer
+from bas.synthetic.render import Renderer, open_renderer
 
 _REQUEST_FILE = "synthetic.json"
 _LOCK_FILE = ".synthetic.lock"
 _SIZES = {"224p": (398, 224), "720p": (1280, 720)}
 _SIZE = re.compile(r"([0-9]{2,4})x([0-9]{2,4})")
-_SHORTEST_MINUTES = 0.1
+_MIN_MINUTES = 0.1
 _COPY_BYTES = 1 << 22
 
 
@@ -43,35 +43,35 @@ def synthesize(
     minutes: float,
     size: str = "224p",
     profile: ProfileName = "real",
-    layout: Layout = "bas-2025",
+    layout: LayoutName = "bas-2025",
     seed: int = 0,
     processes: int | None = None,
 ) -> tuple[str, ...]:
     """Render matches into `out` and return their game ids; the same arguments give the same bytes.
 
-    Files that are there already are kept, so the same call again finishes an interrupted one.
+    Existing files are kept, so repeating an interrupted call finishes it.
 
     Args:
-        out: folder of its own, created if need be.
-        matches: how many.
-        minutes: length of each, both halves together.
-        size: 224p (398x224), 720p (1280x720), or WIDTHxHEIGHT, even numbers, in files named 224p.
-        profile: frequencies of real matches, or 40 actions a minute with all classes alike.
-        layout: the dataset to look like.
-        seed: of everything.
-        processes: how many render; all cores by default. The result does not depend on it.
+        out: folder for these matches alone; created if missing.
+        matches: number of matches.
+        minutes: length of each match, both halves together.
+        size: 224p (398x224), 720p (1280x720), or WIDTHxHEIGHT with even numbers, in files named 224p.
+        profile: `real` has the action frequencies of real matches, `even` 40 actions per minute with equal shares.
+        layout: dataset whose folders and label format to imitate.
+        seed: seed of all random choices.
+        processes: number of rendering processes; all cores by default. The result does not depend on it.
 
     Raises:
-        SettingsError: a size, a length or a number that cannot be rendered.
-        OutputError: `out` holds something else, or the disk is full.
-        LockedError: another process is filling `out`.
-        RunFailedError: a rendering process was ended from outside.
+        SettingsError: the size, length, seed or number of matches is invalid.
+        OutputError: `out` holds other data, or the disk is full.
+        LockedError: another process is writing to `out`.
+        RunFailedError: a rendering process was killed.
     """
     width, height = _parse_size(size)
     half_frames = _half_frames(minutes)
     if matches < 1 or seed < 0:
         raise SettingsError(
-            f"matches is {matches} and seed {seed}; wanted are at least 1 match, and a seed of 0 or more."
+            f"Invalid matches={matches}, seed={seed}. Expected at least 1 match, and a seed of 0 or more."
         )
     request = {
         "matches": matches, "minutes": minutes, "size": f"{width}x{height}", "video": _video_name(size),
@@ -82,29 +82,29 @@ def synthesize(
             out,
             layout,
             _video_name(size),
-            [Recipe(seed, i, half, half_frames, profile, width, height) for half in (1, 2)],
+            [HalfSpec(seed, i, half, half_frames, profile, width, height) for half in (1, 2)],
         )
         for i in range(matches)
     ]
     games = tuple(job.name.game_id for job in jobs)
-    _claim(out, request)
+    _reserve_folder(out, request)
     with locked(out / _LOCK_FILE, wait=False):
         remove_leftovers(out)
-        _fill(out, jobs, layout, processes=processes or len(os.sched_getaffinity(0)))
+        _render_missing(out, jobs, layout, processes=processes or len(os.sched_getaffinity(0)))
     return games
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One match to make."""
+    """One match to render."""
 
     name: MatchName
     files: MatchFiles
-    halves: tuple[Recipe, ...]
+    halves: tuple[HalfSpec, ...]
 
     @property
-    def videos(self) -> dict[Path, tuple[Recipe, ...]]:
-        """The halves in each video."""
+    def videos(self) -> dict[Path, tuple[HalfSpec, ...]]:
+        """Halves in each video."""
         if len(self.files.videos) == 1:
             return {self.files.videos[0]: self.halves}
         return {path: (half,) for path, half in zip(self.files.videos, self.halves, strict=True)}
@@ -114,13 +114,14 @@ class _Job:
         return (*self.files.videos, self.files.labels)
 
 
-def _job(out: Path, layout: Layout, video: str, halves: list[Recipe]) -> _Job:
-    name = match_name(layout, match=halves[0].match, rng=replace(halves[0], half=0).random("name"))
+def _job(out: Path, layout: LayoutName, video: str, halves: list[HalfSpec]) -> _Job:
+    name = match_name(layout, match=halves[0].match, rng=replace(halves[0], half=0).rng("name"))
     return _Job(name, match_files(out, layout, name, video=video), tuple(halves))
 
 
-def _fill(out: Path, jobs: list[_Job], layout: Layout, *, processes: int) -> None:
-    """Make what is missing."""
+def _render_missing(out: Path, jobs: list[_Job], layout: LayoutName, *, processes: int) -> None:
+    """Write all missing files."""
+    # Splits come first and the manifest last: a folder with a manifest is complete.
     splits = split_games(tuple(job.name.game_id for job in jobs))
     if not (out / SPLITS_FILE).is_file():
         atomic_write(out / SPLITS_FILE, yaml.safe_dump(splits, sort_keys=False, width=200).encode())
@@ -128,7 +129,7 @@ def _fill(out: Path, jobs: list[_Job], layout: Layout, *, processes: int) -> Non
     videos = {path: halves for job in missing for path, halves in job.videos.items() if not path.is_file()}
     if missing:
         total = sum(half.frames for halves in videos.values() for half in halves)
-        with renderer(processes) as pool, console.progress("synth", total, unit="frames") as advance:
+        with open_renderer(processes) as pool, console.progress("synth", total, unit="frames") as advance:
             for job in missing:
                 _write_labels(job, layout, pool)
                 for path, halves in job.videos.items():
@@ -138,15 +139,15 @@ def _fill(out: Path, jobs: list[_Job], layout: Layout, *, processes: int) -> Non
         write_manifest(out, [path for job in jobs for path in job.paths])
 
 
-def _write_labels(job: _Job, layout: Layout, pool: Renderer) -> None:
+def _write_labels(job: _Job, layout: LayoutName, pool: Renderer) -> None:
     if not job.files.labels.is_file():
         contacts = [pool.contacts(half) for half in job.halves]
         half_frames = job.halves[0].frames
-        write_json(job.files.labels, document(layout, job.name, contacts, half_frames=half_frames))
+        write_json(job.files.labels, label_document(layout, job.name, contacts, half_frames=half_frames))
 
 
-def _write_video(path: Path, halves: tuple[Recipe, ...], pool: Renderer, advance: console.Advance) -> None:
-    """Encode beside the final name, then publish."""
+def _write_video(path: Path, halves: tuple[HalfSpec, ...], pool: Renderer, advance: console.Advance) -> None:
+    """Encode into a draft beside the final path, then publish it."""
     remove_leftovers(path.parent)
     draft = path.with_name(f"{path.name}.tmp.{socket.gethostname()}.{os.getpid()}-draft")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,7 +157,7 @@ def _write_video(path: Path, halves: tuple[Recipe, ...], pool: Renderer, advance
             yield picture
             advance()
 
-    def copy(descriptor: int) -> None:
+    def copy_draft(descriptor: int) -> None:
         offset = 0
         with draft.open("rb") as stream:
             while block := stream.read(_COPY_BYTES):
@@ -165,31 +166,31 @@ def _write_video(path: Path, halves: tuple[Recipe, ...], pool: Renderer, advance
 
     try:
         encode(draft, pictures(), width=halves[0].width, height=halves[0].height)
-        publish(path, copy, size=draft.stat().st_size)
+        publish(path, copy_draft, size=draft.stat().st_size)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def _claim(out: Path, request: dict[str, Any]) -> None:
-    """Refuse a folder that holds other data, before anything is written."""
-    record = out / _REQUEST_FILE
-    if record.is_file():
-        found = read_json(record)
-        if found != request:
+def _reserve_folder(out: Path, request: dict[str, Any]) -> None:
+    """Refuse a folder that holds other data, before anything is written; record the request in a new one."""
+    request_path = out / _REQUEST_FILE
+    if request_path.is_file():
+        existing = read_json(request_path)
+        if existing != request:
             raise OutputError(
-                f"{out} holds synthetic matches made with {_words(found)}; wanted are {_words(request)}. "
-                "Choose another folder, or remove this one."
+                f"{out} holds synthetic matches with other settings ({_describe(existing)}; "
+                f"requested: {_describe(request)}). Choose another folder, or remove this one."
             )
         return
-    leftover = f"{_REQUEST_FILE}.tmp."  # of a run killed while it wrote the record
+    leftover = f"{_REQUEST_FILE}.tmp."  # of a run killed while it recorded its request
     if out.exists() and not (out.is_dir() and all(path.name.startswith(leftover) for path in out.iterdir())):
         raise OutputError(
-            f"{out} is not an empty folder, and synthetic matches need one. Choose another folder."
+            f"{out} is not an empty folder. Synthetic matches need an empty or new one. Choose another folder."
         )
-    write_json(record, request)
+    write_json(request_path, request)
 
 
-def _words(request: Any) -> str:
+def _describe(request: Any) -> str:
     return (
         ", ".join(f"{key} {value}" for key, value in request.items())
         if isinstance(request, dict)
@@ -203,7 +204,7 @@ def _parse_size(size: str) -> tuple[int, int]:
     match = _SIZE.fullmatch(size)
     if match is None or any(int(number) % 2 or int(number) < 32 for number in match.groups()):
         raise SettingsError(
-            f"size is {size!r}; wanted is 224p, 720p, or WIDTHxHEIGHT in even numbers from 32 on, as 224x128."
+            f"Invalid size {size!r}. Expected 224p, 720p, or WIDTHxHEIGHT with even numbers of at least 32, such as 224x128."
         )
     return int(match[1]), int(match[2])
 
@@ -213,6 +214,6 @@ def _video_name(size: str) -> str:
 
 
 def _half_frames(minutes: float) -> int:
-    if not _SHORTEST_MINUTES <= minutes <= 300:
-        raise SettingsError(f"minutes is {minutes}; wanted is {_SHORTEST_MINUTES} to 300.")
+    if not _MIN_MINUTES <= minutes <= 300:
+        raise SettingsError(f"Invalid minutes={minutes}. Expected {_MIN_MINUTES} to 300.")
     return round(minutes * 60 * FPS / 2)

@@ -1,6 +1,6 @@
-"""How a ball moves from one contact to the next, in metres, one row a frame.
+"""Paths of the ball and of runners between two contacts, in metres, with one row per frame.
 
-Every path starts after its first point and ends on its last one.
+A path excludes its start point and includes its end point.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from jaxtyping import Float
 
 BALL_RADIUS = 0.11
 _GRAVITY = 9.81
-_HIGHEST_METRES = 7.0
-_KICK_SPEED = 10.0
-"""Metres a second that a ball on the ground starts with at least."""
+_MAX_APEX_METRES = 7.0
+_MIN_KICK_SPEED = 10.0
+"""Minimum initial speed of a ball on the ground, in metres per second."""
 _TOUCH_SECONDS = 0.44
 
 Point = Float[np.ndarray, "3"]
@@ -20,10 +20,11 @@ Path = Float[np.ndarray, "frames 3"]
 
 
 def roll(start: Point, end: Point, *, frames: int, fps: int) -> Path:
-    """Along the ground, struck firmly and losing speed; one that starts in the air falls first and bounces."""
+    """Roll along the ground, losing speed; a ball that starts in the air first falls and bounces."""
     tau = np.arange(1, frames + 1) / frames
     distance = max(float(np.linalg.norm(end - start)), 0.1)
-    decay = float(np.clip(_KICK_SPEED * frames / fps / distance, 0.9, 5.0))
+    decay = float(np.clip(_MIN_KICK_SPEED * frames / fps / distance, 0.9, 5.0))
+    # Exponential slow-down, scaled to end exactly at `end`; `decay` sets the initial speed.
     share = (1 - np.exp(-decay * tau)) / (1 - np.exp(-decay))
     path: Path = start + (end - start) * share[:, None]
     path[:, 2] = end[2] + _bounces(start[2] - end[2], np.arange(1, frames + 1) / fps)
@@ -31,24 +32,27 @@ def roll(start: Point, end: Point, *, frames: int, fps: int) -> Path:
 
 
 def fly(start: Point, end: Point, *, frames: int, fps: int) -> Path:
-    """Through the air: a straight line on the ground, a parabola above it."""
+    """Fly through the air: a straight line on the ground, a parabola above it."""
     tau = np.arange(1, frames + 1) / frames
     path: Path = start + (end - start) * tau[:, None]
-    apex = min(_GRAVITY * (frames / fps) ** 2 / 8, _HIGHEST_METRES)
+    apex = min(_GRAVITY * (frames / fps) ** 2 / 8, _MAX_APEX_METRES)
     path[:, 2] += 4 * apex * tau * (1 - tau)
     return path
 
 
-def carry(start: Point, runner: Float[np.ndarray, "frames 2"], end: Point, *, fps: int, reach: float) -> Path:
-    """At the feet of a runner, who pushes the ball ahead by up to `reach` metres with every touch."""
+def carry(
+    start: Point, runner: Float[np.ndarray, "frames 2"], end: Point, *, fps: int, touch_metres: float
+) -> Path:
+    """Stay at the feet of a runner, who pushes the ball up to `touch_metres` ahead with every touch."""
     frames = len(runner)
     heading = np.gradient(runner, axis=0) if frames > 1 else (end - start)[None, :2]
     heading = heading / np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 0.02)
     touches = max(1, round(frames / fps / _TOUCH_SECONDS))
     phase = np.arange(1, frames + 1) / frames * touches % 1.0
-    ahead = 0.4 + reach * np.sin(np.pi * phase**0.7)
-    free = runner + heading * ahead[:, None]
-    path: Path = np.c_[free, np.full(frames, BALL_RADIUS)]
+    ahead = 0.4 + touch_metres * np.sin(np.pi * phase**0.7)
+    ball = runner + heading * ahead[:, None]
+    path: Path = np.c_[ball, np.full(frames, BALL_RADIUS)]
+    # Blend with the given end points: the runner's feet and the ball need not coincide there.
     blend = min(frames, 6)
     fade = np.arange(1, blend + 1)[:, None] / blend
     path[:blend] = start + (path[:blend] - start) * fade
@@ -57,8 +61,8 @@ def carry(start: Point, runner: Float[np.ndarray, "frames 2"], end: Point, *, fp
     return path
 
 
-def run_out(start: Point, velocity: Point, *, frames: int, fps: int, stop_seconds: float) -> Path:
-    """A ball that nobody plays: it falls, bounces, and comes to rest after a while."""
+def roll_to_rest(start: Point, velocity: Point, *, frames: int, fps: int, stop_seconds: float) -> Path:
+    """Let a ball that nobody plays fall, bounce and slow down, with time constant `stop_seconds`."""
     time = np.arange(1, frames + 1) / fps
     travelled = stop_seconds * (1 - np.exp(-time / stop_seconds))
     path: Path = start + velocity * travelled[:, None]
@@ -67,14 +71,17 @@ def run_out(start: Point, velocity: Point, *, frames: int, fps: int, stop_second
 
 
 def _bounces(height: float, time: Float[np.ndarray, "frames"]) -> Float[np.ndarray, "frames"]:
-    """Height over the ground of something dropped from `height`, four fifths of the speed lost at each bounce."""
+    """Return the height of a ball dropped from `height`: it falls, bounces once to a quarter of it, and stays down."""
     if height < 0.05:
         return np.zeros_like(time)
     fall = np.sqrt(2 * height / _GRAVITY)
     falling = np.maximum(height - 0.5 * _GRAVITY * time**2, 0)
     bounce = 0.5 * fall * 2
-    since = (time - fall) / bounce
-    low = np.where((since > 0) & (since < 1), height * 0.25 * 4 * since * (1 - since), 0.0)
+    bounce_phase = (time - fall) / bounce
+    # One bounce, as a parabola that peaks at a quarter of the height and lasts as long as the fall.
+    low = np.where(
+        (bounce_phase > 0) & (bounce_phase < 1), height * 0.25 * 4 * bounce_phase * (1 - bounce_phase), 0.0
+    )
     return np.where(time < fall, falling, low)
 
 
@@ -87,15 +94,15 @@ def hermite(
     fps: int,
     arrival: Float[np.ndarray, "2"] | None = None,
 ) -> Float[np.ndarray, "frames 2"]:
-    """A runner's way to `end`: it keeps the first velocity (metres a second) and arrives with `arrival`."""
+    """Return a runner's path to `end` that starts with `velocity` and arrives with `arrival`, in metres per second."""
     seconds = frames / fps
     tau = (np.arange(1, frames + 1) / frames)[:, None]
-    first = velocity * min(seconds, 1.5)
-    last = np.zeros(2) if arrival is None else arrival * min(seconds, 1.5)
-    way: Float[np.ndarray, "frames 2"] = (
+    start_tangent = velocity * min(seconds, 1.5)
+    end_tangent = np.zeros(2) if arrival is None else arrival * min(seconds, 1.5)
+    path: Float[np.ndarray, "frames 2"] = (
         (2 * tau**3 - 3 * tau**2 + 1) * start
-        + (tau**3 - 2 * tau**2 + tau) * first
+        + (tau**3 - 2 * tau**2 + tau) * start_tangent
         + (3 * tau**2 - 2 * tau**3) * end
-        + (tau**3 - tau**2) * last
+        + (tau**3 - tau**2) * end_tangent
     )
-    return way
+    return path

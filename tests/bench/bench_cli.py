@@ -1,4 +1,4 @@
-"""How soon the command line answers."""
+"""Start-up time of the command line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _ROUNDS = 7
 
 
 def main() -> None:
-    """Print the quickest of some starts."""
-    rows = table("Start of the command line", "command", "seconds, best", "seconds, median")
+    """Print the best and the median of several starts."""
+    rows = table("Start-up of the command line", "command", "best (s)", "median (s)")
     for arguments in ([], ["extract"], ["eval"]):
         command = [sys.executable, "-m", "bas", *arguments, "--help"]
         times = sorted(_seconds(command) for _ in range(_ROUNDS))

@@ -1,4 +1,4 @@
-"""How long the probe of a match takes: 95 minutes of video, all its packets read, none decoded."""
+"""Probing of a 95-minute match: every packet is read, none decoded."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _CLIP = 1500  # pictures, one minute
 
 
 def main() -> None:
-    """Print seconds and picture rate of `probe` and `length_ms` on long files."""
+    """Print the time and picture rate of `probe`, and the time of `length_ms`, by container."""
     rows = table(
-        "Probe of a 95-minute match", "file", "MB", "pictures", "probe s", "pictures/s", "length_ms ms"
+        "Probe of a 95-minute match", "file", "MB", "pictures", "probe (s)", "pictures/s", "length_ms (ms)"
     )
     with tempfile.TemporaryDirectory() as folder:
         clip = media.write_video(Path(folder) / "clip.mp4", _CLIP, size=(398, 224), keyframe_every=50)
@@ -33,8 +33,8 @@ def main() -> None:
             started = time.perf_counter()
             quick = length_ms(path)
             measured = time.perf_counter() - started
-            wanted = np.arange(_MINUTES * _CLIP) * int(Fraction(1, 25) / video.time_base)
-            assert np.array_equal(video.pts - video.start_pts, wanted)
+            expected_pts = np.arange(_MINUTES * _CLIP) * int(Fraction(1, 25) / video.time_base)
+            assert np.array_equal(video.pts - video.start_pts, expected_pts)
             assert quick == video.length_ms == _MINUTES * 60_000
             assert not video.problems
             size = f"{path.stat().st_size / 1e6:.0f}"
@@ -46,16 +46,16 @@ def main() -> None:
 
 
 def _repeat(clip: Path, target: Path, *, times: int) -> Path:
-    """Copy a clip's packets one after the other, `times` times, without coding anything anew."""
+    """Concatenate `times` copies of a clip without re-encoding."""
     with av.open(str(target), "w") as output:
         stream = None
         for round_number in range(times):
-            with av.open(str(clip)) as entrance:
-                source = entrance.streams.video[0]
+            with av.open(str(clip)) as source_file:
+                source = source_file.streams.video[0]
                 stream = stream or output.add_stream_from_template(source)
                 assert source.time_base is not None
                 shift = int(round_number * Fraction(_CLIP, 25) / source.time_base)
-                for packet in entrance.demux(source):
+                for packet in source_file.demux(source):
                     if packet.dts is None or packet.pts is None:
                         continue
                     packet.pts, packet.dts = packet.pts + shift, packet.dts + shift

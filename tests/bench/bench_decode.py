@@ -1,4 +1,4 @@
-"""How fast pictures are read: `read_frames` against PyAV decoding alone, on one core each."""
+"""Decoding speed: `read_frames` compared with plain PyAV decoding, on one core each."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ import av
 import numpy as np
 
 from bas import console
-from bas.clock import lay
+from bas.clock import place_on_clock
 from bas.dataset.times import VideoTimes, probe
-from bas.extract.decode import Health, read_frames
+from bas.extract.decode import DecodeStats, read_frames
 
 _ROUNDS = 7
 _PICTURES = 500
 _VIDEOS = ((1280, 720, 5_000_000), (398, 224, 600_000))
-"""Width, height and bits a second, as SoccerNet's."""
+"""Width, height and bits per second, like SoccerNet's videos."""
 
 
 def main() -> None:
-    """Print pictures a second and CPU time a picture, after checking that the pixels are equal."""
-    columns = ("PyAV fps", "bas fps", "fps ratio", "PyAV CPU ms", "bas CPU ms", "CPU ratio")
-    table = console.table("decode: the best of 7 rounds each, one after the other", "picture", *columns)
+    """Assert equal pixels, then print pictures per second and CPU time per picture."""
+    columns = ("PyAV fps", "bas fps", "fps ratio", "PyAV CPU (ms)", "bas CPU (ms)", "CPU ratio")
+    table = console.table(f"Decoding, best of {_ROUNDS} alternating rounds", "picture size", *columns)
     with tempfile.TemporaryDirectory() as folder:
         for width, height, bits in _VIDEOS:
             times = probe(_write(Path(folder) / f"{height}.mp4", width=width, height=height, bits=bits))
@@ -45,8 +45,10 @@ def main() -> None:
 
 
 def _read(times: VideoTimes, *, sums: bool = False) -> list[int]:
-    ticks = lay(times.pts, times.time_base, origin=times.start_pts, rate=Fraction(25))
-    frames = read_frames(times, ticks, start=0, stop=len(ticks), decoder="cpu", device="cpu", health=Health())
+    clock_frames = place_on_clock(times.pts, times.time_base, origin=times.start_pts, rate=Fraction(25))
+    frames = read_frames(
+        times, clock_frames, start=0, stop=len(clock_frames), decoder="cpu", device="cpu", stats=DecodeStats()
+    )
     return [crc32(np.asarray(frame.luma).tobytes()) if sums else 0 for frame in frames]
 
 
@@ -69,7 +71,7 @@ def _timed(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def _write(path: Path, *, width: int, height: int, bits: int) -> Path:
-    """A grainy field under a panning camera."""
+    """Write a video of a noisy texture under a panning camera."""
     generator = np.random.default_rng(0)
     coarse = generator.integers(60, 180, (height // 8 + 1, (width + _PICTURES) // 8 + 1))
     field = np.kron(coarse, np.ones((8, 8), np.int64))[:height]

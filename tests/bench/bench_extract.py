@@ -1,4 +1,4 @@
-"""Extraction: its rate beside the encoder's alone, its memory, its cache's windows, and what kills cost."""
+"""Feature extraction: speed relative to the encoder alone, peak memory, cache reads, and recovery after kills."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from bas.dataset import open_dataset
 from bas.extract import segments
 from bas.extract.assemble import write_cache
 from bas.extract.cache import open_cache
-from bas.extract.decode import Health
-from bas.extract.encoder import FrozenEncoder, rows_a_call
+from bas.extract.decode import DecodeStats
+from bas.extract.encoder import FrozenEncoder, rows_per_call
 from bas.extract.fingerprint import fingerprint_of
-from bas.extract.header import FORMAT, Facts
-from bas.extract.parts import hash_of
+from bas.extract.header import FORMAT, CacheAttributes
+from bas.extract.parts import hash_rows
 from bas.extract.precision import best_precision
-from bas.extract.stacks import batches, canvas_of
+from bas.extract.stacks import canvas_of, stack_batches
 from bas.extract.task import VideoTask
 from bas.extract.timeline import open_timeline
 from bas.extract.video import extract_video
@@ -53,7 +53,7 @@ _KILLS = 10
 _MINUTES = (5, 45)
 _CACHED_ROWS = 100_000
 _WINDOWS = 5_000
-_EXTRACT = """
+_EXTRACT_SCRIPT = """
 import sys
 from pathlib import Path
 from bas.config.settings import ExtractSettings
@@ -68,7 +68,7 @@ print(next(line for line in status.splitlines() if line.startswith("VmHWM")).spl
 
 
 def main() -> None:
-    """Assert what must be equal, then print the measurements."""
+    """Assert correctness, then print the measurements."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         console.show(_rates(folder / "rates"))
@@ -79,8 +79,8 @@ def main() -> None:
 
 def _rates(folder: Path) -> Table:
     rows = console.table(
-        "extraction beside the encoder alone: the same stacks, on the CPU, medians of rounds in turn",
-        *("pictures", "precision", "encoder rows/s", "extraction rows/s", "ratio"),
+        "Extraction compared with the encoder alone, same stacks, CPU, medians of alternating rounds",
+        *("picture size", "precision", "encoder rows/s", "extraction rows/s", "ratio"),
     )
     for settings in (_SMALL, _LARGE):
         game = _match(folder, settings)
@@ -90,8 +90,10 @@ def _rates(folder: Path) -> Table:
             (_seconds(alone), _seconds(partial(_extract_anew, task))) for _ in range(_ROUNDS[settings.video])
         ]
         num_rows = len(open_timeline(task.video, settings).rows)
-        ratio = np.median([theirs / ours for theirs, ours in seconds])  # of pairs: the machine's speed drifts
-        theirs, ours = (num_rows / middle for middle in np.median(seconds, axis=0))
+        ratio = np.median(
+            [theirs / ours for theirs, ours in seconds]
+        )  # ratio within each pair of rounds, because the machine's speed drifts
+        theirs, ours = (num_rows / median for median in np.median(seconds, axis=0))
         size = f"{settings.width} x {settings.height}"
         rows.add_row(size, encoder.precision, f"{theirs:.1f}", f"{ours:.1f}", f"{ratio:.3f}")
     return rows
@@ -118,7 +120,7 @@ def _task(game: Game, settings: ExtractSettings, folder: Path) -> tuple[VideoTas
         target=folder / "cache" / "v.h5",
         settings=settings,
         fingerprint=fingerprint_of(settings, weights=weights_digest(weights)),
-        encoder=lambda precision: encoder,
+        encoder_for=lambda precision: encoder,
         row_shape=(encoder.width, *settings.grid),
         decoder="cpu",
         stop=StopFlag(),
@@ -132,12 +134,12 @@ def _extract_anew(task: VideoTask) -> None:
 
 
 def _encode(task: VideoTask, encoder: FrozenEncoder) -> None:
-    """Encode as many stacks as the video has rows, with a full buffer of real ones."""
+    """Encode as many stacks as the video has rows, using one full batch of real stacks again and again."""
     timeline, canvas = open_timeline(task.video, task.settings), canvas_of(task.settings)
-    step = rows_a_call(task.settings.batch, size=canvas.padded, device="cpu")
+    step = rows_per_call(task.settings.batch, size=canvas.padded, device="cpu")
     buffer = canvas.empty(step, device="cpu", dtype=encoder.dtype)
-    frames = timeline.frames(range(step), decoder="cpu", device="cpu", health=Health())
-    (batch,) = batches(frames, [range(step)], rows=timeline.rows, canvas=canvas, buffer=buffer)
+    frames = timeline.read_frames(range(step), decoder="cpu", device="cpu", stats=DecodeStats())
+    (batch,) = stack_batches(frames, [range(step)], rows=timeline.rows, canvas=canvas, buffer=buffer)
     for start in range(0, len(timeline.rows), step):
         encoder(batch.stacks[: min(step, len(timeline.rows) - start)])
 
@@ -149,13 +151,13 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _windows(folder: Path) -> Table:
-    """Five rows, six ticks apart, out of 100,000, as a head that trains on random windows reads them."""
+    """Measure reads of five rows, six frames apart, out of 100,000, like training on random windows."""
     rows = np.random.default_rng(0).normal(size=(1000, 192, 3, 5)).astype("<f2")
-    hashes = [hash_of(rows)] * (_CACHED_ROWS // len(rows))
+    hashes = [hash_rows(rows)] * (_CACHED_ROWS // len(rows))
     path = folder / "v.h5"
     write_cache(
         path,
-        _facts(len(rows)),
+        _attributes(len(rows)),
         row_shape=rows.shape[1:],
         pts=np.arange(2 * _CACHED_ROWS),
         valid=np.ones(_CACHED_ROWS, bool),
@@ -171,17 +173,17 @@ def _windows(folder: Path) -> Table:
             np.array(features[start : start + 13 : 3])
 
     table = console.table(
-        "a window of 5 strided rows from a cache of 100,000 rows of 192 x 3 x 5", "read", "ms"
+        "Window of 5 strided rows from a cache of 100,000 rows of 192 x 3 x 5", "read", "ms"
     )
     first, again = (1000 * _seconds(read) / _WINDOWS for _ in range(2))
     table.add_row("first", f"{first:.4f}")
-    table.add_row("again", f"{again:.4f}")
+    table.add_row("second", f"{again:.4f}")
     path.unlink()
     return table
 
 
-def _facts(segment_rows: int) -> Facts:
-    return Facts(
+def _attributes(segment_rows: int) -> CacheAttributes:
+    return CacheAttributes(
         format=FORMAT,
         fingerprint="{}",
         clock="25",
@@ -204,36 +206,36 @@ def _facts(segment_rows: int) -> Facts:
 
 
 def _kills(folder: Path) -> Table:
-    """Kill an extraction at a random moment, then let it finish; again and again."""
+    """Kill an extraction at a random moment and let another finish it, several times."""
     settings = _TINY.model_copy(update={"segment_seconds": 2})
     game = _match(folder, settings)
     task, _ = _task(game, settings, folder)
-    torch.set_num_threads(1)  # the threads of a parent are not in its children
+    torch.set_num_threads(1)  # a forked child does not inherit its parent's threads
     log = folder / "computed"
     _log_segments(log)
     _extract_anew(task)
-    whole, num_segments = task.target.read_bytes(), len(log.read_text())
+    expected_bytes, num_segments = task.target.read_bytes(), len(log.read_text())
     seconds = _seconds(partial(_extract_anew, task))
-    generator, kills, most = random.Random(0), 0, 0
+    generator, kills, most_repeated = random.Random(0), 0, 0
     while kills < _KILLS:
         log.write_text("")
-        child = _child(partial(_extract_anew, task))
+        child_pid = _fork(partial(_extract_anew, task))
         time.sleep(generator.uniform(0.1, 0.9) * seconds)
-        os.kill(child, signal.SIGKILL)
-        kills += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        os.kill(child_pid, signal.SIGKILL)
+        kills += os.waitstatus_to_exitcode(os.waitpid(child_pid, 0)[1]) == -signal.SIGKILL
         extract_video(task)
-        assert task.target.read_bytes() == whole
-        most = max(most, len(log.read_text()) - num_segments)
+        assert task.target.read_bytes() == expected_bytes
+        most_repeated = max(most_repeated, len(log.read_text()) - num_segments)
     table = console.table(
-        f"kill -9 at random moments of {num_segments} segments, then the same again",
-        *("kills", "the same bytes", "segments computed twice, at most"),
+        f"Extraction of {num_segments} segments, killed by kill -9 at random moments and resumed",
+        *("kills", "same bytes", "segments computed twice (maximum)"),
     )
-    table.add_row(str(kills), "yes", str(most))
+    table.add_row(str(kills), "yes", str(most_repeated))
     return table
 
 
 def _log_segments(log: Path) -> None:
-    """Write one byte for every segment that is computed, in whatever process."""
+    """Append one byte to `log` for every computed segment, in any process."""
     publish = segments._publish
 
     def logged(*arguments: Any, **options: Any) -> Any:
@@ -245,15 +247,15 @@ def _log_segments(log: Path) -> None:
 
 
 def _memory(folder: Path) -> Table:
-    """Peak memory of a process that extracts a half of 224p to 3 x 5, by the half's length."""
-    table = console.table("peak memory of extracting 224p to 3 x 5", "encoder", "minutes", "MiB")
+    """Measure the peak memory of a process that extracts a 224p half to a 3 x 5 grid, by its length."""
+    table = console.table("Peak memory of extraction, 224p to a 3 x 5 grid", "encoder", "minutes", "MiB")
     clip = _match(folder, _SMALL).videos[0].path
     for settings, minutes in ((_SMALL, 1), *((_TINY, minutes) for minutes in _MINUTES)):
         half = _repeated(clip, folder / f"{minutes}" / "1_224p.mkv", minutes=minutes)
         game = Game(f"{minutes}", (Video(half, 1),), None)
         build_encoder(settings, features=folder, training=[game])
         arguments = (settings.model_dump_json(), str(half), str(folder))
-        command = [sys.executable, "-c", _EXTRACT, *arguments]
+        command = [sys.executable, "-c", _EXTRACT_SCRIPT, *arguments]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         kibibytes = int(done.stdout.splitlines()[-1])
         table.add_row(settings.encoder, str(minutes), f"{kibibytes / 1024:.0f}")
@@ -261,7 +263,7 @@ def _memory(folder: Path) -> Table:
 
 
 def _repeated(clip: Path, path: Path, *, minutes: int) -> Path:
-    """The pictures of a clip again and again, not encoded anew."""
+    """Repeat a clip up to `minutes`, without re-encoding."""
     path.parent.mkdir()
     with av.open(str(path), "w") as output:
         stream: Any = None
@@ -279,17 +281,17 @@ def _repeated(clip: Path, path: Path, *, minutes: int) -> Path:
     return path
 
 
-def _child(work: Callable[[], object]) -> int:
-    """Begin `work` in a process of its own."""
-    child = os.fork()
-    if child == 0:
+def _fork(work: Callable[[], object]) -> int:
+    """Start `work` in a forked process and return its process id."""
+    child_pid = os.fork()
+    if child_pid == 0:
         code = 1
         try:
             work()
             code = 0
         finally:
             os._exit(code)
-    return child
+    return child_pid
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Joint training: memory against the length of a clip, and how long a step waits for its clips."""
+"""Joint training: memory by clip length, and the share of time spent waiting for clips."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from bas.extract.stacks import canvas_of
 from bas.files import read_json
 from bas.heads.build import build_head
 from bas.heads.clip_plan import clip_shape
-from bas.heads.clips import slots_of
+from bas.heads.clips import clip_frames
 from bas.heads.finetune_run import finetune
-from bas.heads.joint import JointModel
-from bas.heads.layers import joint_groups
-from bas.heads.lessons import Place
+from bas.heads.joint import ClipModel
+from bas.heads.layers import layerwise_parameter_groups
+from bas.heads.lessons import Workspace
 from bas.heads.memory import expected_bytes
-from bas.heads.models import settings_of
-from bas.heads.optim import Optimizer
+from bas.heads.models import load_settings
+from bas.heads.optim import TrainingOptimizer
 from bas.heads.outputs import Task
 from bas.heads.run import fit
 from bas.heads.stacker import Stacker
@@ -35,14 +35,14 @@ _SETTINGS = Pipeline.model_validate({"extract": {"height": 224, "width": 398, "g
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print memory and throughput tables."""
     if sys.argv[1:2] == ["--peak"]:
         sys.stdout.write(
             " ".join(map(str, _peak(int(sys.argv[2]), checkpointing=sys.argv[3] == "1", freeze=sys.argv[4])))
         )
         return
     rows = table(
-        "Memory of a step, tf_efficientnetv2_b0 at 398 x 224, one clip",
+        "Memory of a training step, tf_efficientnetv2_b0 at 398 x 224, one clip",
         "rows",
         "activations",
         "frozen",
@@ -59,14 +59,14 @@ def main() -> None:
         (31, False, "encoder"),
     ):
         command = [sys.executable, __file__, "--peak", str(length), str(int(checkpointing)), freeze]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        measured, expected = (f"{int(part) / 2**20:,.0f} MiB" for part in told.split()[-2:])
-        rows.add_row(str(length), "computed anew" if checkpointing else "kept", freeze, measured, expected)
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        measured, expected = (f"{int(part) / 2**20:,.0f} MiB" for part in output.split()[-2:])
+        rows.add_row(str(length), "recomputed" if checkpointing else "kept", freeze, measured, expected)
     show(rows, "")
     rows = table(
         "Joint training, tiny preset, default head",
-        "clips a step",
-        "rows a clip",
+        "clips per step",
+        "rows per clip",
         "rows/s",
         "waiting",
         "pictures used",
@@ -78,16 +78,18 @@ def main() -> None:
 
 
 def _peak(length: int, *, checkpointing: bool, freeze: str) -> tuple[int, int]:
-    """Bytes that two steps took beyond what the process had, and those that were expected."""
+    """Return the measured peak memory of two steps beyond the initial memory, and the expected one, in bytes."""
     encoder = Encoder(_SETTINGS.extract.encoder)
     head = build_head(_SETTINGS.head, (encoder.width, 4, 7), Task(12), row_rate=Fraction(25, 2))
     stacker = Stacker(encoder, head, settings=_SETTINGS, classes=tuple("ABCDEFGHIJKL"))
     settings = FinetuneSettings(checkpointing=checkpointing, freeze=freeze, shuffle_clips=1, batch=1)
     shape = clip_shape(head, length)
-    slots = slots_of(shape, _SETTINGS)
-    model = JointModel(stacker, shape, slots, settings).train()
-    optimizer = Optimizer(stacker, joint_groups(stacker, settings), settings, steps_per_epoch=2)
-    luma = torch.randint(0, 256, (len(slots.ticks), 224, 398), dtype=torch.uint8)
+    frames = clip_frames(shape, _SETTINGS)
+    model = ClipModel(stacker, shape, frames, settings).train()
+    optimizer = TrainingOptimizer(
+        stacker, layerwise_parameter_groups(stacker, settings), settings, steps_per_epoch=2
+    )
+    luma = torch.randint(0, 256, (len(frames.offsets), 224, 398), dtype=torch.uint8)
     before = _memory("VmRSS")
     for _ in range(2):
         loss = model(luma, torch.arange(length)).logits.square().mean()
@@ -95,7 +97,7 @@ def _peak(length: int, *, checkpointing: bool, freeze: str) -> tuple[int, int]:
         optimizer.step(loss.detach())
     size = canvas_of(_SETTINGS.extract).padded
     expected = expected_bytes(
-        model, shape, settings, size=size, slots=len(slots.ticks), processes=1, half=False
+        model, shape, settings, size=size, pictures=len(frames.offsets), world_size=1, half_precision=False
     )
     return _memory("VmHWM") - before, expected
 
@@ -106,12 +108,12 @@ def _memory(key: str) -> int:
 
 
 def _trained(folder: Path, *, batch: int, length: int) -> tuple[str, str, str]:
-    """Rows a second, share of waiting, and of pictures used, in the second epoch."""
-    place = Place(folder / "data", folder / "features", folder / "runs", "cpu", "auto")
-    if not place.data.exists():
-        synthesize(place.data, matches=_MATCHES, minutes=_MINUTES, size="224x128", profile="even", seed=2)
+    """Return rows per second, share of time spent waiting, and share of decoded pictures used, in the second epoch."""
+    workspace = Workspace(folder / "data", folder / "features", folder / "runs", "cpu", "auto")
+    if not workspace.data.exists():
+        synthesize(workspace.data, matches=_MATCHES, minutes=_MINUTES, size="224x128", profile="even", seed=2)
     head = load("heads", head="netvlad", preset="tiny", sets=["fit.epochs=1", "fit.samples=500"])
-    start = fit(head, place)
+    start = fit(head, workspace)
     sets = [
         f"finetune.{key}={value}"
         for key, value in {
@@ -121,8 +123,8 @@ def _trained(folder: Path, *, batch: int, length: int) -> tuple[str, str, str]:
             "clip_rows": length,
         }.items()
     ]
-    settings = load("finetune", base=settings_of(start), preset="tiny", sets=sets)
-    run = finetune(start, settings, place)
+    settings = load("finetune", base=load_settings(start), preset="tiny", sets=sets)
+    run = finetune(start, settings, workspace)
     checkpoints = sorted((run / "checkpoints").iterdir())
     record = read_json(checkpoints[-1] / "history.json")[-1]
     steps = max(1, settings.finetune.samples // batch)

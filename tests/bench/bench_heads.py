@@ -1,4 +1,4 @@
-"""Training and scoring of heads on cached rows of the size of real ones."""
+"""Training and scoring speed of heads on feature rows of realistic size."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from bas.config import (
 from bas.console import show, table
 from bas.heads.batches import Epoch
 from bas.heads.build import build_head
-from bas.heads.head import Head, Rows, WindowHead
+from bas.heads.head import FeatureRows, Head, WindowHead
 from bas.heads.losses import head_loss
-from bas.heads.material import Material
-from bas.heads.optim import Optimizer, group
+from bas.heads.material import TrainingSet
+from bas.heads.optim import TrainingOptimizer, parameter_groups
 from bas.heads.outputs import Task
 from bas.heads.targets import Targets
-from bas.heads.windows import RowBank
+from bas.heads.windows import FeatureBank
 
 _RATE = Fraction(25, 2)
 _CHANNELS, _CLASSES = 192, 12
@@ -44,9 +44,9 @@ class Case:
     grid: tuple[int, int]
     fit: FitSettings
     steps: int
-    """That are timed."""
+    """Number of timed steps."""
     scored_rows: int
-    """Of the match, where the whole would take minutes."""
+    """Number of rows scored; fewer than a match where the whole would take minutes."""
 
 
 _CASES = (
@@ -62,10 +62,10 @@ _CASES = (
 
 
 def main() -> None:
-    """Print what a step and an epoch take, how much of it is not the model, and how fast a match is scored."""
+    """Print the time of a step and an epoch, the share spent waiting for data, and the time to score a match."""
     rows = table(
-        f"Heads on rows of {_CHANNELS} channels; a match is 95 minutes at {float(_RATE)} rows a second",
-        "head", "grid", "ms a step", "windows a step", "s an epoch", "data share", "s a match", "times real time",
+        f"Heads on rows of {_CHANNELS} channels; a match is 95 minutes at {float(_RATE)} rows per second",
+        "head", "grid", "step (ms)", "windows per step", "epoch (s)", "waiting for data", "match (s)", "x real time",
     )  # fmt: skip
     for case in _CASES:
         rows.add_row(*_measured(case))
@@ -75,14 +75,14 @@ def main() -> None:
 def _measured(case: Case) -> Sequence[str]:
     shape = (_CHANNELS, *case.grid)
     match = np.random.default_rng(0).standard_normal((_MATCH_ROWS, *shape), dtype=np.float32)
-    material = _material(match.astype(np.float16))
+    training_set = _training_set(match.astype(np.float16))
     torch.manual_seed(0)
     head = build_head(case.settings, shape, Task(_CLASSES), row_rate=_RATE)
-    head.start(material.bank.rows(np.arange(4096)), seed=0)
+    head.init_from_features(training_set.bank.rows(np.arange(4096)), seed=0)
     if isinstance(head, WindowHead) and getattr(case.settings, "mode", "windowed") == "windowed":
-        _assert_paths_agree(head, material.bank.rows(np.arange(200)))
-    step, waiting = _step_seconds(head, material, case)
-    scored = _score_seconds(head, material.bank.rows(np.arange(case.scored_rows)))
+        _assert_paths_agree(head, training_set.bank.rows(np.arange(200)))
+    step, waiting = _step_seconds(head, training_set, case)
+    scored = _score_seconds(head, training_set.bank.rows(np.arange(case.scored_rows)))
     whole = scored * _MATCH_ROWS / case.scored_rows
     mode = getattr(case.settings, "mode", "")
     return (
@@ -97,43 +97,43 @@ def _measured(case: Case) -> Sequence[str]:
     )
 
 
-def _material(match: Rows) -> Material:
-    """A match without an action: the arithmetic is that of any other."""
+def _training_set(match: FeatureRows) -> TrainingSet:
+    """Return a match without actions; its cost is that of any other."""
     rows = len(match)
     nothing = np.zeros((rows, _CLASSES), np.float32)
     unknown = np.full(rows, np.nan, np.float32)
-    return Material(
+    return TrainingSet(
         outputs=tuple(map(str, range(_CLASSES))),
-        spots={},
-        bank=RowBank([match]),
+        spot_counts={},
+        bank=FeatureBank([match]),
         mirrored=None,
         targets=Targets(nothing, nothing, nothing[:, 0], unknown),
         valid=np.ones(rows, bool),
-        weights=np.full(rows, 1 / rows),
+        probabilities=np.full(rows, 1 / rows),
     )
 
 
-def _step_seconds(head: Head, material: Material, case: Case) -> tuple[float, float]:
-    """Seconds of a step, and those of them in which the model waits for its windows."""
+def _step_seconds(head: Head, training_set: TrainingSet, case: Case) -> tuple[float, float]:
+    """Return the seconds of a step, and those spent waiting for its windows."""
     settings = case.fit.model_copy(update={"samples": (case.steps + 2) * case.fit.batch, "epochs": 1})
-    groups = group(head.parameters(), settings.learning_rate)
-    optimizer = Optimizer(head, groups, settings, steps_per_epoch=case.steps + 2)
-    batches = iter(Epoch([material], head, settings, epoch=1, device=torch.device("cpu")))
+    groups = parameter_groups(head.parameters(), settings.learning_rate)
+    optimizer = TrainingOptimizer(head, groups, settings, steps_per_epoch=case.steps + 2)
+    batches = iter(Epoch([training_set], head, settings, epoch=1, device=torch.device("cpu")))
     total = waiting = 0.0
     for number in range(case.steps + 2):
         started = time.perf_counter()
         (batch,) = next(batches)
         ready = time.perf_counter()
-        loss = head_loss(head(batch.windows), batch.truth, scoring=head.scoring, settings=settings)
+        loss = head_loss(head(batch.windows), batch.targets, scoring=head.scoring, settings=settings)
         optimizer.backward(loss)
         optimizer.step(loss)
-        if number > 1:  # the first steps allocate
+        if number > 1:  # exclude the first steps, which allocate memory
             total += time.perf_counter() - started
             waiting += ready - started
     return total / case.steps, waiting / case.steps
 
 
-def _score_seconds(head: Head, rows: Rows) -> float:
+def _score_seconds(head: Head, rows: FeatureRows) -> float:
     head.eval()
     head.scores(rows[:200])
     started = time.perf_counter()
@@ -141,12 +141,12 @@ def _score_seconds(head: Head, rows: Rows) -> float:
     return time.perf_counter() - started
 
 
-def _assert_paths_agree(head: WindowHead, rows: Rows) -> None:
+def _assert_paths_agree(head: WindowHead, rows: FeatureRows) -> None:
     numbers = np.clip(np.arange(len(rows))[:, None] + head.offsets, 0, len(rows) - 1)
     head.eval()
     with torch.no_grad():
         windowed = head(torch.from_numpy(rows[numbers]).float()).logits[:, 0]
-    torch.testing.assert_close(head.match_logits(rows), windowed, rtol=0, atol=1e-4)
+    torch.testing.assert_close(head.video_logits(rows), windowed, rtol=0, atol=1e-4)
     head.train()
 
 

@@ -1,4 +1,4 @@
-"""Synthetic matches: pictures a second with encoding, and where the time goes."""
+"""Synthetic matches: frames per second including encoding, and time by step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.table import Table
 from bas.console import show, table
 from bas.synthetic import synthesize
 from bas.synthetic.encode import encode
-from bas.synthetic.match import Recipe, pictures, played
+from bas.synthetic.match import HalfSpec, render_pictures, simulate
 from bas.synthetic.plan import FPS
 
 _MINUTES = 2.0
@@ -28,7 +28,7 @@ _Result = TypeVar("_Result")
 
 
 def main() -> None:
-    """Assert that the bytes do not depend on the number of processes, then print rates."""
+    """Assert that the bytes do not depend on the number of processes, then print speeds."""
     with tempfile.TemporaryDirectory() as folder:
         alone, together = (_digests(Path(folder) / str(processes), processes) for processes in (1, 2))
         assert alone == together
@@ -39,12 +39,12 @@ def main() -> None:
 def _whole(folder: Path) -> Table:
     cores = len(os.sched_getaffinity(0))
     rows = table(
-        f"Synthetic matches, rendered and encoded, {cores} cores",
+        f"Synthetic matches, rendering and encoding, {cores} cores",
         "size",
         "frames",
         "seconds",
         "frames/s",
-        "CPU ms/frame",
+        "CPU (ms/frame)",
     )
     for size in ("224x128", "224p"):
         frames = round(2 * _MINUTES * 60 * FPS)
@@ -57,12 +57,12 @@ def _whole(folder: Path) -> Table:
 
 
 def _parts(folder: Path) -> Table:
-    rows = table("One process, ms a frame", "size", "simulate", "paint", "encode")
+    rows = table("One process, ms per frame", "size", "simulate", "paint", "encode")
     for name, (width, height) in _SIZES.items():
-        recipe = Recipe(1, 0, 1, _PART_FRAMES, "even", width, height)
-        simulating, _ = _timed(partial(played, recipe))
-        pictures(recipe, 0, 1)
-        painting, painted = _timed(partial(pictures, recipe, 0, _PART_FRAMES))
+        spec = HalfSpec(1, 0, 1, _PART_FRAMES, "even", width, height)
+        simulating, _ = _timed(partial(simulate, spec))
+        render_pictures(spec, 0, 1)
+        painting, painted = _timed(partial(render_pictures, spec, 0, _PART_FRAMES))
         encoding, _ = _timed(partial(encode, folder / "part.mp4", painted, width=width, height=height))
         rows.add_row(
             name, *(f"{1000 * seconds / _PART_FRAMES:.2f}" for seconds in (simulating, painting, encoding))
@@ -86,7 +86,7 @@ def _timed(function: Callable[[], _Result]) -> tuple[float, _Result]:
 
 
 def _cpu_seconds() -> float:
-    """Of this process and of those that it started and that have ended."""
+    """Return the CPU time of this process and of its finished child processes."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 

@@ -1,4 +1,4 @@
-"""`make bench`: every measurement in turn, after the machine they were taken on."""
+"""`make bench`: a description of the machine, then all benchmarks in turn."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 
 import torch
 
-from bas.console import say, show
+from bas.console import info, show
 
 _PACKAGES = ("bas", "torch", "timm", "av", "h5py", "numpy")
 
 
 def main() -> None:
-    """Print the machine, then the table of every `bench_*.py` beside this file."""
+    """Print the machine and package versions, then run every `bench_*.py` in this folder."""
     show(_machine(), "")
     for script in sorted(Path(__file__).parent.glob("bench_*.py")):
-        say(f"{script.name} ...")
+        info(f"{script.name} ...")
         runpy.run_path(str(script), run_name="__main__")
         show("")
 
@@ -30,7 +30,7 @@ def _machine() -> str:
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return "\n".join(
         [
-            f"{os.cpu_count()} cores of {', '.join(models) or platform.processor()}; {', '.join(gpus) or 'no GPU'}",
+            f"{os.cpu_count()} cores ({', '.join(models) or platform.processor()}), {', '.join(gpus) or 'no GPU'}",
             f"Python {platform.python_version()}, "
             + ", ".join(f"{name} {version(name)}" for name in _PACKAGES),
         ]

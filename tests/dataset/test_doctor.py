@@ -10,8 +10,8 @@ import pytest
 from matches import annotation, touch, write_labels
 from SoccerNet.utils import getListGames
 
-from bas.dataset import Findings, conclude, examine, show_findings, write_manifest
-from bas.dataset.doctor import Suspicion
+from bas.dataset import FolderReport, examine, print_findings, print_verdict, write_manifest
+from bas.dataset.doctor import Finding
 from bas.doctor import examine_folder
 from bas.errors import DataError, MissingError
 
@@ -28,29 +28,29 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def wrong(findings: Findings) -> list[tuple[str, str]]:
-    return [(one.where, one.what) for one in findings.suspicions if one.wrong]
+def errors(report: FolderReport) -> list[tuple[str, str]]:
+    return [(one.location, one.message) for one in report.findings if one.severity == "error"]
 
 
-def notes(findings: Findings) -> list[tuple[str, str]]:
-    return [(one.where, one.what) for one in findings.suspicions if not one.wrong]
+def notes(report: FolderReport) -> list[tuple[str, str]]:
+    return [(one.location, one.message) for one in report.findings if one.severity == "note"]
 
 
-def test_a_sound_folder_has_nothing_suspicious(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    findings = examine(root)
-    assert findings.suspicions == ()
-    show_findings(findings)
+def test_a_valid_folder_has_no_findings(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = examine(root)
+    assert report.findings == ()
+    print_findings(report)
     printed = capsys.readouterr().out
     for text in (
         "one video a game",
         "4 games, 4 videos",
         "224p.mp4 and Labels-ball.json",
-        "Nothing is wrong",
+        "No errors",
     ):
         assert text in printed
 
 
-def test_facts_of_a_game_are_those_of_its_files(root: Path) -> None:
+def test_the_report_has_the_properties_of_each_game(root: Path) -> None:
     game = examine(root).games[1]
     (video,) = game.videos
     assert (game.id, game.splits) == (TRAIN[1], ("train",))
@@ -64,36 +64,36 @@ def test_facts_of_a_game_are_those_of_its_files(root: Path) -> None:
     assert game.counts == {"PASS": 1, "DRIVE": 2}
 
 
-def test_the_small_videos_are_looked_at_where_there_are_no_others(root: Path) -> None:
+def test_the_224p_videos_are_checked_where_there_are_no_others(root: Path) -> None:
     assert examine(root).dataset.games[0].videos[0].path.name == "224p.mp4"
-    assert len(wrong(examine(root, video="720p"))) == 4
+    assert len(errors(examine(root, video="720p"))) == 4
 
 
-def test_every_fault_is_found_and_the_look_goes_on(root: Path) -> None:
+def test_every_error_is_found_and_the_check_continues(root: Path) -> None:
     (root / TRAIN[0] / "224p.mp4").unlink()
-    media.cut(root / TRAIN[1] / "224p.mp4", 0.5)
+    media.truncate(root / TRAIN[1] / "224p.mp4", 0.5)
     write_labels(root / TRAIN[2] / "Labels-ball.json", [annotation(label="pass"), annotation(60_000)])
-    found = wrong(examine(root))
+    found = errors(examine(root))
     for game, text in [
         (TRAIN[0], "expected 224p.mp4"),
         (TRAIN[1], "moov"),
-        (TRAIN[1], "bytes instead of"),
+        (TRAIN[1], "bytes instead of the"),
         (TRAIN[2], "did you mean PASS"),
         (TRAIN[2], "(+57.9 s)"),
-        ("manifest", "not there (1)"),
+        ("manifest", "files that are missing (1)"),
     ]:
-        assert any(where == game and text in what for where, what in found), (game, text)
-    assert all(where != TRAIN[3] for where, _ in found)
+        assert any(location == game and text in message for location, message in found), (game, text)
+    assert all(location != TRAIN[3] for location, _ in found)
 
 
-def test_another_hash_of_the_same_size_is_found(root: Path) -> None:
+def test_a_changed_file_of_the_same_size_is_found(root: Path) -> None:
     path = root / TRAIN[0] / "Labels-ball.json"
     path.write_text(path.read_text().replace('"1 - 00:00"', '"1 - 00:01"', 1))
-    ((where, what),) = wrong(examine(root))
-    assert (where, "another SHA-256" in what) == (TRAIN[0], True)
+    ((location, message),) = errors(examine(root))
+    assert (location, "not the SHA-256" in message) == (TRAIN[0], True)
 
 
-def test_what_is_only_unusual_is_a_note(root: Path) -> None:
+def test_harmless_oddities_are_notes(root: Path) -> None:
     (root / "manifest.json").unlink()
     write_labels(root / TRAIN[0] / "Labels-ball.json", [annotation(40, team="home")], url="a/b/other")
     (root / TRAIN[1] / "Labels-ball.json").unlink()
@@ -102,51 +102,52 @@ def test_what_is_only_unusual_is_a_note(root: Path) -> None:
     media.write_video(root / "league/season/game" / "224p.mp4", 20)
     for file in (root / TRAIN[3]).iterdir():
         file.unlink()
-    findings = examine(root)
-    assert wrong(findings) == []
-    found = "\n".join(f"{where}: {what}" for where, what in notes(findings))
+    report = examine(root)
+    assert errors(report) == []
+    found = "\n".join(f"{location}: {message}" for location, message in notes(report))
     for text in (
-        "split train: 1 of 4 games are not there",
+        "split train: 1 of 4 games are missing",
         "games in no split (1): league/season/game",
-        "test.zip may hold more games",
-        "says that it is of 'other'",
+        "test.zip may contain more games; unpack first",
+        "is labeled as 'other'",
         "home and away",
         "no labels",
-        "holds no action",
+        "contains no action",
     ):
         assert text in found
 
 
-def test_an_own_split_with_an_absent_game_is_wrong(tmp_path: Path) -> None:
+def test_a_missing_game_of_a_custom_split_is_an_error(tmp_path: Path) -> None:
     media.write_video(tmp_path / "derby.mkv", 20)
     (tmp_path / "splits.yaml").write_text("train: [derby, final]\n")
-    assert wrong(examine(tmp_path)) == [("split train", "1 of 2 games are not there: final")]
+    assert errors(examine(tmp_path)) == [("split train", "1 of 2 games are missing: final")]
 
 
 def test_a_single_video_is_examined(tmp_path: Path) -> None:
-    findings = examine(media.write_video(tmp_path / "derby.mkv", 20))
-    assert wrong(findings) == []
-    show_findings(findings)
+    report = examine(media.write_video(tmp_path / "derby.mkv", 20))
+    assert errors(report) == []
+    print_findings(report)
 
 
-def test_problems_of_a_video_are_faults_and_its_oddities_notes(tmp_path: Path) -> None:
+def test_video_problems_are_errors_and_oddities_are_notes(tmp_path: Path) -> None:
     media.write_video(tmp_path / "late.mkv", 20, start_ms=1280)
     media.write_two_streams(tmp_path / "two.mkv", 20, sizes=[(64, 48), (128, 96)])
-    findings = examine(tmp_path)
-    assert wrong(findings) == [("late", "late.mkv: the first picture comes at 1.28 s")]
-    assert ("two", "two.mkv: 2 video streams; took number 1, 128 x 96") in notes(findings)
+    report = examine(tmp_path)
+    assert errors(report) == [("late", "late.mkv: the first picture comes at 1.28 s")]
+    assert ("two", "two.mkv: 2 video streams; using stream 1, 128 x 96") in notes(report)
 
 
-def test_an_empty_folder_is_missing(tmp_path: Path) -> None:
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="holds no match"):
         examine(tmp_path)
 
 
-def test_the_verdict_groups_places_and_names_what_is_wrong_first(capsys: pytest.CaptureFixture[str]) -> None:
-    suspicions = [Suspicion(name, "odd", wrong=False) for name in "abc"] + [Suspicion("d", "bad", wrong=True)]
-    with pytest.raises(DataError, match="Faults in data: 1"):
-        conclude(suspicions, what="data")
-    assert capsys.readouterr().out == "WRONG d: bad\nnote  a and 2 more: odd\n"
+def test_the_verdict_groups_locations_and_prints_errors_first(capsys: pytest.CaptureFixture[str]) -> None:
+    findings = [Finding(name, "odd", severity="note") for name in "abc"]
+    findings += [Finding("d", "bad", severity="error")]
+    with pytest.raises(DataError, match="1 error in data"):
+        print_verdict(findings, what="data")
+    assert capsys.readouterr().out == "ERROR d: bad\nnote  a and 2 more: odd\n"
 
 
 def test_caches_among_matches_do_not_hide_the_matches(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,15 +159,13 @@ def test_caches_among_matches_do_not_hide_the_matches(root: Path, capsys: pytest
     rendered.write_bytes(b"a copy with events drawn into it")
     examine_folder(root, video=None)
     assert "4 games, 4 videos" in capsys.readouterr().out
-    with pytest.raises(DataError, match=r"Faults in .*features: 1"):
+    with pytest.raises(DataError, match=r"1 error in .*features"):
         examine_folder(spots.parent, video=None)
     with pytest.raises(MissingError, match="no match"):
         examine_folder(_empty(root / "empty"), video=None)
 
 
-def test_files_that_may_not_be_read_are_named_and_passed_over(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreadable_files_are_reported_and_skipped(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     labels, real = root / TRAIN[1] / "Labels-ball.json", Path.open
 
     def guarded(path: Path, *arguments: Any, **named: Any) -> Any:
@@ -175,7 +174,7 @@ def test_files_that_may_not_be_read_are_named_and_passed_over(
         return real(path, *arguments, **named)
 
     monkeypatch.setattr(Path, "open", guarded)
-    assert wrong(examine(root)) == [(TRAIN[1], f"{labels} may not be read: Permission denied.")]
+    assert errors(examine(root)) == [(TRAIN[1], f"Cannot read {labels}: Permission denied.")]
 
 
 def _empty(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Labels in OSL JSON v1 and v2 and in E2E-Spot JSON: the same spots as in SoccerNet's form."""
+"""OSL JSON v1 and v2 and E2E-Spot JSON give the same spots as SoccerNet's label format."""
 
 from __future__ import annotations
 
@@ -12,10 +12,18 @@ from hypothesis import strategies as st
 from matches import GAME, annotation, touch, write_labels
 from media import write_video
 
-from bas.dataset import BALL_CLASSES, Layout, examine, labels_of, open_dataset, read_labels, show_findings
-from bas.dataset.interchange import listing_of
+from bas.dataset import (
+    BALL_CLASSES,
+    Layout,
+    examine,
+    labels_of,
+    open_dataset,
+    print_findings,
+    read_annotations,
+)
+from bas.dataset.interchange import parse_video_list
 from bas.errors import BasError, DataError
-from bas.evaluate.soccernet import read_labels as read_leniently
+from bas.evaluate.soccernet import read_scored_labels as read_leniently
 from bas.types import Spot
 
 CLASSES = ["DRIVE", "PASS"]
@@ -67,7 +75,7 @@ def write(path: Path, content: Any) -> Path:
     ],
     ids=["OSL v1", "OSL v2", "E2E-Spot"],
 )
-def test_every_form_gives_the_same_spots(
+def test_every_format_gives_the_same_spots(
     tmp_path: Path, content: Any, layout: Layout, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_video(tmp_path / GAME / "720p.mp4", 100)
@@ -80,20 +88,20 @@ def test_every_form_gives_the_same_spots(
     assert game.videos[0].path == tmp_path / GAME / "720p.mp4"
     assert labels_of(game, dataset.classes).spots == SPOTS
     assert read_leniently(tmp_path)[game.id] == SPOTS
-    findings = examine(tmp_path)
-    assert findings.suspicions == ()
-    show_findings(findings)
+    report = examine(tmp_path)
+    assert report.findings == ()
+    print_findings(report)
     shown = capsys.readouterr().out
     assert layout.value in shown
-    assert "Splits of the listings" in shown
+    assert "Splits from the video lists" in shown
 
 
-def test_a_game_is_named_by_its_folder_by_its_path_or_by_its_id(tmp_path: Path) -> None:
+def test_the_game_id_is_the_folder_the_path_or_the_declared_id(tmp_path: Path) -> None:
     for content in (osl_v1(f"{GAME}/720p.mp4"), osl_v2("a.mp4", id=GAME)):
-        found = listing_of(content, source="x")
+        found = parse_video_list(content, source="x")
         assert found is not None
         assert found.items[0].id == GAME
-    assert listing_of(osl_v1("cup/final.mkv"), source="x").items[0].id == "cup/final"  # type: ignore[union-attr]
+    assert parse_video_list(osl_v1("cup/final.mkv"), source="x").items[0].id == "cup/final"  # type: ignore[union-attr]
 
 
 def test_splits_come_from_the_files_and_a_split_without_events_is_unlabeled(tmp_path: Path) -> None:
@@ -110,7 +118,7 @@ def test_splits_come_from_the_files_and_a_split_without_events_is_unlabeled(tmp_
 
 
 def test_predictions_without_labels_and_ids_are_read(tmp_path: Path) -> None:
-    """As opensportslib 0.3.3 writes them."""
+    """The format is that of opensportslib 0.3.3."""
     document = osl_v2("a.mp4")
     del document["labels"]
     write_video(tmp_path / "a.mp4", 100)
@@ -120,7 +128,7 @@ def test_predictions_without_labels_and_ids_are_read(tmp_path: Path) -> None:
     assert labels_of(dataset.games[0], dataset.classes).spots == SPOTS
 
 
-def test_labels_beside_a_video_may_be_in_any_form(tmp_path: Path) -> None:
+def test_labels_beside_a_video_may_be_in_any_format(tmp_path: Path) -> None:
     write_video(tmp_path / "derby.mp4", 100)
     write(tmp_path / "derby.json", osl_v2("derby.mp4", id="some other name"))
     dataset = open_dataset(tmp_path)
@@ -128,22 +136,22 @@ def test_labels_beside_a_video_may_be_in_any_form(tmp_path: Path) -> None:
     assert labels_of(dataset.games[0], dataset.classes).spots == SPOTS
 
 
-def test_soccernets_own_labels_win_over_a_listing(tmp_path: Path) -> None:
+def test_soccernet_labels_take_precedence_over_a_list_of_videos(tmp_path: Path) -> None:
     touch(tmp_path / GAME, "720p.mp4")
     write_labels(tmp_path / GAME / "Labels-ball.json", [annotation()])
     write(tmp_path / "list.json", osl_v2("a.mp4"))
     assert open_dataset(tmp_path).layout is Layout.BALL_WHOLE
 
 
-def test_mistakes_in_entries_are_named_as_in_soccernets_form(tmp_path: Path) -> None:
+def test_mistakes_in_entries_are_reported_as_in_soccernet_labels(tmp_path: Path) -> None:
     document = osl_v2("a.mp4")
     document["data"][0]["events"] = [{"label": "pass", "position_ms": 0}, {"label": "PASS"}, "PASS"]
     with pytest.raises(DataError) as caught:
-        read_labels(write(tmp_path / "a.json", document), classes=BALL_CLASSES, halves={1})
+        read_annotations(write(tmp_path / "a.json", document), classes=BALL_CLASSES, halves={1})
     message = str(caught.value)
     assert "annotations[0]: unknown label 'pass' (did you mean PASS?)" in message
-    assert "annotations[1]: position None is not whole milliseconds" in message
-    assert "annotations[2]: position None is not whole milliseconds" in message
+    assert "annotations[1]: invalid position None; expected whole milliseconds" in message
+    assert "annotations[2]: invalid position None; expected whole milliseconds" in message
 
 
 @pytest.mark.parametrize(
@@ -151,19 +159,22 @@ def test_mistakes_in_entries_are_named_as_in_soccernets_form(tmp_path: Path) -> 
     [
         (osl_v2("../a.mp4", id="a"), "leads out of"),
         (osl_v2("/a.mp4", id="a"), "leads out of"),
-        (osl_v2("../a.mp4"), "cannot name a game"),
-        ({"data": [{"id": "a", "inputs": [], "events": []}]}, "no input of type video"),
-        ({"data": [1]}, "no input of type video"),
-        ({"videos": [{"annotations": []}]}, "is not a video with path_video"),
-        ([{"video": "a", "events": [], "fps": 0}], "is not a video with its name, fps"),
-        ({"data": osl_v2("a.mp4")["data"] * 2}, "would be the same game"),
+        (osl_v2("../a.mp4"), "invalid game id '../a'"),
+        (
+            {"data": [{"id": "a", "inputs": [], "events": []}]},
+            "invalid item .*Expected an input of type video",
+        ),
+        ({"data": [1]}, "invalid item .*Expected an input of type video"),
+        ({"videos": [{"annotations": []}]}, "invalid video .*Expected path_video"),
+        ([{"video": "a", "events": [], "fps": 0}], "invalid video .*Expected its name, fps"),
+        ({"data": osl_v2("a.mp4")["data"] * 2}, "would have the same game id"),
         (
             {"data": [{"inputs": [{"path": "a.mp4"}], "events": [{"head": "a"}, {"head": "b"}]}]},
             "events of 2 heads: a, b",
         ),
     ],
 )
-def test_a_broken_listing_is_refused(tmp_path: Path, content: Any, words: str) -> None:
+def test_an_invalid_list_of_videos_is_refused(tmp_path: Path, content: Any, words: str) -> None:
     write(tmp_path / "test.json", content)
     with pytest.raises(DataError, match=words):
         open_dataset(tmp_path)
@@ -189,10 +200,10 @@ _json = st.recursive(
 @example({"path": ""})
 @example({"path": "."})
 @example({"path": "/"})
-def test_whatever_the_json_is_it_is_read_or_refused(content: Any) -> None:
+def test_any_json_is_either_read_or_refused(content: Any) -> None:
     for form in (content, {"data": [content]}, {"videos": [content]}, [{"video": "a", "events": [content]}]):
         try:
-            found = listing_of(form, source="x")
+            found = parse_video_list(form, source="x")
         except BasError:
             continue
         assert found is None or all(item.id for item in found.items)

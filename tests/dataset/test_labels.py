@@ -19,7 +19,7 @@ from bas.dataset import (
     Labels,
     labels_of,
     open_dataset,
-    read_labels,
+    read_annotations,
     require_left_right,
 )
 from bas.errors import DataError, MissingError
@@ -32,7 +32,7 @@ any_folder = settings(
 
 def read(folder: Path, *annotations: Any, **options: Any) -> Labels:
     path = write_labels(folder / "Labels-ball.json", annotations)
-    return read_labels(path, **{"classes": BALL_CLASSES, "halves": {1}} | options)
+    return read_annotations(path, **{"classes": BALL_CLASSES, "halves": {1}} | options)
 
 
 def refused(folder: Path, *annotations: Any, **options: Any) -> str:
@@ -55,7 +55,7 @@ def test_team_and_visibility_may_be_left_out(tmp_path: Path) -> None:
     assert read(tmp_path, entry).spots == (Spot(12360, "PASS", team=None, visible=True),)
 
 
-def test_soccernet_v2_labels_are_read_alike(tmp_path: Path) -> None:
+def test_soccernet_v2_labels_are_read_in_the_same_way(tmp_path: Path) -> None:
     entries = [
         annotation(387_831, "Goal", half=2, team="not applicable"),
         annotation(500, "Kick-off", team="home"),
@@ -64,10 +64,10 @@ def test_soccernet_v2_labels_are_read_alike(tmp_path: Path) -> None:
     assert labels.spots == (Spot(500, "Kick-off", "home"), Spot(387_831, "Goal", None, half=2))
 
 
-def test_further_keys_are_passed_over(tmp_path: Path) -> None:
+def test_unknown_keys_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "Labels-ball.json"
     path.write_text(json.dumps({"halftime": "1 - 46:04", "annotations": [annotation(confidence=1)]}))
-    assert len(read_labels(path, classes=BALL_CLASSES, halves={1}).spots) == 1
+    assert len(read_annotations(path, classes=BALL_CLASSES, halves={1}).spots) == 1
 
 
 @given(position=st.integers(0, 86_400_000))
@@ -92,7 +92,9 @@ def test_a_position_is_an_integer_or_a_string_of_digits(tmp_path: Path, position
 )
 @any_folder
 def test_any_other_position_is_refused(tmp_path: Path, position: Any) -> None:
-    assert "annotations[0]: position " in refused(tmp_path, annotation(position, gameTime="1 - 00:00"))
+    assert "annotations[0]: invalid position " in refused(
+        tmp_path, annotation(position, gameTime="1 - 00:00")
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_any_other_position_is_refused(tmp_path: Path, position: Any) -> None:
         ("pass", "did you mean PASS?"),
         ("HIGH_PASS", "did you mean HIGH PASS?"),
         ("Throw In", "did you mean THROW IN?"),
-        ("xyz", "there are PASS, DRIVE"),
+        ("xyz", "expected PASS, DRIVE"),
         (None, "unknown label None"),
         (["PASS"], "unknown label ['PASS']"),
     ],
@@ -118,12 +120,15 @@ def test_a_missing_label_is_refused(tmp_path: Path) -> None:
     assert "annotations[0]: unknown label None" in refused(tmp_path, entry)
 
 
-def test_a_position_past_the_end_is_refused_with_the_excess(tmp_path: Path) -> None:
+def test_a_position_beyond_the_end_is_refused_with_the_excess(tmp_path: Path) -> None:
     message = refused(tmp_path, annotation(6_105_000), video_ms={1: 6_102_920})
-    assert "Labels-ball.json:annotations[0]: position 6,105,000 ms > video 6,102,920 ms (+2.1 s)" in message
+    assert (
+        "Labels-ball.json:annotations[0]: position 6,105,000 ms is beyond the end of the video at 6,102,920 ms (+2.1 s)"
+        in message
+    )
 
 
-def test_one_frame_past_the_end_is_tolerated(tmp_path: Path) -> None:
+def test_one_frame_beyond_the_end_is_tolerated(tmp_path: Path) -> None:
     assert len(read(tmp_path, annotation(10_040), video_ms={1: 10_000}).spots) == 1
     assert "(+0.0 s)" in refused(tmp_path, annotation(10_041), video_ms={1: 10_000})
 
@@ -131,31 +136,33 @@ def test_one_frame_past_the_end_is_tolerated(tmp_path: Path) -> None:
 def test_each_half_has_its_own_end(tmp_path: Path) -> None:
     entries = [annotation(9000, half=1), annotation(9000, half=2)]
     message = refused(tmp_path, *entries, halves={1, 2}, video_ms={1: 10_000, 2: 5000})
-    assert "annotations[1]: position 9,000 ms > video 5,000 ms" in message
+    assert "annotations[1]: position 9,000 ms is beyond the end of the video at 5,000 ms" in message
     assert "annotations[0]" not in message
 
 
 @pytest.mark.parametrize("half", [0, 2, 3])
 def test_a_half_without_a_video_is_refused(tmp_path: Path, half: int) -> None:
-    assert f"half {half} of gameTime" in refused(tmp_path, annotation(half=half))
+    assert f"invalid half {half} in gameTime" in refused(tmp_path, annotation(half=half))
 
 
 @pytest.mark.parametrize("clock", [None, 12, "", "00:12", "1 - 00:72", "1-00:12", "1 - 00:12 "])
-def test_a_game_time_of_another_form_is_refused(tmp_path: Path, clock: Any) -> None:
-    assert "is not of the form '1 - MM:SS'" in refused(tmp_path, annotation(gameTime=clock))
+def test_a_game_time_in_another_format_is_refused(tmp_path: Path, clock: Any) -> None:
+    assert f"invalid gameTime {clock!r}; expected '1 - MM:SS'" in refused(
+        tmp_path, annotation(gameTime=clock)
+    )
 
 
 @pytest.mark.parametrize(
     ("position", "agrees"), [(13_500, True), (10_500, True), (13_501, False), (10_499, False)]
 )
-def test_game_time_and_position_agree_within_a_second_and_a_half(
+def test_game_time_and_position_may_differ_by_a_second_and_a_half(
     tmp_path: Path, position: int, agrees: bool
 ) -> None:
     entry = annotation(position, gameTime="1 - 00:12")
     if agrees:
         assert read(tmp_path, entry).spots[0].position_ms == position
     else:
-        assert f"gameTime '1 - 00:12' and position {position:,} ms" in refused(tmp_path, entry)
+        assert f"gameTime '1 - 00:12' contradicts position {position:,} ms" in refused(tmp_path, entry)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +172,7 @@ def test_an_unknown_team_or_visibility_is_refused(tmp_path: Path, key: str, valu
     assert f"unknown {key} {value!r}" in refused(tmp_path, annotation(**{key: value}))
 
 
-def test_every_mistake_is_counted_and_the_first_ten_named(tmp_path: Path) -> None:
+def test_all_mistakes_are_counted_and_the_first_ten_are_listed(tmp_path: Path) -> None:
     message = refused(tmp_path, *[annotation(label="DRIBBLE")] * 14, annotation(), "PASS")
     assert "(15 in 16 annotations)" in message
     assert message.count("annotations[") == 10
@@ -175,16 +182,16 @@ def test_every_mistake_is_counted_and_the_first_ten_named(tmp_path: Path) -> Non
 def test_exact_duplicates_are_kept_once_with_a_warning(tmp_path: Path) -> None:
     labels = read(tmp_path, annotation(), annotation(40), annotation())
     assert [spot.position_ms for spot in labels.spots] == [40, 12360]
-    assert "annotations that stand there twice (1) are kept once" in labels.warnings[0]
+    assert "dropped 1 duplicate annotation" in labels.warnings[0]
 
 
-def test_two_events_in_one_slot_are_both_kept(tmp_path: Path) -> None:
+def test_different_spots_at_one_position_are_all_kept(tmp_path: Path) -> None:
     labels = read(tmp_path, annotation(), annotation(label="DRIVE"), annotation(team="right"))
     assert len(labels.spots) == 3
     assert labels.warnings == ()
 
 
-def test_no_label_of_a_season_is_lost(tmp_path: Path) -> None:
+def test_no_label_of_seven_matches_is_lost(tmp_path: Path) -> None:
     generator = random.Random(0)
     for number in range(7):
         frames = generator.sample(range(150_000), 1776)
@@ -211,8 +218,8 @@ def test_no_label_of_a_season_is_lost(tmp_path: Path) -> None:
 def test_json_is_read_strictly(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "Labels-ball.json"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="is not strict JSON"):
-        read_labels(path, classes=BALL_CLASSES, halves={1})
+    with pytest.raises(DataError, match="Invalid JSON in"):
+        read_annotations(path, classes=BALL_CLASSES, halves={1})
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"annotations": {}}', "1"])
@@ -220,32 +227,32 @@ def test_a_file_without_annotations_is_refused(tmp_path: Path, content: str) -> 
     path = tmp_path / "Labels-ball.json"
     path.write_text(content)
     with pytest.raises(DataError, match="no list of annotations"):
-        read_labels(path, classes=BALL_CLASSES, halves={1})
+        read_annotations(path, classes=BALL_CLASSES, halves={1})
 
 
-def test_a_file_of_another_game_is_warned_of(tmp_path: Path) -> None:
+def test_a_file_of_another_game_gives_a_warning(tmp_path: Path) -> None:
     path = tmp_path / GAME / "Labels-ball.json"
     write_labels(path, [annotation()], url="england_efl/2019-2020/2019-10-05 - Wrong - Game/")
-    (warning,) = read_labels(path, classes=BALL_CLASSES, halves={1}).warnings
+    (warning,) = read_annotations(path, classes=BALL_CLASSES, halves={1}).warnings
     assert "2019-10-05 - Wrong - Game" in warning
     write_labels(path, [annotation()], url=f"{GAME}/")
-    assert read_labels(path, classes=BALL_CLASSES, halves={1}).warnings == ()
+    assert read_annotations(path, classes=BALL_CLASSES, halves={1}).warnings == ()
 
 
 @pytest.mark.parametrize(("team", "words"), [("left", "left/right"), ("away", "home/away"), (None, None)])
-def test_the_words_for_teams_are_known(tmp_path: Path, team: str | None, words: str | None) -> None:
+def test_the_naming_of_teams_is_recognized(tmp_path: Path, team: str | None, words: str | None) -> None:
     assert read(tmp_path, annotation(team=None), annotation(40, team=team)).team_words == words
 
 
-def test_team_work_refuses_home_and_away(tmp_path: Path) -> None:
+def test_predicting_teams_needs_left_and_right(tmp_path: Path) -> None:
     require_left_right(read(tmp_path, annotation()), source="game")
     with pytest.raises(DataError, match=r"game names teams as home and away; .*spotting-ball-2025"):
         require_left_right(read(tmp_path, annotation(team="home")), source="game")
-    with pytest.raises(DataError, match="game names no team of 1 of its 2 actions.*fit.teams=none"):
+    with pytest.raises(DataError, match="game has no team for 1 of its 2 actions.*fit.teams=none"):
         require_left_right(read(tmp_path, annotation(), annotation(40, team=None)), source="game")
 
 
-def test_two_words_for_teams_in_one_file_are_refused(tmp_path: Path) -> None:
+def test_mixed_team_names_in_one_file_are_refused(tmp_path: Path) -> None:
     assert "both left/right and home/away" in refused(tmp_path, annotation(), annotation(40, team="home"))
 
 
@@ -255,7 +262,9 @@ def test_the_labels_of_a_game_are_checked_against_its_video(tmp_path: Path) -> N
     (game,) = open_dataset(tmp_path).games
     assert len(labels_of(game, BALL_CLASSES).spots) == 1
     write_labels(tmp_path / GAME / "Labels-ball.json", [annotation(3000)])
-    with pytest.raises(DataError, match=r"position 3,000 ms > video 2,000 ms \(\+1.0 s\)"):
+    with pytest.raises(
+        DataError, match=r"position 3,000 ms is beyond the end of the video at 2,000 ms \(\+1.0 s\)"
+    ):
         labels_of(game, BALL_CLASSES)
 
 
@@ -264,7 +273,9 @@ def test_labels_without_videos_can_be_read(tmp_path: Path) -> None:
     assert len(labels_of(open_dataset(tmp_path).games[0], BALL_CLASSES).spots) == 1
 
 
-def test_a_game_without_labels_says_what_is_there(tmp_path: Path) -> None:
+def test_a_game_without_labels_is_reported_with_the_files_in_its_folder(tmp_path: Path) -> None:
     touch(tmp_path / GAME, "720p.mp4", "labels-ball.json")
-    with pytest.raises(MissingError, match=r"has no labels. .*which holds 720p.mp4, labels-ball.json"):
+    with pytest.raises(
+        MissingError, match=r"has no labels. .*the folder contains 720p.mp4, labels-ball.json"
+    ):
         labels_of(open_dataset(tmp_path).games[0], BALL_CLASSES)

@@ -11,7 +11,7 @@ from bas.errors import DataError, MissingError
 V2_GAME = "england_epl/2014-2015/2015-02-21 - 18-00 Chelsea 1 - 1 Burnley"
 
 
-def test_the_2023_edition_has_two_videos_a_game(tmp_path: Path) -> None:
+def test_the_2023_edition_has_two_videos_per_game(tmp_path: Path) -> None:
     touch(tmp_path / GAME, "1_720p.mkv", "2_720p.mkv", "1_224p.mkv", "2_224p.mkv", "Labels-ball.json")
     dataset = open_dataset(tmp_path)
     (game,) = dataset.split("all")
@@ -21,7 +21,7 @@ def test_the_2023_edition_has_two_videos_a_game(tmp_path: Path) -> None:
     assert game.labels == tmp_path / GAME / "Labels-ball.json"
 
 
-def test_the_2024_and_2025_editions_have_one_video_a_game(tmp_path: Path) -> None:
+def test_the_2024_and_2025_editions_have_one_video_per_game(tmp_path: Path) -> None:
     touch(tmp_path / GAME, "224p.mp4", "720p.mp4", "Labels-ball.json")
     dataset = open_dataset(tmp_path, video="224p")
     (game,) = dataset.split("all")
@@ -29,7 +29,7 @@ def test_the_2024_and_2025_editions_have_one_video_a_game(tmp_path: Path) -> Non
     assert [(video.path.name, video.half) for video in game.videos] == [("224p.mp4", 1)]
 
 
-def test_soccernet_v2_is_known_by_its_labels(tmp_path: Path) -> None:
+def test_soccernet_v2_is_recognized_by_its_labels(tmp_path: Path) -> None:
     touch(tmp_path / "league/season/game", "1_224p.mkv", "2_224p.mkv", "Labels-v2.json")
     dataset = open_dataset(tmp_path, video="224p")
     assert (dataset.layout, dataset.classes) == (Layout.SOCCERNET_V2, SOCCERNET_V2_CLASSES)
@@ -37,14 +37,16 @@ def test_soccernet_v2_is_known_by_its_labels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("game", "layout"), [(GAME, Layout.BALL_HALVES), (V2_GAME, Layout.SOCCERNET_V2)])
-def test_halves_without_labels_are_known_by_their_league(tmp_path: Path, game: str, layout: Layout) -> None:
+def test_halves_without_labels_are_recognized_by_their_league(
+    tmp_path: Path, game: str, layout: Layout
+) -> None:
     touch(tmp_path / game, "1_720p.mkv", "2_720p.mkv")
     dataset = open_dataset(tmp_path)
     assert dataset.layout is layout
     assert dataset.games[0].labels is None
 
 
-def test_a_folder_of_videos_has_a_game_a_video(tmp_path: Path) -> None:
+def test_a_folder_of_videos_has_one_game_per_video(tmp_path: Path) -> None:
     touch(
         tmp_path, "derby.mkv", "derby.json", "cup/final.MP4", "notes.txt", ".hidden.mkv", "__MACOSX/derby.mkv"
     )
@@ -71,7 +73,7 @@ def test_the_folder_of_one_game_is_a_dataset(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("label", "classes"), [("PASS", BALL_CLASSES), ("Goal", SOCCERNET_V2_CLASSES), ("else", BALL_CLASSES)]
 )
-def test_the_vocabulary_of_a_folder_is_that_of_its_labels(
+def test_the_labels_of_a_folder_determine_its_classes(
     tmp_path: Path, label: str, classes: tuple[str, ...]
 ) -> None:
     touch(tmp_path, "derby.mkv", "other.mkv")
@@ -90,43 +92,43 @@ def test_labels_alone_are_games_without_videos(tmp_path: Path, half: int, layout
         dataset.split("all")
 
 
-def test_games_come_in_order_of_their_ids(tmp_path: Path) -> None:
+def test_games_are_sorted_by_id(tmp_path: Path) -> None:
     for game in (OTHER_GAME, GAME):
         touch(tmp_path / game, "720p.mp4")
     assert [game.id for game in open_dataset(tmp_path).games] == [GAME, OTHER_GAME]
 
 
-def test_a_missing_half_is_named_with_what_is_there(tmp_path: Path) -> None:
+def test_a_missing_half_is_named_with_the_existing_files(tmp_path: Path) -> None:
     touch(tmp_path / GAME, "1_720p.mkv", "Labels-ball.json")
     with pytest.raises(
         MissingError,
-        match=r"expected 1_720p.mkv and 2_720p.mkv in .*; the folder holds 1_720p.mkv, Labels-ball.json. "
+        match=r"expected 1_720p.mkv and 2_720p.mkv in .*; the folder contains 1_720p.mkv, Labels-ball.json. "
         r"Download or copy 2_720p.mkv into it",
     ):
         open_dataset(tmp_path).split("all")
 
 
 @pytest.mark.parametrize("names", [("1_224p.mkv", "2_224p.mkv"), ("224p.mp4",)])
-def test_videos_of_the_other_size_are_offered(tmp_path: Path, names: tuple[str, ...]) -> None:
+def test_the_error_suggests_videos_of_the_other_size(tmp_path: Path, names: tuple[str, ...]) -> None:
     touch(tmp_path / GAME, *names, "Labels-ball.json")
     with pytest.raises(MissingError, match=r"pass --set extract.video=224p"):
         open_dataset(tmp_path).split("all")
 
 
-def test_a_name_in_the_wrong_case_is_to_be_renamed(tmp_path: Path) -> None:
+def test_the_error_suggests_renaming_a_file_in_the_wrong_case(tmp_path: Path) -> None:
     touch(tmp_path / GAME, "1_720P.MKV", "2_720p.mkv", "Labels-ball.json")
     with pytest.raises(MissingError, match="Rename 1_720P.MKV to 1_720p.mkv"):
         open_dataset(tmp_path).split("all")
 
 
-def test_every_incomplete_game_is_named_at_once(tmp_path: Path) -> None:
+def test_all_incomplete_games_are_named_at_once(tmp_path: Path) -> None:
     for game in (GAME, OTHER_GAME):
         touch(tmp_path / game, "Labels-ball.json", "1_720p.mkv")
     with pytest.raises(MissingError, match=rf"2 of 2 games(.|\n)*{GAME}(.|\n)*{OTHER_GAME}"):
         open_dataset(tmp_path).split("all")
 
 
-def test_mixed_layouts_are_refused_with_a_list(tmp_path: Path) -> None:
+def test_mixed_layouts_are_refused_with_examples(tmp_path: Path) -> None:
     touch(tmp_path / GAME, "720p.mp4")
     touch(tmp_path / OTHER_GAME, "1_720p.mkv", "2_720p.mkv")
     touch(tmp_path, "extra.mkv")
@@ -137,63 +139,63 @@ def test_mixed_layouts_are_refused_with_a_list(tmp_path: Path) -> None:
         "SN-BAS 2024 and 2025",
         "SN-BAS 2023",
         "extra.mkv",
-        "Wanted is",
+        "Expected SoccerNet",
         "--data",
     ):
         assert text in str(caught.value)
 
 
-def test_a_game_of_two_editions_is_mixed(tmp_path: Path) -> None:
+def test_a_game_with_files_of_two_editions_is_refused(tmp_path: Path) -> None:
     touch(tmp_path / GAME, "720p.mp4", "1_720p.mkv", "2_720p.mkv")
     with pytest.raises(DataError, match="mixes 2 layouts"):
         open_dataset(tmp_path)
 
 
-def test_archives_that_were_not_unpacked_are_named(tmp_path: Path) -> None:
+def test_packed_archives_are_named(tmp_path: Path) -> None:
     touch(tmp_path, "train.zip", "valid.zip")
-    with pytest.raises(MissingError, match=r"holds train.zip, valid.zip, not unpacked.*`unzip train.zip -d "):
+    with pytest.raises(MissingError, match=r"has only archives: train.zip, valid.zip.*`unzip train.zip -d "):
         open_dataset(tmp_path)
 
 
-def test_an_unknown_folder_is_told_what_was_found_and_wanted(tmp_path: Path) -> None:
+def test_an_unknown_folder_is_refused_with_its_content_and_the_expected_layouts(tmp_path: Path) -> None:
     touch(tmp_path, "readme.txt", "clips/a.avi")
-    with pytest.raises(MissingError, match=r"no match, only clips/, readme.txt. Wanted is SoccerNet's"):
+    with pytest.raises(MissingError, match=r"no match, only clips/, readme.txt. Expected SoccerNet's"):
         open_dataset(tmp_path)
 
 
-def test_a_missing_folder_is_told_how_to_give_one(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused_with_the_ways_to_pass_one(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="--data FOLDER.*BAS_DATA"):
         open_dataset(tmp_path / "none")
 
 
-def test_games_below_one_wrong_folder_name_that_folder(tmp_path: Path) -> None:
+def test_games_nested_in_one_folder_are_refused_with_that_folder(tmp_path: Path) -> None:
     touch(tmp_path / "spotting-ball-2025" / GAME, "720p.mp4")
-    with pytest.raises(DataError, match="Give --data .*spotting-ball-2025"):
+    with pytest.raises(DataError, match="Pass --data .*spotting-ball-2025"):
         open_dataset(tmp_path)
 
 
-def test_archives_unpacked_into_folders_of_their_own_are_told_to_merge(tmp_path: Path) -> None:
+def test_games_nested_in_several_folders_are_refused_with_advice_to_merge_them(tmp_path: Path) -> None:
     touch(tmp_path / "train" / GAME, "720p.mp4")
     touch(tmp_path / "valid" / OTHER_GAME, "720p.mp4")
     with pytest.raises(
-        DataError, match=r"2 games lie too deep, below .*train, .*valid.*Move the league folders"
+        DataError, match=r"2 games are nested too deep, below .*train, .*valid.*Move the league folders"
     ):
         open_dataset(tmp_path)
 
 
-def test_two_videos_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_videos_with_the_same_stem_are_refused(tmp_path: Path) -> None:
     touch(tmp_path, "derby.mkv", "derby.mp4")
-    with pytest.raises(DataError, match=r"derby.mkv, .*derby.mp4 would be the same game"):
+    with pytest.raises(DataError, match=r"derby.mkv, .*derby.mp4 would have the same game id"):
         open_dataset(tmp_path)
 
 
-def test_a_link_to_itself_ends(tmp_path: Path) -> None:
+def test_a_symbolic_link_to_its_own_folder_ends_the_search(tmp_path: Path) -> None:
     touch(tmp_path / GAME, "720p.mp4")
     (tmp_path / GAME / "loop").symlink_to(tmp_path / GAME)
     assert [game.id for game in open_dataset(tmp_path).games] == [GAME]
 
 
-def test_matches_on_another_disk_are_found_through_a_link(tmp_path: Path) -> None:
+def test_matches_are_found_through_a_symbolic_link(tmp_path: Path) -> None:
     touch(tmp_path / "disk" / "season" / "game", "720p.mp4")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "league").symlink_to(tmp_path / "disk")

@@ -1,4 +1,4 @@
-"""The videos that other tests see with."""
+"""The synthetic videos that other tests read."""
 
 from __future__ import annotations
 

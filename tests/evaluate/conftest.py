@@ -1,4 +1,4 @@
-"""Golden numbers, labels and predictions on disk, and a model that reads its scores from the rows."""
+"""Golden numbers, labels and predictions on disk, and a model that reads its scores from the feature rows."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from caches import facts
+from caches import cache_attributes
 from einops import reduce, repeat
 from jaxtyping import Float, Float16
 
 from bas.extract.cache import FeatureCache
-from bas.extract.header import Header
+from bas.extract.header import CacheHeader
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -54,20 +54,20 @@ def match_folders(tmp_path: Path, metric_golden: dict[str, Any]) -> tuple[Path, 
 
 
 class Reader:
-    """A model that scores a row by its own numbers: channel k is class k."""
+    """A model that scores a row by its own values: channel k is class k."""
 
     classes = ("PASS-left", "PASS-right", "DRIVE-left", "DRIVE-right")
 
     def score_rows(
         self, rows: Float16[np.ndarray, "rows channels height width"], *, rate: Fraction
     ) -> Float[np.ndarray, "rows classes"]:
-        """Mean over the grid."""
+        """Score of a class: mean of its channel over the grid."""
         return reduce(rows.astype(np.float32), "rows channels height width -> rows channels", "mean")
 
 
 @pytest.fixture
 def reader() -> Reader:
-    """A model whose scores a test writes into the rows."""
+    """A model whose scores a test writes into the feature rows."""
     return Reader()
 
 
@@ -76,14 +76,14 @@ MakeCache = Callable[[np.ndarray, int], FeatureCache]
 
 @pytest.fixture
 def make_cache(tmp_path: Path) -> MakeCache:
-    """Cache some scores (rows, classes) as rows with a grid of 1 x 2, one every `hop` of 25 ticks a second."""
+    """Cache scores (rows, classes) as feature rows on a 1 x 2 grid, one every `hop` frames at 25 fps."""
 
     def make(scores: np.ndarray, hop: int) -> FeatureCache:
         rows = repeat(scores.astype(np.float16), "rows classes -> rows classes 1 two", two=2)
         path = tmp_path / f"{hash(scores.tobytes())}.rows"
         path.write_bytes(rows.tobytes())
-        header = Header(
-            facts=facts(hop=hop, num_frames=hop * len(rows), segment_rows=len(rows)),
+        header = CacheHeader(
+            attributes=cache_attributes(hop=hop, num_frames=hop * len(rows), segment_rows=len(rows)),
             offset=0,
             shape=rows.shape,
             pts=np.arange(hop * len(rows)),

@@ -1,4 +1,4 @@
-"""What bas writes, SoccerNet's own evaluator reads to the same score: all editions, teams, and any match."""
+"""SoccerNet's own evaluator gives our score for the files we write: all editions, teams, and any match."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CL
 from bas.evaluate.score import Evaluation, score, score_detections, score_documents
 from bas.evaluate.soccernet import (
     Prediction,
-    read_labels,
     read_results,
+    read_scored_labels,
     results_document,
     write_results,
 )
@@ -37,7 +37,7 @@ _COLUMNS = ("PASS-left", "PASS-right", "SHOT-left", "SHOT-right")
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """What tells one release of labels from another."""
+    """Properties of one release of the labels."""
 
     classes: tuple[str, ...]
     halves: tuple[int, ...]
@@ -72,21 +72,21 @@ def test_the_files_that_bas_writes_score_the_same_in_the_official_evaluator(
         EVENT_DICTIONARY={label: index for index, label in enumerate(edition.classes)},
     )
     on_disk = score(labels, results, tolerance=metric)
-    at_hand = score_detections(
-        read_labels(labels), found, classes=edition.classes, fps=_FPS, tolerance=metric
+    in_memory = score_detections(
+        read_scored_labels(labels), found, classes=edition.classes, fps=_FPS, tolerance=metric
     )
-    assert on_disk.classes == edition.classes
+    assert on_disk.class_names == edition.classes
     assert 0.1 < on_disk.mean_ap < 0.9
-    for ours in (on_disk, at_hand):
+    for ours in (on_disk, in_memory):
         assert ours.mean_ap == theirs["a_mAP"]
-        assert [row.ap for row in ours.rows] == list(theirs["a_mAP_per_class"])
+        assert [row.ap for row in ours.classes] == list(theirs["a_mAP_per_class"])
         assert ours.mean_ap_visible == theirs["a_mAP_visible"]
-        assert [row.ap_visible for row in ours.rows] == list(theirs["a_mAP_per_class_visible"])
+        assert [row.ap_visible for row in ours.classes] == list(theirs["a_mAP_per_class_visible"])
     assert (on_disk.teams is not None) == (name == "2025")
 
 
 @pytest.mark.parametrize("seconds", [(1,), (1, 2)])
-def test_the_team_score_of_written_files_is_that_of_the_official_curves(
+def test_the_team_score_of_written_files_equals_that_of_the_official_curves(
     tmp_path: Path, seconds: tuple[int, ...]
 ) -> None:
     labels, results = tmp_path / "labels", tmp_path / "results"
@@ -94,9 +94,9 @@ def test_the_team_score_of_written_files_is_that_of_the_official_curves(
     ours = score(labels, results, tolerance=list(seconds)).teams
     assert ours is not None
     columns = [f"{action}-{team}" for action in BALL_CLASSES for team in ("left", "right")]
-    games = read_labels(labels)
+    games = read_scored_labels(labels)
     theirs = _official_teams(games, read_results(results), columns, rows=_FRAMES + 100, seconds=seconds)
-    assert [row.ap for row in ours.rows] == pytest.approx(theirs, rel=0, abs=1e-15)
+    assert [row.ap for row in ours.actions] == pytest.approx(theirs, rel=0, abs=1e-15)
     assert ours.mean_ap == pytest.approx(np.mean(theirs), rel=0, abs=1e-15)
 
 
@@ -110,7 +110,7 @@ _any_spots = st.lists(
     min_size=1,
     max_size=12,
 )
-_any_claims = st.lists(
+_any_predictions = st.lists(
     st.builds(
         Prediction,
         position_ms=_ms,
@@ -122,7 +122,7 @@ _any_claims = st.lists(
     min_size=1,
     max_size=20,
 )
-_any_games = st.lists(st.tuples(_any_spots, _any_claims), min_size=1, max_size=2)
+_any_games = st.lists(st.tuples(_any_spots, _any_predictions), min_size=1, max_size=2)
 _any_seconds = st.sampled_from([(1,), (2,), (1, 2, 3), (5, 10)])
 
 
@@ -131,9 +131,9 @@ _any_seconds = st.sampled_from([(1,), (2,), (1, 2, 3), (5, 10)])
 def test_any_match_scores_the_same_in_the_official_evaluator(
     games: list[tuple[list[Spot], list[Prediction]]], seconds: tuple[int, ...]
 ) -> None:
-    ours, rows, labels, claims = _score(games, seconds)
-    theirs = _official(labels, claims, ("PASS", "SHOT"), rows=rows, seconds=seconds, team=False)
-    assert [row.ap for row in ours.rows] == theirs
+    ours, rows, labels, predictions = _score(games, seconds)
+    theirs = _official(labels, predictions, ("PASS", "SHOT"), rows=rows, seconds=seconds, team=False)
+    assert [row.ap for row in ours.classes] == theirs
 
 
 @given(_any_games, _any_seconds)
@@ -141,35 +141,35 @@ def test_any_match_scores_the_same_in_the_official_evaluator(
 def test_any_match_of_two_teams_scores_the_same_as_the_official_curves(
     games: list[tuple[list[Spot], list[Prediction]]], seconds: tuple[int, ...]
 ) -> None:
-    ours, rows, labels, claims = _score(games, seconds)
+    ours, rows, labels, predictions = _score(games, seconds)
     assert ours.teams is not None
-    theirs = _official_teams(labels, claims, _COLUMNS, rows=rows, seconds=seconds)
-    np.testing.assert_allclose([row.ap for row in ours.teams.rows], theirs, rtol=0, atol=1e-15)
+    theirs = _official_teams(labels, predictions, _COLUMNS, rows=rows, seconds=seconds)
+    np.testing.assert_allclose([row.ap for row in ours.teams.actions], theirs, rtol=0, atol=1e-15)
 
 
 def _score(
     games: list[tuple[list[Spot], list[Prediction]]], seconds: tuple[int, ...]
 ) -> tuple[Evaluation, int, dict[str, list[Spot]], dict[str, list[Prediction]]]:
     labels = {str(index): spots for index, (spots, _) in enumerate(games)}
-    claims = {str(index): claimed for index, (_, claimed) in enumerate(games)}
+    predictions = {str(index): detected for index, (_, detected) in enumerate(games)}
     return (
-        score_documents(labels, claims, classes=("PASS", "SHOT"), tolerance=list(seconds)),
+        score_documents(labels, predictions, classes=("PASS", "SHOT"), tolerance=list(seconds)),
         21 * 25,
         labels,
-        claims,
+        predictions,
     )
 
 
 def _official_teams(
     labels: Mapping[str, Sequence[Spot]],
-    claims: Mapping[str, Sequence[Prediction]],
+    predictions: Mapping[str, Sequence[Prediction]],
     columns: Sequence[str],
     *,
     rows: int,
     seconds: tuple[int, ...],
 ) -> list[float]:
-    """Team-mAP as it is defined: the official AP of every action and team, weighted by the labels' values."""
-    per_column = np.array(_official(labels, claims, columns, rows=rows, seconds=seconds, team=True))
+    """Team-mAP by its definition: the official AP of every action and team, weighted by the label values."""
+    per_column = np.array(_official(labels, predictions, columns, rows=rows, seconds=seconds, team=True))
     weights = np.array(
         [
             sum(_vector(spots, [column], rows=rows, team=True).sum() for spots in labels.values())
@@ -184,18 +184,20 @@ def _official_teams(
 
 def _official(
     labels: Mapping[str, Sequence[Spot]],
-    claims: Mapping[str, Sequence[Prediction]],
+    predictions: Mapping[str, Sequence[Prediction]],
     columns: Sequence[str],
     *,
     rows: int,
     seconds: tuple[int, ...],
     team: bool,
 ) -> list[float]:
-    """AP by column of SoccerNet's `average_mAP`, on dense vectors that are filled here."""
+    """AP by column from SoccerNet's `average_mAP`, on dense vectors built here."""
     targets = [_vector(spots, columns, rows=rows, team=team) for spots in labels.values()]
-    claimed = [_vector(claims[game], columns, rows=rows, team=team) for game in labels]
-    nearest = [np.ones_like(target) for target in targets]  # of visible and unshown apart, not looked at here
-    result = average_mAP(targets, claimed, nearest, 25, deltas=np.array(seconds))
+    detected = [_vector(predictions[game], columns, rows=rows, team=team) for game in labels]
+    nearest = [
+        np.ones_like(target) for target in targets
+    ]  # only for visible and unshown AP, not compared here
+    result = average_mAP(targets, detected, nearest, 25, deltas=np.array(seconds))
     return [float(value) for value in result[1]]
 
 
@@ -215,17 +217,17 @@ def _vector(
 def _write_edition(
     edition: Edition, labels: Path, results: Path, *, seed: int
 ) -> dict[str, dict[int, list[Detection]]]:
-    """Labels of an edition, and results of our writer: most actions found, some early, late or twice."""
-    chance = random.Random(seed)
+    """Write labels of an edition, and results by our writer: most actions detected, some early, late or twice."""
+    rng = random.Random(seed)
     found: dict[str, dict[int, list[Detection]]] = {}
     for game in _GAMES:
         annotations, found[game] = [], {}
         for half in edition.halves:
-            frames = chance.sample(range(0, _FRAMES, 3), 60)
+            frames = rng.sample(range(0, _FRAMES, 3), 60)
             events = []
             for number, frame in enumerate(frames):
-                label, team = edition.classes[number % len(edition.classes)], chance.choice(edition.teams)
-                visible = edition.label_file == "Labels-ball.json" or chance.random() < 0.8
+                label, team = edition.classes[number % len(edition.classes)], rng.choice(edition.teams)
+                visible = edition.label_file == "Labels-ball.json" or rng.random() < 0.8
                 annotations.append(
                     annotation(
                         40 * frame,
@@ -235,10 +237,10 @@ def _write_edition(
                         visibility="visible" if visible else "not shown",
                     )
                 )
-                claimed_team = chance.choice(edition.teams) if edition.teams == ("left", "right") else None
-                near = min(max(frame + chance.randrange(-18, 19), 0), _FRAMES)
-                for place in (near, chance.randrange(_FRAMES)):
-                    events.append(Detection(place, label, chance.random(), claimed_team))
+                detected_team = rng.choice(edition.teams) if edition.teams == ("left", "right") else None
+                near = min(max(frame + rng.randrange(-18, 19), 0), _FRAMES)
+                for position in (near, rng.randrange(_FRAMES)):
+                    events.append(Detection(position, label, rng.random(), detected_team))
             found[game][half] = events
         write_labels(labels / game / edition.label_file, annotations)
         document = results_document(game, found[game], classes=edition.classes, fps=_FPS)

@@ -1,4 +1,4 @@
-"""What lies behind the score: every action and claim accounted for once, and the numbers that follow."""
+"""Analysis beside the score: every spot and detection is counted exactly once, and the numbers are consistent."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from bas.evaluate import analysis
 from bas.evaluate.analysis import analyze
-from bas.evaluate.details import details_document
-from bas.evaluate.outcomes import Outcome, outcomes
+from bas.evaluate.details import analysis_document
+from bas.evaluate.outcomes import Outcome, match_outcomes
 from bas.evaluate.score import score_documents
 from bas.evaluate.soccernet import Prediction
-from bas.evaluate.windows import window_numbers
+from bas.evaluate.windows import window_accuracy
 from bas.types import Scores, Spot
 
 _CLASSES = ("PASS", "DRIVE", "SHOT")
@@ -27,7 +27,7 @@ _CLASSES = ("PASS", "DRIVE", "SHOT")
 _spots = st.lists(
     st.builds(Spot, position_ms=st.integers(0, 40_000), label=st.sampled_from(_CLASSES)), max_size=15
 ).map(tuple)
-_claims = st.lists(
+_predictions = st.lists(
     st.builds(
         Prediction,
         position_ms=st.integers(0, 40_000),
@@ -48,54 +48,62 @@ def few_resamples() -> Iterator[None]:
         yield
 
 
-def _claim(position_ms: int, label: str, confidence: float = 0.5) -> Prediction:
+def _prediction(position_ms: int, label: str, confidence: float = 0.5) -> Prediction:
     return Prediction(position_ms, 1, label, confidence, None)
 
 
-def _cell(mark: Spot | Prediction) -> tuple[int, str]:
+def _class_and_frame(mark: Spot | Prediction) -> tuple[int, str]:
     return int(25 * (mark.position_ms / 1000)), mark.label
 
 
-def _matched(spots: list[Spot], claims: list[Prediction]) -> list[Outcome]:
+def _matched(spots: list[Spot], detections: list[Prediction]) -> list[Outcome]:
     thresholds = dict.fromkeys(_CLASSES, 0.1)
-    return outcomes({"a": spots}, {"a": claims}, thresholds=thresholds, reach=12, framerate=25)
+    return match_outcomes(
+        {"a": spots}, {"a": detections}, thresholds=thresholds, half_window=12, framerate=25
+    )
 
 
-def test_actions_are_found_confused_or_missed_and_the_rest_is_false_alarm() -> None:
+def test_spots_are_hits_confusions_or_misses_and_other_detections_false_positives() -> None:
     spots = [Spot(1000, "PASS"), Spot(3000, "SHOT"), Spot(9000, "DRIVE")]
-    claims = [
-        _claim(1200, "PASS", 0.9), _claim(1100, "PASS", 0.3), _claim(3100, "DRIVE"), _claim(20_000, "SHOT"),
-        _claim(9000, "DRIVE", 0.05),
+    detections = [
+        _prediction(1200, "PASS", 0.9), _prediction(1100, "PASS", 0.3), _prediction(3100, "DRIVE"), _prediction(20_000, "SHOT"),
+        _prediction(9000, "DRIVE", 0.05),
     ]  # fmt: skip
-    told = [(one.kind, one.position_ms, one.offset_ms) for one in _matched(spots, claims)]
-    assert told == [
-        ("found", 1000, 200),
+    results = [(one.kind, one.position_ms, one.offset_ms) for one in _matched(spots, detections)]
+    assert results == [
+        ("hit", 1000, 200),
         ("confused", 3000, 100),
-        ("missed", 9000, 0),
-        ("false alarm", 1100, 0),
-        ("false alarm", 20_000, 0),
+        ("miss", 9000, 0),
+        ("false positive", 1100, 0),
+        ("false positive", 20_000, 0),
     ]
 
 
-@given(_spots, _claims)
+@given(_spots, _predictions)
 @settings(max_examples=60, deadline=None)
-def test_every_action_and_every_claim_is_accounted_for_once(
-    spots: tuple[Spot, ...], claims: tuple[Prediction, ...]
+def test_every_spot_and_every_detection_has_exactly_one_outcome(
+    spots: tuple[Spot, ...], detections: tuple[Prediction, ...]
 ) -> None:
-    matched = _matched(list(spots), list(claims))
+    matched = _matched(list(spots), list(detections))
     scored = {
-        _cell(spot): spot for spot in spots
+        _class_and_frame(spot): spot for spot in spots
     }  # a later mark replaces an earlier one of its class and frame
-    passing = [claim for claim in {_cell(c): c for c in claims}.values() if claim.confidence >= 0.1]
+    above = [
+        detection
+        for detection in {_class_and_frame(c): c for c in detections}.values()
+        if detection.confidence >= 0.1
+    ]
     assert sorted(o.spot.position_ms for o in matched if o.spot) == sorted(
         s.position_ms for s in scored.values()
     )
-    assert sorted(o.claim.position_ms for o in matched if o.claim) == sorted(c.position_ms for c in passing)
+    assert sorted(o.detection.position_ms for o in matched if o.detection) == sorted(
+        c.position_ms for c in above
+    )
     for one in matched:
         assert abs(one.offset_ms) <= 520  # ±12 frames, each up to a frame long
 
 
-_any_claims = st.lists(
+_any_predictions = st.lists(
     st.builds(
         Prediction,
         position_ms=st.integers(-9000, 40_000),
@@ -117,56 +125,58 @@ _any_spots = st.lists(
 ).map(tuple)
 
 
-@given(_any_spots, _any_claims)
+@given(_any_spots, _any_predictions)
 @settings(max_examples=25, deadline=None)
-def test_the_outcomes_are_those_of_the_official_matching_whatever_was_read(
-    spots: tuple[Spot, ...], claims: tuple[Prediction, ...]
+def test_the_outcomes_agree_with_the_official_matching_for_any_input(
+    spots: tuple[Spot, ...], detections: tuple[Prediction, ...]
 ) -> None:
-    labels, predictions = {"a": spots}, {"a": claims}
+    labels, predictions = {"a": spots}, {"a": detections}
     evaluation = score_documents(labels, predictions, classes=_CLASSES)
     dense = Scores(np.random.default_rng(len(spots)).random((500, 3), np.float32), _CLASSES, Fraction(25))
     found = analyze(evaluation, labels, predictions, scores={"a": {1: dense}})
     everything = analyze(evaluation, labels, predictions, thresholds=dict.fromkeys(_CLASSES, 0.0))
-    for row, one, whole in zip(evaluation.rows, found.classes, everything.classes, strict=True):
+    for row, one, whole in zip(evaluation.classes, found.classes, everything.classes, strict=True):
         assert whole.num_spots == row.num_spots
-        assert whole.num_claimed == row.num_detections
+        assert whole.num_detections == row.num_detections
         for of, detail in ((found, one), (everything, whole)):
-            hits = sum(o.kind == "found" and o.spot.label == row.label for o in of.outcomes if o.spot)
-            claimed = sum(o.claim is not None and o.claim.label == row.label for o in of.outcomes)
-            assert detail.num_claimed == claimed
+            hits = sum(o.kind == "hit" and o.spot.label == row.label for o in of.outcomes if o.spot)
+            num_detections = sum(
+                o.detection is not None and o.detection.label == row.label for o in of.outcomes
+            )
+            assert detail.num_detections == num_detections
             assert detail.recall == hits / max(1, row.num_spots)
-            assert detail.precision == hits / max(1, claimed)
-    json.dumps(details_document(found), allow_nan=False)
+            assert detail.precision == hits / max(1, num_detections)
+    json.dumps(analysis_document(found), allow_nan=False)
 
 
-@given(_any_spots.filter(len), _any_claims)
+@given(_any_spots.filter(len), _any_predictions)
 @settings(max_examples=15, deadline=None)
-def test_precision_and_recall_are_those_of_the_matches(
-    spots: tuple[Spot, ...], claims: tuple[Prediction, ...]
+def test_precision_and_recall_follow_from_the_outcomes(
+    spots: tuple[Spot, ...], detections: tuple[Prediction, ...]
 ) -> None:
-    labels, predictions = {"a": spots}, {"a": claims}
+    labels, predictions = {"a": spots}, {"a": detections}
     found = analyze(score_documents(labels, predictions, classes=_CLASSES), labels, predictions)
     kinds = [one.kind for one in found.outcomes]
     precision, recall, f1 = found.micro
-    claimed = sum(one.claim is not None for one in found.outcomes)
-    assert precision == kinds.count("found") / max(1, claimed)
-    assert recall == kinds.count("found") / max(1, sum(one.spot is not None for one in found.outcomes))
+    num_detections = sum(one.detection is not None for one in found.outcomes)
+    assert precision == kinds.count("hit") / max(1, num_detections)
+    assert recall == kinds.count("hit") / max(1, sum(one.spot is not None for one in found.outcomes))
     assert f1 <= max(precision, recall) + 1e-12
     assert found.confusion.sum() == len(found.outcomes)
-    assert np.trace(found.confusion) == kinds.count("found")
-    assert sum(found.offset_frames.values()) == kinds.count("found")
+    assert np.trace(found.confusion) == kinds.count("hit")
+    assert sum(found.offset_frames.values()) == kinds.count("hit")
     for one in found.classes:
         assert (np.diff(one.recalls) >= 0).all()
         assert len(one.recalls) <= 200
-    json.dumps(details_document(found), allow_nan=False)
+    json.dumps(analysis_document(found), allow_nan=False)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_no_other_threshold_has_a_higher_f1(seed: int) -> None:
     generator = random.Random(seed)
     spots = tuple(Spot(generator.randrange(60_000), "PASS") for _ in range(20))
-    claims = tuple(
-        _claim(
+    detections = tuple(
+        _prediction(
             generator.choice([s.position_ms + generator.randrange(-300, 300), generator.randrange(60_000)]),
             "PASS",
             generator.random(),
@@ -174,60 +184,68 @@ def test_no_other_threshold_has_a_higher_f1(seed: int) -> None:
         for s in spots
         for _ in range(2)
     )
-    labels, predictions = {"a": spots}, {"a": claims}
+    labels, predictions = {"a": spots}, {"a": detections}
     found = analyze(score_documents(labels, predictions, classes=("PASS",)), labels, predictions)
     best = found.classes[0].f1
-    for threshold in sorted({claim.confidence for claim in claims}):
-        matched = outcomes(labels, predictions, thresholds={"PASS": threshold}, reach=12, framerate=25)
-        right = sum(one.kind == "found" for one in matched)
-        claimed = sum(one.claim is not None for one in matched)
-        assert 2 * right / (claimed + len(spots)) <= best
-    assert found.thresholds_of == "these matches"
+    for threshold in sorted({detection.confidence for detection in detections}):
+        matched = match_outcomes(
+            labels, predictions, thresholds={"PASS": threshold}, half_window=12, framerate=25
+        )
+        right = sum(one.kind == "hit" for one in matched)
+        num_detections = sum(one.detection is not None for one in matched)
+        assert 2 * right / (num_detections + len(spots)) <= best
+    assert found.threshold_source == "these matches"
 
 
 def test_the_thresholds_of_a_model_are_taken_as_they_are() -> None:
     labels = {"a": (Spot(1000, "PASS"), Spot(9000, "PASS"))}
-    predictions = {"a": (_claim(1000, "PASS", 0.9), _claim(9000, "PASS", 0.4), _claim(20_000, "DRIVE", 0.6))}
+    predictions = {
+        "a": (
+            _prediction(1000, "PASS", 0.9),
+            _prediction(9000, "PASS", 0.4),
+            _prediction(20_000, "DRIVE", 0.6),
+        )
+    }
     evaluation = score_documents(labels, predictions, classes=_CLASSES)
     found = analyze(evaluation, labels, predictions, thresholds={"PASS": 0.5, "DRIVE": 0.7, "SHOT": 0.1})
-    assert [(one.threshold, one.num_claimed) for one in found.classes] == [(0.5, 1), (0.7, 0), (0.1, 0)]
-    assert [one.kind for one in found.outcomes] == ["found", "missed"]
-    assert details_document(found)["at_threshold"]["thresholds_of"] == "the model"
+    assert [(one.threshold, one.num_detections) for one in found.classes] == [(0.5, 1), (0.7, 0), (0.1, 0)]
+    assert [one.kind for one in found.outcomes] == ["hit", "miss"]
+    assert analysis_document(found)["at_threshold"]["thresholds_of"] == "the model"
 
 
 def test_matches_too_short_to_be_resampled_are_named() -> None:
     labels = {"long": (Spot(150_000, "PASS"),), "short": (Spot(119_000, "PASS"),)}
     predictions: dict[str, tuple[Prediction, ...]] = {"long": (), "short": ()}
     found = analyze(score_documents(labels, predictions, classes=_CLASSES), labels, predictions)
-    assert found.short == ("short",)
+    assert found.short_games == ("short",)
 
 
-def test_perfect_claims_leave_nothing_to_say() -> None:
+def test_perfect_detections_have_no_errors() -> None:
     spots = tuple(Spot(1000 * k, _CLASSES[k % 3]) for k in range(1, 31))
-    labels, predictions = {"a": spots}, {"a": tuple(_claim(s.position_ms, s.label) for s in spots)}
+    labels, predictions = {"a": spots}, {"a": tuple(_prediction(s.position_ms, s.label) for s in spots)}
     found = analyze(score_documents(labels, predictions, classes=_CLASSES), labels, predictions)
     assert found.micro == found.macro == (1.0, 1.0, 1.0)
     assert found.offset_frames == {0: 30}
-    assert {value for _, value in found.curve} == {1.0}
+    assert {value for _, value in found.tolerance_curve} == {1.0}
     assert (found.interval.low, found.interval.high) == pytest.approx((1.0, 1.0))
-    assert not found.few
+    assert not found.rare_classes
 
 
 def test_rare_classes_are_named() -> None:
     spots = (*(Spot(1000 * k, "PASS") for k in range(1, 12)), Spot(500, "SHOT"))
-    labels, predictions = {"a": spots}, {"a": (_claim(500, "SHOT"),)}
-    assert analyze(score_documents(labels, predictions, classes=_CLASSES), labels, predictions).few == (
-        "SHOT",
-    )
+    labels, predictions = {"a": spots}, {"a": (_prediction(500, "SHOT"),)}
+    assert analyze(
+        score_documents(labels, predictions, classes=_CLASSES), labels, predictions
+    ).rare_classes == ("SHOT",)
 
 
-def test_windows_are_given_the_class_that_scores_highest_in_them() -> None:
+def test_a_window_is_classified_by_its_highest_score() -> None:
     values = np.zeros((500, 4), np.float32)
     values[100, 0], values[110, 2] = 0.4, 0.6  # PASS-left below SHOT-left, in one window
     values[300, 1] = 0.3  # PASS-right
     scores = {"a": {1: Scores(values, ("PASS-left", "PASS-right", "SHOT-left", "SHOT-right"), Fraction(25))}}
     labels = {"a": (Spot(4080, "PASS"), Spot(12_200, "PASS"))}
-    numbers = window_numbers(labels, scores)
+    numbers = window_accuracy(labels, scores)
     assert numbers is not None
     assert (numbers.count, numbers.accuracy) == (2, 0.5)
     assert (numbers.macro_accuracy, numbers.macro_precision) == (0.5, 1.0)

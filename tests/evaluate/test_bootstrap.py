@@ -1,4 +1,4 @@
-"""Resampled scores: the official one where nothing is resampled, and the same draw for all systems."""
+"""Resampled scores equal the official one without resampling, and share the resamples between systems."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bas.evaluate import bootstrap
-from bas.evaluate.bootstrap import draw_weights, interval, resampled_mean_ap
+from bas.evaluate.bootstrap import draw_block_counts, percentile_interval, resampled_mean_ap
 from bas.evaluate.score import score_documents
 from bas.evaluate.soccernet import Prediction
 from bas.types import Spot
@@ -19,7 +19,7 @@ _CLASSES = ("PASS", "DRIVE", "GOAL")
 _MINUTE_MS = 60_000
 
 
-def _claim(position_ms: int, label: str, confidence: float) -> Prediction:
+def _prediction(position_ms: int, label: str, confidence: float) -> Prediction:
     return Prediction(position_ms=position_ms, half=1, label=label, confidence=confidence, team=None)
 
 
@@ -29,20 +29,20 @@ def _games(
     """Annotations over seven minutes, and predictions near most of them and elsewhere; GOAL never occurs."""
     random = np.random.default_rng(seed)
     labels: dict[str, list[Spot]] = {}
-    claims: dict[str, list[Prediction]] = {}
+    predictions: dict[str, list[Prediction]] = {}
     for match in range(matches):
         times = random.integers(0, 7 * _MINUTE_MS, events)
         names = random.choice(_CLASSES[:2], events)
         labels[f"match {match}"] = [Spot(int(t), str(n)) for t, n in zip(times, names, strict=True)]
         near = np.clip(times + random.integers(-700, 700, events), 0, None)
         far = random.integers(0, 7 * _MINUTE_MS, events)
-        claims[f"match {match}"] = [
-            _claim(int(t), str(n), float(c))
+        predictions[f"match {match}"] = [
+            _prediction(int(t), str(n), float(c))
             for t, n, c in zip(
                 [*near, *far], [*names, *names[::-1]], np.round(random.random(2 * events), 2), strict=True
             )
         ]
-    return labels, claims
+    return labels, predictions
 
 
 def _resampled(
@@ -54,69 +54,70 @@ def _resampled(
 @settings(deadline=None, max_examples=15)
 @given(seed=st.integers(0, 10_000), tolerance=st.sampled_from(["1", "1,2,5", "tight"]))
 def test_every_block_once_is_the_official_score(seed: int, tolerance: str) -> None:
-    labels, claims = _games(seed, matches=2, events=15)
+    labels, predictions = _games(seed, matches=2, events=15)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(bootstrap, "draw_weights", lambda blocks, **_: np.ones((1, sum(blocks))))
-        once = resampled_mean_ap(labels, [claims], classes=_CLASSES, tolerance=tolerance)
-    official = score_documents(labels, claims, classes=_CLASSES, tolerance=tolerance).mean_ap
+        patched.setattr(bootstrap, "draw_block_counts", lambda blocks, **_: np.ones((1, sum(blocks))))
+        once = resampled_mean_ap(labels, [predictions], classes=_CLASSES, tolerance=tolerance)
+    official = score_documents(labels, predictions, classes=_CLASSES, tolerance=tolerance).mean_ap
     assert once[0, 0] == pytest.approx(official, abs=1e-12)
 
 
-def test_systems_that_say_the_same_differ_by_nothing() -> None:
-    labels, claims = _games(1, matches=2, events=20)
-    one, other = _resampled(labels, claims, claims)
+def test_systems_with_the_same_predictions_do_not_differ() -> None:
+    labels, predictions = _games(1, matches=2, events=20)
+    one, other = _resampled(labels, predictions, predictions)
     assert (one == other).all()
-    assert interval(one - other).low == interval(one - other).high == 0
+    assert percentile_interval(one - other).low == percentile_interval(one - other).high == 0
 
 
-def test_a_system_that_misses_more_everywhere_is_worse_beyond_chance() -> None:
-    labels, claims = _games(2, matches=2, events=40)
+def test_a_system_that_misses_more_everywhere_is_significantly_worse() -> None:
+    labels, predictions = _games(2, matches=2, events=40)
     perfect = {
-        game: [_claim(spot.position_ms, spot.label, 0.9) for spot in spots] for game, spots in labels.items()
+        game: [_prediction(spot.position_ms, spot.label, 0.9) for spot in spots]
+        for game, spots in labels.items()
     }
-    one, other = _resampled(labels, perfect, claims)
-    assert interval(one - other).low > 0
+    one, other = _resampled(labels, perfect, predictions)
+    assert percentile_interval(one - other).low > 0
     assert (one > other).all()
 
 
-def test_the_draw_is_a_function_of_the_seed() -> None:
-    labels, claims = _games(3, matches=2, events=20)
-    assert (_resampled(labels, claims) == _resampled(labels, claims)).all()
-    assert (_resampled(labels, claims) != _resampled(labels, claims, seed=1)).any()
+def test_the_resamples_depend_only_on_the_seed() -> None:
+    labels, predictions = _games(3, matches=2, events=20)
+    assert (_resampled(labels, predictions) == _resampled(labels, predictions)).all()
+    assert (_resampled(labels, predictions) != _resampled(labels, predictions, seed=1)).any()
 
 
-def test_blocks_are_drawn_within_their_match() -> None:
-    weights = draw_weights([7, 3, 90], resamples=200, seed=0)
+def test_blocks_are_resampled_within_their_match() -> None:
+    weights = draw_block_counts([7, 3, 90], resamples=200, seed=0)
     for first, last, count in ((0, 7, 7), (7, 10, 3), (10, 100, 90)):
         assert (weights[:, first:last].sum(axis=1) == count).all()
     assert (weights[:, :7] != 1).any()
 
 
-def test_a_match_where_nothing_is_annotated_or_claimed_adds_nothing() -> None:
-    labels, claims = _games(4, matches=2, events=20)
+def test_a_match_without_spots_or_detections_adds_no_blocks() -> None:
+    labels, predictions = _games(4, matches=2, events=20)
     empty: tuple[dict[str, list[Spot]], dict[str, list[Prediction]]] = ({"none": []}, {"none": []})
-    assert draw_weights([7, 0, 3], resamples=20, seed=0).shape == (20, 10)
-    assert 0 < _resampled(labels | empty[0], claims | empty[1]).max() < 1
+    assert draw_block_counts([7, 0, 3], resamples=20, seed=0).shape == (20, 10)
+    assert 0 < _resampled(labels | empty[0], predictions | empty[1]).max() < 1
     assert (_resampled(*empty) == 0).all()
 
 
-def test_from_five_matches_on_matches_are_drawn_too() -> None:
-    weights = draw_weights([4] * 5, resamples=200, seed=0)
+def test_from_five_matches_on_matches_are_resampled_too() -> None:
+    weights = draw_block_counts([4] * 5, resamples=200, seed=0)
     of_match = weights.reshape(200, 5, 4).sum(axis=2)
     assert (of_match.sum(axis=1) == 20).all()
     assert (of_match % 4 == 0).all()
     assert {0, 4, 8} <= set(of_match.ravel().tolist())
 
 
-def test_a_class_lost_in_a_resample_does_not_lower_it() -> None:
+def test_a_class_absent_from_a_resample_does_not_lower_its_score() -> None:
     labels = {"m": [Spot(1000, "PASS"), Spot(5 * _MINUTE_MS, "DRIVE")]}
-    claims = {"m": [_claim(1000, "PASS", 0.9), _claim(5 * _MINUTE_MS, "DRIVE", 0.9)]}
-    values = _resampled(labels, claims)[0]
+    predictions = {"m": [_prediction(1000, "PASS", 0.9), _prediction(5 * _MINUTE_MS, "DRIVE", 0.9)]}
+    values = _resampled(labels, predictions)[0]
     assert values.max() == pytest.approx(2 / 3)
-    assert set(np.round(values, 6)) <= {0.0, round(2 / 3, 6)}  # 0 where neither was drawn
+    assert set(np.round(values, 6)) <= {0.0, round(2 / 3, 6)}  # 0 if neither was drawn
 
 
-def test_a_match_without_anything_changes_nothing() -> None:
+def test_an_empty_match_does_not_change_the_score() -> None:
     labels: dict[str, list[Spot]] = {"a": [Spot(1000, "PASS")], "b": []}
-    claims = {"a": [Prediction(1000, 1, "PASS", 0.5, None)], "b": []}
-    assert (resampled_mean_ap(labels, [claims], classes=("PASS",), resamples=5) == 1.0).all()
+    predictions = {"a": [Prediction(1000, 1, "PASS", 0.5, None)], "b": []}
+    assert (resampled_mean_ap(labels, [predictions], classes=("PASS",), resamples=5) == 1.0).all()

@@ -1,4 +1,4 @@
-"""Clips and rendered videos: exactly the pictures that were asked for, at their times."""
+"""Clips and rendered videos have exactly the requested pictures, at their presentation times."""
 
 from __future__ import annotations
 
@@ -15,35 +15,37 @@ from hypothesis import strategies as st
 
 from bas.dataset import BALL_CLASSES, VideoTimes, probe
 from bas.evaluate import drawing
-from bas.evaluate.clips import Moment, clip_name, cut_clips
+from bas.evaluate.clips import Highlight, cut_highlights, highlight_name
 from bas.evaluate.drawing import text_picture
-from bas.evaluate.mistakes import false_alarms, misses, seen, worst
-from bas.evaluate.outcomes import Outcome, outcomes
+from bas.evaluate.mistakes import false_positives, misses, peak_score, worst_mistakes
+from bas.evaluate.outcomes import Outcome, match_outcomes
 from bas.evaluate.panel import Panel
-from bas.evaluate.pictures import even, read_pictures
-from bas.evaluate.render import Story, _Painter, render
+from bas.evaluate.pictures import read_pictures, with_even_size
+from bas.evaluate.render import Overlay, _Painter, render
 from bas.evaluate.soccernet import Prediction
 from bas.types import Scores, Spot
 
 FPS = Fraction(25)
 
 
-def moment(position_ms: int) -> Moment:
-    return Moment(position_ms, "PASS left 93%")
+def highlight(position_ms: int) -> Highlight:
+    return Highlight(position_ms, "PASS left 93%")
 
 
 def times_of(path: Path) -> list[Fraction]:
-    found = probe(path)
-    return [int(pts) * found.time_base for pts in found.pts]
+    times = probe(path)
+    return [int(pts) * times.time_base for pts in times.pts]
 
 
 @pytest.mark.parametrize("form", ["mkv", "mp4", "ts"])
 @pytest.mark.parametrize("keyframes", [12, 250])
-def test_a_clip_holds_exactly_its_pictures(tmp_path: Path, form: str, keyframes: int) -> None:
+def test_a_clip_has_exactly_the_pictures_around_its_position(
+    tmp_path: Path, form: str, keyframes: int
+) -> None:
     suffix = {"mkv": ".mkv", "mp4": ".mp4", "ts": ".ts"}[form]
     video = media.write_video(tmp_path / f"video{suffix}", 300, keyframe_every=keyframes, audio=True)
     times = probe(video)
-    (path,) = cut_clips(times, [moment(5004)], tmp_path / "out", origin_pts=times.start_pts)
+    (path,) = cut_highlights(times, [highlight(5004)], tmp_path / "out", origin_pts=times.start_pts)
     assert path.name == "000m05.004s PASS left 93%.mp4"
     numbers = list(media.numbers_by_pts(path).values())
     assert numbers == list(range(51, 201))  # from 2.004 s on, up to 8.004 s
@@ -54,68 +56,77 @@ def test_a_clip_holds_exactly_its_pictures(tmp_path: Path, form: str, keyframes:
 
 def test_clips_at_both_ends_are_shorter(tmp_path: Path) -> None:
     times = probe(media.write_video(tmp_path / "video.mp4", 200))
-    first, last = cut_clips(times, [moment(0), moment(7960)], tmp_path, origin_pts=times.start_pts)
+    first, last = cut_highlights(times, [highlight(0), highlight(7960)], tmp_path, origin_pts=times.start_pts)
     assert list(media.numbers_by_pts(first).values()) == list(range(75))
     assert list(media.numbers_by_pts(last).values()) == list(range(124, 200))
 
 
-def test_a_varying_rate_keeps_its_times(tmp_path: Path) -> None:
+def test_a_clip_of_variable_frame_rate_keeps_its_times(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     at = np.cumsum(rng.integers(20, 90, 100)).tolist()
     video = media.write_video(tmp_path / "phone.mkv", times_ms=[0, *at])
     times = probe(video)
-    (path,) = cut_clips(times, [moment(2000)], tmp_path, origin_pts=times.start_pts)
+    (path,) = cut_highlights(times, [highlight(2000)], tmp_path, origin_pts=times.start_pts)
     kept = [t for t in [0, *at] if t < 5000]
     assert [round(1000 * t) for t in times_of(path)] == kept
 
 
-def test_a_moment_without_a_picture_is_left_out_and_told(
+def test_a_highlight_without_pictures_is_skipped_with_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     at = [*range(0, 2000, 40), *range(20_000, 22_000, 40)]
     times = probe(media.write_video(tmp_path / "video.mkv", times_ms=at))
-    moments = [moment(1000), moment(10_000), moment(21_000), moment(60_000)]
-    paths = cut_clips(times, moments, tmp_path / "out", origin_pts=times.start_pts)
+    highlights = [highlight(1000), highlight(10_000), highlight(21_000), highlight(60_000)]
+    paths = cut_highlights(times, highlights, tmp_path / "out", origin_pts=times.start_pts)
     assert [path.name[:11] for path in paths] == ["000m01.000s", "000m21.000s"]
     assert set((tmp_path / "out").iterdir()) == set(paths)
-    told = " ".join(capsys.readouterr().err.split())
-    assert "around 000m10.000s PASS left 93%: that clip is left out" in told
+    warnings = " ".join(capsys.readouterr().err.split())
+    assert "no pictures around 000m10.000s PASS left 93%; skipping that clip" in warnings
 
 
-def test_clips_replace_those_of_an_earlier_call_where_the_folder_is_theirs_and_nothing_else(
+def test_only_clips_of_earlier_calls_are_removed_and_only_on_request(
     tmp_path: Path,
 ) -> None:
     times = probe(media.write_video(tmp_path / "video.mp4", 50))
     out, origin = tmp_path / "out", times.start_pts
-    mine = out / "000m00.400s the best of them.mp4"
-    first, second = cut_clips(times, [moment(400), moment(800)], out, origin_pts=origin, ours=True)
-    mine.write_bytes(b"a user's")
-    cut_clips(times, [moment(800)], out, origin_pts=origin)
-    assert set(out.iterdir()) == {mine, first, second}
-    cut_clips(times, [moment(800)], out, origin_pts=origin, ours=True)
-    assert set(out.iterdir()) == {mine, second}
-    cut_clips(times, [], out, origin_pts=origin, ours=True)
-    assert list(out.iterdir()) == [mine]
+    users_file = out / "000m00.400s the best of them.mp4"
+    first, second = cut_highlights(
+        times, [highlight(400), highlight(800)], out, origin_pts=origin, remove_stale=True
+    )
+    users_file.write_bytes(b"a user's")
+    cut_highlights(times, [highlight(800)], out, origin_pts=origin)
+    assert set(out.iterdir()) == {users_file, first, second}
+    cut_highlights(times, [highlight(800)], out, origin_pts=origin, remove_stale=True)
+    assert set(out.iterdir()) == {users_file, second}
+    cut_highlights(times, [], out, origin_pts=origin, remove_stale=True)
+    assert list(out.iterdir()) == [users_file]
 
 
 def test_names_sort_by_time_and_suit_every_file_system() -> None:
-    assert clip_name(Moment(6_102_040, "miss Yellow->red card 50%")) == "101m42.040s miss Yellow-red card 50%"
-    names = [clip_name(moment(ms)) for ms in (4, 59_999, 60_004, 6_000_000)]
+    assert (
+        highlight_name(Highlight(6_102_040, "miss Yellow->red card 50%"))
+        == "101m42.040s miss Yellow-red card 50%"
+    )
+    names = [highlight_name(highlight(ms)) for ms in (4, 59_999, 60_004, 6_000_000)]
     assert names == sorted(names)
 
 
-def story(num_frames: int, classes: tuple[str, ...] = BALL_CLASSES) -> Story:
+def overlay(num_frames: int, classes: tuple[str, ...] = BALL_CLASSES) -> Overlay:
     values = np.random.default_rng(1).random((num_frames, len(classes))).astype(np.float32)
-    claims = [
+    predictions = [
         Prediction(1004, 1, "PASS", 0.9, "left"),
         Prediction(1004, 1, "GOAL", 0.8, None),
         Prediction(2004, 1, "OUT", 0.1, None),
     ]
     spots = [Spot(1040, "PASS", "left"), Spot(2000, "SHOT")]
-    found = outcomes(
-        {"x": spots}, {"x": claims}, thresholds=dict.fromkeys(BALL_CLASSES, 0.5), reach=12, framerate=25
+    outcomes = match_outcomes(
+        {"x": spots},
+        {"x": predictions},
+        thresholds=dict.fromkeys(BALL_CLASSES, 0.5),
+        half_window=12,
+        framerate=25,
     )
-    return Story(Scores(values, classes, FPS), found, labeled=True)
+    return Overlay(Scores(values, classes, FPS), outcomes, is_labeled=True)
 
 
 def luma_of(path: Path, number: int) -> np.ndarray:
@@ -125,17 +136,15 @@ def luma_of(path: Path, number: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("size", [(398, 224), (1280, 720)])
-def test_every_picture_is_rendered_at_its_time_with_the_panel_under_it(
-    tmp_path: Path, size: tuple[int, int]
-) -> None:
+def test_every_picture_is_rendered_at_its_time_above_the_panel(tmp_path: Path, size: tuple[int, int]) -> None:
     video = media.write_video(tmp_path / "video.mkv", 12, size=size, audio=True)
     times = probe(video)
-    render(times, story(40), tmp_path / "out.mp4", origin_pts=times.start_pts)
+    render(times, overlay(40), tmp_path / "out.mp4", origin_pts=times.start_pts)
     assert times_of(tmp_path / "out.mp4") == times_of(video)
-    found = probe(tmp_path / "out.mp4")
-    scale = found.width // size[0]
+    rendered = probe(tmp_path / "out.mp4")
+    scale = rendered.width // size[0]
     assert scale == (2 if size[1] == 224 else 1)
-    assert found.height > scale * size[1]
+    assert rendered.height > scale * size[1]
     for number in (0, 5, 11):
         luma = luma_of(tmp_path / "out.mp4", number)[: scale * size[1]]
         assert media.number_of(luma) == number
@@ -143,17 +152,17 @@ def test_every_picture_is_rendered_at_its_time_with_the_panel_under_it(
         assert not container.streams.audio
 
 
-def test_events_appear_when_they_happen_and_go(tmp_path: Path) -> None:
+def test_events_appear_at_their_position_and_disappear(tmp_path: Path) -> None:
     video = media.write_video(tmp_path / "video.mkv", 16, fps=5, size=(640, 400))
     times = probe(video)
-    plain = Story(story(75).scores, (), labeled=False)
+    plain = Overlay(overlay(75).scores, (), is_labeled=False)
     render(times, plain, tmp_path / "plain.mp4", origin_pts=times.start_pts)
-    render(times, story(75), tmp_path / "told.mp4", origin_pts=times.start_pts)
+    render(times, overlay(75), tmp_path / "annotated.mp4", origin_pts=times.start_pts)
 
     def differs(number: int, columns: slice) -> bool:
         one, other = (
             luma_of(tmp_path / f"{name}.mp4", number)[12:40, columns].astype(int)
-            for name in ("plain", "told")
+            for name in ("plain", "annotated")
         )
         return bool(np.abs(one - other).mean() > 20)
 
@@ -162,8 +171,8 @@ def test_events_appear_when_they_happen_and_go(tmp_path: Path) -> None:
     assert [differs(number, right) for number in (4, 6, 12, 14)] == [False, True, True, True]
 
 
-class Watch:
-    """Lets pictures pass, and sees how many of all that passed are still held by others."""
+class ReferenceWatch:
+    """Passes pictures through, and records the most that others held references to at one time."""
 
     def __init__(self) -> None:
         self.most = 0
@@ -178,21 +187,21 @@ class Watch:
 
 def test_memory_does_not_grow_with_the_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     times = probe(media.write_video(tmp_path / "video.mkv", 40, size=(320, 200)))
-    read, painted, paint = Watch(), Watch(), _Painter.paint
+    read, painted, paint = ReferenceWatch(), ReferenceWatch(), _Painter.paint
     monkeypatch.setattr(
         "bas.evaluate.render.read_pictures", lambda times, **span: map(read, read_pictures(times, **span))
     )
     monkeypatch.setattr(_Painter, "paint", lambda *arguments: painted(paint(*arguments)))
-    render(times, story(40), tmp_path / "out.mp4", origin_pts=times.start_pts)
+    render(times, overlay(40), tmp_path / "out.mp4", origin_pts=times.start_pts)
     assert 1 <= read.most <= 4
     assert 1 <= painted.most <= 4
 
 
-def test_teams_share_a_row_of_the_panel() -> None:
+def test_both_teams_of_an_action_share_a_row_of_the_panel() -> None:
     classes = tuple(f"{label}-{team}" for label in ("PASS", "DRIVE") for team in ("left", "right"))
     values = np.zeros((200, 4), np.float32)
     values[:100, classes.index("DRIVE-left")] = values[100:, classes.index("DRIVE-right")] = 1.0
-    panel = Panel(Scores(values, classes, FPS), {}, width=400, text=12)
+    panel = Panel(Scores(values, classes, FPS), {}, width=400, text_size=12)
     picture = panel.draw(100)
     rows = [
         set(np.flatnonzero((picture == color).all(axis=2).any(axis=1)).tolist())
@@ -200,17 +209,17 @@ def test_teams_share_a_row_of_the_panel() -> None:
     ]
     assert rows[0] == rows[1]
     assert len(rows[0]) > 10
-    assert panel.height < Panel(story(200).scores, {}, width=400, text=12).height
+    assert panel.height < Panel(overlay(200).scores, {}, width=400, text_size=12).height
 
 
-def test_odd_sizes_become_even(tmp_path: Path) -> None:
+def test_an_odd_size_is_rounded_down_to_even(tmp_path: Path) -> None:
     frame = av.VideoFrame(127, 95, "yuv444p")
     frame.pts = 7
-    shown = even(frame)
+    shown = with_even_size(frame)
     assert (shown.width, shown.height, shown.format.name, shown.pts) == (126, 94, "yuv420p", 7)
 
 
-def test_a_read_from_anywhere_gives_what_a_read_from_the_start_gives(tmp_path: Path) -> None:
+def test_reading_from_any_picture_agrees_with_reading_from_the_start(tmp_path: Path) -> None:
     video = media.write_video(
         tmp_path / "v.mkv", 60, keyframe_every=25, options={"x264-params": "open-gop=1"}
     )
@@ -227,8 +236,8 @@ def _pixels(times: VideoTimes, start_pts: int) -> list[bytes]:
     ]
 
 
-def test_text_is_black_on_white_and_not_empty() -> None:
-    picture = text_picture("PASS 93 %", size=13, ink=(0, 0, 0), paper=(255, 255, 255))
+def test_text_is_drawn_dark_on_white_at_an_even_size() -> None:
+    picture = text_picture("PASS 93 %", size=13, color=(0, 0, 0), background=(255, 255, 255))
     assert picture.min() < 60
     assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
 
@@ -236,25 +245,27 @@ def test_text_is_black_on_white_and_not_empty() -> None:
 _PASSES = {"PASS": 0.0}
 
 
-def test_mistakes_are_ranked_by_how_far_the_model_is_from_the_truth() -> None:
+def test_mistakes_are_ranked_by_how_wrong_the_scores_are() -> None:
     values = np.full((200, 1), 0.25, np.float32)
     values[148] = 0.6
     scores = {"x": {1: Scores(values, ("PASS",), FPS)}}
     spots = [Spot(1000, "PASS"), Spot(4000, "PASS"), Spot(6000, "PASS")]
-    claims = [Prediction(ms, 1, "PASS", c, None) for ms, c in ((1200, 0.9), (1300, 0.7), (7900, 0.8))]
-    found = outcomes({"x": spots}, {"x": claims}, thresholds=_PASSES, reach=12, framerate=25)
-    assert [one.position_ms for one in false_alarms(found)] == [7900, 1300]
-    assert [(one.position_ms, seen(one, scores)) for one in misses(found, scores)] == [
+    predictions = [Prediction(ms, 1, "PASS", c, None) for ms, c in ((1200, 0.9), (1300, 0.7), (7900, 0.8))]
+    outcomes = match_outcomes(
+        {"x": spots}, {"x": predictions}, thresholds=_PASSES, half_window=12, framerate=25
+    )
+    assert [one.position_ms for one in false_positives(outcomes)] == [7900, 1300]
+    assert [(one.position_ms, peak_score(one, scores)) for one in misses(outcomes, scores)] == [
         (4000, 0.25),
         (6000, pytest.approx(0.6)),
     ]
-    assert [one.position_ms for one in worst(found, scores, 3)] == [7900, 4000, 1300]
+    assert [one.position_ms for one in worst_mistakes(outcomes, scores, 3)] == [7900, 4000, 1300]
 
 
 _mistakes = st.one_of(
     st.builds(lambda ms: Outcome("x", 1, Spot(ms, "PASS"), None), st.integers(0, 10_000)),
     st.builds(
-        lambda ms, sure: Outcome("x", 1, None, Prediction(ms, 1, "PASS", sure, None)),
+        lambda ms, confidence: Outcome("x", 1, None, Prediction(ms, 1, "PASS", confidence, None)),
         st.integers(0, 10_000),
         st.floats(0, 1),
     ),
@@ -262,11 +273,13 @@ _mistakes = st.one_of(
 
 
 @given(st.lists(_mistakes, max_size=20), st.integers(1, 25))
-def test_the_worst_are_shared_between_misses_and_false_alarms(found: list[Outcome], number: int) -> None:
-    chosen = worst(found, {}, number)
-    assert len(chosen) == min(number, len(found))
-    for kind in ("missed", "false alarm"):
-        there = sum(one.kind == kind for one in found)
-        assert sum(one.kind == kind for one in chosen) >= min(number // 2, there)
-    sure = [one.claim.confidence for one in chosen if one.claim]
-    assert sure == sorted(sure, reverse=True)
+def test_the_worst_mistakes_are_balanced_between_misses_and_false_positives(
+    mistakes: list[Outcome], number: int
+) -> None:
+    chosen = worst_mistakes(mistakes, {}, number)
+    assert len(chosen) == min(number, len(mistakes))
+    for kind in ("miss", "false positive"):
+        available = sum(one.kind == kind for one in mistakes)
+        assert sum(one.kind == kind for one in chosen) >= min(number // 2, available)
+    confidences = [one.detection.confidence for one in chosen if one.detection]
+    assert confidences == sorted(confidences, reverse=True)

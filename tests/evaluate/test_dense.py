@@ -1,4 +1,4 @@
-"""Dense scores survive the disk; a file of another kind is refused."""
+"""Dense scores are read back as written; any other file is an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bas.evaluate.dense import read_scores, write_scores
 from bas.types import Scores
 
 
-def test_what_is_written_reads_back_bit_for_bit(tmp_path: Path) -> None:
+def test_scores_are_read_back_bit_for_bit(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     halves = {
         half: Scores(random.random((frames, 2), dtype=np.float32), ("PASS", "Schuß"), Fraction(30000, 1001))
@@ -29,7 +29,7 @@ def test_what_is_written_reads_back_bit_for_bit(tmp_path: Path) -> None:
         assert (read[half].classes, read[half].fps) == (scores.classes, scores.fps)
 
 
-def test_its_attributes_have_a_fixed_length(tmp_path: Path) -> None:
+def test_attributes_are_strings_of_fixed_length(tmp_path: Path) -> None:
     scores = Scores(np.zeros((3, 1), dtype=np.float32), ("PASS",), Fraction(25))
     write_scores(tmp_path / "scores.h5", {1: scores})
     with h5py.File(tmp_path / "scores.h5") as file:
@@ -39,13 +39,13 @@ def test_its_attributes_have_a_fixed_length(tmp_path: Path) -> None:
         }
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="is not there"):
+def test_any_other_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="does not exist"):
         read_scores(tmp_path / "scores.h5")
     (tmp_path / "scores.h5").write_bytes(b"no HDF5")
-    with pytest.raises(DataError, match="holds no scores of bas"):
+    with pytest.raises(DataError, match="is not a valid scores file"):
         read_scores(tmp_path / "scores.h5")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["1"] = np.zeros((3, 1), dtype=np.float32)
-    with pytest.raises(DataError, match="holds no scores of bas"):
+    with pytest.raises(DataError, match="is not a valid scores file"):
         read_scores(tmp_path / "other.h5")

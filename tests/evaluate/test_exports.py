@@ -1,4 +1,4 @@
-"""CSV, subtitles and OSL JSON: what they say is what was detected."""
+"""Detections exported as CSV, subtitles and OSL JSON."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bas.evaluate.subtitles import subtitles
 from bas.types import Detection, Game, Video
 
 FPS = Fraction(25)
-EVENTS = [
+DETECTIONS = [
     Detection(31, "PASS", 0.934, "left"),
     Detection(31, "HIGH PASS", 0.51, "right"),
     Detection(75, "OUT", 0.2),
@@ -36,8 +36,8 @@ def game(folder: Path, *, fps: int = 25) -> Game:
     return Game("cup/final", (Video(write_video(folder / "cup" / "final.mp4", 100, fps=fps), 1),), None)
 
 
-def test_csv_holds_every_event(tmp_path: Path) -> None:
-    write_exports(tmp_path, PredictedGame(game(tmp_path), {1: EVENTS}, FPS), peaks=PeaksSettings())
+def test_the_csv_has_one_row_per_detection(tmp_path: Path) -> None:
+    write_exports(tmp_path, PredictedGame(game(tmp_path), {1: DETECTIONS}, FPS), peaks=PeaksSettings())
     rows = list(csv.DictReader(io.StringIO((tmp_path / "events.csv").read_text())))
     assert rows[0] == {
         "half": "1",
@@ -55,8 +55,10 @@ def test_csv_holds_every_event(tmp_path: Path) -> None:
     ]
 
 
-def test_subtitles_stand_under_the_name_of_the_video_and_leave_out_what_is_unsure(tmp_path: Path) -> None:
-    predicted = PredictedGame(game(tmp_path), {1: EVENTS}, FPS)
+def test_subtitles_are_named_after_the_video_and_leave_out_detections_below_the_threshold(
+    tmp_path: Path,
+) -> None:
+    predicted = PredictedGame(game(tmp_path), {1: DETECTIONS}, FPS)
     write_exports(tmp_path, predicted, peaks=PeaksSettings())
     assert (tmp_path / "final.srt").read_text() == (
         "1\n00:00:01,244 --> 00:00:02,744\nHIGH PASS right  51 %\nPASS left  93 %\n"
@@ -71,18 +73,18 @@ _CUE = re.compile(r"(\d+)\n(\S+) --> (\S+)\n((?:.+\n)+)")
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.sampled_from(BALL_CLASSES), st.floats(0, 1)), max_size=30))
-def test_cues_do_not_overlap_and_show_each_event_for_a_second_and_a_half(
-    claims: list[tuple[int, str, float]],
+def test_cues_do_not_overlap_and_show_each_detection_for_a_second_and_a_half(
+    entries: list[tuple[int, str, float]],
 ) -> None:
-    events = [Detection(*claim) for claim in claims]
-    text = subtitles(events, fps=FPS)
+    detections = [Detection(*entry) for entry in entries]
+    text = subtitles(detections, fps=FPS)
     cues = _CUE.findall(text)
     assert "\n".join(f"{n}\n{a} --> {b}\n{lines}" for n, a, b, lines in cues) == text
     times = [(_ms(start), _ms(stop)) for _, start, stop, _ in cues]
     assert all(start < stop for start, stop in times)
     assert all(one[1] <= other[0] for one, other in pairwise(times))
     shown = sum((b - a) * len(lines.splitlines()) for (a, b), (*_, lines) in zip(times, cues, strict=True))
-    assert shown == 1500 * len(events)
+    assert shown == 1500 * len(detections)
 
 
 def _ms(text: str) -> int:
@@ -90,8 +92,8 @@ def _ms(text: str) -> int:
     return round(1000 * (3600 * int(hours) + 60 * int(minutes) + float(seconds)))
 
 
-def test_osl_holds_both_confidences_the_frame_of_the_video_and_its_path(tmp_path: Path) -> None:
-    predicted = PredictedGame(game(tmp_path, fps=50), {1: EVENTS}, FPS)
+def test_osl_json_has_both_confidences_the_frame_of_the_video_and_its_relative_path(tmp_path: Path) -> None:
+    predicted = PredictedGame(game(tmp_path, fps=50), {1: DETECTIONS}, FPS)
     write_osl(tmp_path / "out" / "deep", [predicted], classes=BALL_CLASSES, split="test")
     document = json.loads((tmp_path / "out" / "deep" / "osl.json").read_text())
     assert document["task"] == "localization"
@@ -113,8 +115,8 @@ def test_osl_holds_both_confidences_the_frame_of_the_video_and_its_path(tmp_path
     assert "team" not in item["events"][2]
 
 
-def test_the_path_of_a_video_holds_from_a_folder_that_is_linked(tmp_path: Path) -> None:
-    predicted = PredictedGame(game(tmp_path), {1: EVENTS}, FPS)
+def test_the_relative_path_of_a_video_is_valid_from_a_linked_folder(tmp_path: Path) -> None:
+    predicted = PredictedGame(game(tmp_path), {1: DETECTIONS}, FPS)
     (tmp_path / "big disk" / "runs").mkdir(parents=True)
     (tmp_path / "runs").symlink_to(tmp_path / "big disk" / "runs")
     write_osl(tmp_path / "runs", [predicted], classes=BALL_CLASSES)
@@ -122,8 +124,10 @@ def test_the_path_of_a_video_holds_from_a_folder_that_is_linked(tmp_path: Path) 
     assert (tmp_path / "runs" / item["inputs"][0]["path"]).samefile(predicted.game.videos[0].path)
 
 
-def test_what_is_written_as_osl_is_read_as_labels_and_as_predictions(tmp_path: Path) -> None:
-    write_osl(tmp_path, [PredictedGame(game(tmp_path), {1: EVENTS}, FPS)], classes=BALL_CLASSES, split="test")
+def test_osl_json_can_be_read_back_as_labels_and_as_predictions(tmp_path: Path) -> None:
+    write_osl(
+        tmp_path, [PredictedGame(game(tmp_path), {1: DETECTIONS}, FPS)], classes=BALL_CLASSES, split="test"
+    )
     dataset = open_dataset(tmp_path)
     (found,) = dataset.split("test")
     spots = labels_of(found, dataset.classes).spots
@@ -136,10 +140,10 @@ def test_what_is_written_as_osl_is_read_as_labels_and_as_predictions(tmp_path: P
     assert [prediction.confidence for prediction in predictions] == [0.934, 0.51, 0.2]
 
 
-def test_halves_are_items_of_their_own(tmp_path: Path) -> None:
+def test_each_half_is_a_separate_item(tmp_path: Path) -> None:
     videos = tuple(Video(write_video(tmp_path / "game" / f"{half}_224p.mkv", 50), half) for half in (1, 2))
-    events = {1: EVENTS[:1], 2: EVENTS[1:2]}
-    predicted = PredictedGame(Game("game", videos, None), events, FPS)
+    detections = {1: DETECTIONS[:1], 2: DETECTIONS[1:2]}
+    predicted = PredictedGame(Game("game", videos, None), detections, FPS)
     write_exports(tmp_path, predicted, peaks=PeaksSettings())
     write_osl(tmp_path, [predicted], classes=BALL_CLASSES)
     assert "PASS left" in (tmp_path / "1_224p.srt").read_text()
@@ -149,7 +153,7 @@ def test_halves_are_items_of_their_own(tmp_path: Path) -> None:
     labels = [annotation(1244), annotation(1244, "HIGH PASS", half=2)]
     write_labels(tmp_path / "labels" / "game" / "Labels-ball.json", labels)
     evaluation = score(tmp_path / "labels", tmp_path / "osl.json")
-    assert [row.ap for row in evaluation.rows if row.num_spots] == [1.0, 1.0]
+    assert [row.ap for row in evaluation.classes if row.num_spots] == [1.0, 1.0]
     assert [row["half"] for row in csv.DictReader(io.StringIO((tmp_path / "events.csv").read_text()))] == [
         "1",
         "2",

@@ -1,4 +1,4 @@
-"""Scores of several models, or of both views of one, made one."""
+"""Mean scores of several models, or of both views of one model, and selection of ensemble weights."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from fractions import Fraction
 import numpy as np
 
 from bas.config import PeaksSettings
-from bas.evaluate.merge import Ensemble, mean_scores, mirrored_back
-from bas.evaluate.predict import BothViews, slide
-from bas.evaluate.weights import Dense, weigh
+from bas.evaluate.merge import Ensemble, mean_scores, unmirror
+from bas.evaluate.predict import BothViews, score_video
+from bas.evaluate.weights import DenseScores, select_weights
 from bas.extract.cache import FeatureCache
 from bas.model import SpottingModel
 from bas.types import Scores, Spot
@@ -48,50 +48,50 @@ def test_one_that_ends_before_another_holds_its_last_scores() -> None:
 
 def test_teams_change_sides_in_the_mirrored_view() -> None:
     names = ("PASS-left", "PASS-right", "Kick-off")
-    back = mirrored_back(Scores(np.array([[0.1, 0.2, 0.3]], dtype=np.float32), names, Fraction(25)))
+    back = unmirror(Scores(np.array([[0.1, 0.2, 0.3]], dtype=np.float32), names, Fraction(25)))
     assert back.classes == names
     np.testing.assert_array_equal(back.values, np.array([[0.2, 0.1, 0.3]], dtype=np.float32))
 
 
-def test_both_views_are_averaged_after_teams_changed_sides(
+def test_both_views_are_averaged_after_swapping_the_teams_of_the_mirrored_one(
     make_cache: Callable[[np.ndarray, int], FeatureCache], reader: SpottingModel
 ) -> None:
     assert reader.classes == ("PASS-left", "PASS-right", "DRIVE-left", "DRIVE-right")
-    seen = make_cache(np.tile([1.0, 0, 0.5, 0], (4, 1)), 1)
+    original = make_cache(np.tile([1.0, 0, 0.5, 0], (4, 1)), 1)
     mirrored = make_cache(np.tile([0, 0.5, 0, 0.25], (4, 1)), 1)
-    scores = slide(reader, BothViews(seen, mirrored))
+    scores = score_video(reader, BothViews(original, mirrored))
     np.testing.assert_array_equal(scores.values, np.tile([0.75, 0, 0.375, 0], (4, 1)))
 
 
-def test_members_of_other_hops_are_averaged_tick_by_tick(
+def test_members_with_different_hops_are_averaged_frame_by_frame(
     make_cache: Callable[[np.ndarray, int], FeatureCache], reader: SpottingModel
 ) -> None:
     rows = np.linspace(0, 1, 12)[:, None].repeat(4, axis=1)
     every, third = make_cache(rows, 1), make_cache(rows[::3], 3)
-    one, other = slide(reader, every), slide(reader, third)
+    one, other = score_video(reader, every), score_video(reader, third)
     ensemble = Ensemble(members=(reader, reader), weights=(0.5, 0.5))
-    merged = slide(ensemble, (every, third))
+    merged = score_video(ensemble, (every, third))
     assert ensemble.classes == merged.classes == reader.classes
     np.testing.assert_allclose(merged.values, (one.values + other.values) / 2, atol=1e-6)
 
 
-def test_members_that_know_different_things_share_the_weight_and_noise_gets_none() -> None:
+def test_complementary_members_share_the_weight_and_noise_gets_none() -> None:
     frames = np.arange(100, 2000, 200)
     labels = {"A - B": tuple(Spot(40 * int(frame) + 4, "PASS") for frame in frames)}
-    early, late, noise = _knows(frames[:5]), _knows(frames[5:]), _knows(frames + 60)
-    weights = weigh([early, late, noise], labels, ("PASS",), PeaksSettings())
+    early, late, noise = _scores_at(frames[:5]), _scores_at(frames[5:]), _scores_at(frames + 60)
+    weights = select_weights([early, late, noise], labels, ("PASS",), PeaksSettings())
     assert weights[2] == 0
     assert min(weights[:2]) > 0
 
 
-def test_members_that_say_the_same_weigh_the_same() -> None:
+def test_identical_members_have_equal_weights() -> None:
     frames = np.arange(100, 2000, 200)
     labels = {"A - B": tuple(Spot(40 * int(frame) + 4, "PASS") for frame in frames)}
-    one = _knows(frames[:5])
-    assert weigh([one, one], labels, ("PASS",), PeaksSettings()) == [0.5, 0.5]
+    one = _scores_at(frames[:5])
+    assert select_weights([one, one], labels, ("PASS",), PeaksSettings()) == [0.5, 0.5]
 
 
-def _knows(frames: np.ndarray) -> Dense:
+def _scores_at(frames: np.ndarray) -> DenseScores:
     values = np.zeros((2100, 1), dtype=np.float32)
     values[frames] = 1
     return {"A - B": {1: Scores(values, ("PASS",), Fraction(25))}}

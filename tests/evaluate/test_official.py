@@ -1,4 +1,4 @@
-"""Our score equals what the installed SoccerNet package gives for the same files."""
+"""Our score equals that of the installed SoccerNet package on the same files."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def test_ball_actions_of_the_test_split(
 
 
 @pytest.mark.parametrize("metric", ["at1", "tight"])
-def test_two_halves_of_seventeen_classes_with_everything_that_the_scorer_ignores(
+def test_two_halves_of_seventeen_classes_with_all_entries_that_the_scorer_ignores(
     tmp_path: Path, metric: str
 ) -> None:
-    chance = random.Random(3)
+    rng = random.Random(3)
     labels, results = tmp_path / "labels", tmp_path / "results"
     for game in ("league/season/first", "league/season/second"):
-        _write(labels / game / "Labels-v2.json", {"annotations": _annotations(chance)})
-        _write(results / game / "results_spotting.json", {"predictions": _predictions(chance)})
+        _write(labels / game / "Labels-v2.json", {"annotations": _annotations(rng)})
+        _write(results / game / "results_spotting.json", {"predictions": _predictions(rng)})
     expected = official(
         str(labels),
         str(results),
@@ -55,56 +55,56 @@ def test_two_halves_of_seventeen_classes_with_everything_that_the_scorer_ignores
     )
     evaluation = score(labels, results, tolerance=metric, framerate=2)
     _assert_equal(evaluation, expected)
-    said = " ".join(evaluation.notes)
-    assert "annotations ignored, of none of the 17 classes" in said
-    assert "predictions ignored, of none of the 17 classes" in said
-    assert "annotations ignored: their half is neither 1 nor 2" in said
-    assert "predictions ignored: their half is neither 1 nor 2" in said
-    assert "predictions ignored, NaN or below 0" in said
-    assert "predictions that no threshold removes, above 1" in said
-    assert "predictions replaced by a later one of their class on the same frame" in said
-    assert "predictions before the start, counted from the end of the 120 minutes" in said
-    assert "predictions after 120 minutes, moved onto the last frame" in said
+    notes = " ".join(evaluation.notes)
+    assert "annotations ignored: label is not one of the 17 classes" in notes
+    assert "predictions ignored: label is not one of the 17 classes" in notes
+    assert "annotations ignored: half is neither 1 nor 2" in notes
+    assert "predictions ignored: half is neither 1 nor 2" in notes
+    assert "predictions ignored: confidence is NaN or below 0" in notes
+    assert "predictions with confidence above 1, which no threshold removes" in notes
+    assert "predictions replaced by a later one of the same class on the same frame" in notes
+    assert "predictions before the start, wrapped to the end of the 120 minutes" in notes
+    assert "predictions after 120 minutes, moved onto the last frame" in notes
 
 
 def _assert_equal(evaluation: Evaluation, expected: dict[str, Any]) -> None:
     assert evaluation.mean_ap == expected["a_mAP"]
     assert evaluation.mean_ap_visible == expected["a_mAP_visible"]
     assert evaluation.mean_ap_unshown == expected["a_mAP_unshown"]
-    assert [row.ap for row in evaluation.rows] == list(expected["a_mAP_per_class"])
-    assert [row.ap_visible for row in evaluation.rows] == list(expected["a_mAP_per_class_visible"])
-    assert [row.ap_unshown for row in evaluation.rows] == list(expected["a_mAP_per_class_unshown"])
+    assert [row.ap for row in evaluation.classes] == list(expected["a_mAP_per_class"])
+    assert [row.ap_visible for row in evaluation.classes] == list(expected["a_mAP_per_class_visible"])
+    assert [row.ap_unshown for row in evaluation.classes] == list(expected["a_mAP_per_class_unshown"])
 
 
-def _annotations(chance: random.Random) -> list[dict[str, Any]]:
+def _annotations(rng: random.Random) -> list[dict[str, Any]]:
     annotations: list[dict[str, Any]] = []
     for _ in range(300):
-        milliseconds = chance.randrange(0, 2_700_000)
+        milliseconds = rng.randrange(0, 2_700_000)
         minutes, seconds = divmod(milliseconds // 1000, 60)
         annotation = {
-            "gameTime": f"{chance.choice('123')} - {minutes:02d}:{seconds:02d}",
-            "label": chance.choice([*SOCCERNET_V2_CLASSES, "No such action"]),
-            "team": chance.choice(["home", "away", "not applicable"]),
-            "visibility": chance.choice(["visible", "visible", "not shown"]),
+            "gameTime": f"{rng.choice('123')} - {minutes:02d}:{seconds:02d}",
+            "label": rng.choice([*SOCCERNET_V2_CLASSES, "No such action"]),
+            "team": rng.choice(["home", "away", "not applicable"]),
+            "visibility": rng.choice(["visible", "visible", "not shown"]),
         }
-        if chance.random() < 0.8:
+        if rng.random() < 0.8:
             annotation["position"] = str(milliseconds)
         annotations.append(annotation)
     return annotations
 
 
-def _predictions(chance: random.Random) -> list[dict[str, Any]]:
+def _predictions(rng: random.Random) -> list[dict[str, Any]]:
     predictions: list[dict[str, Any]] = []
     for _ in range(1500):
-        milliseconds = chance.randrange(-2000, 2_700_000)
+        milliseconds = rng.randrange(-2000, 2_700_000)
         predictions.append(
             {
                 "gameTime": "not read",
-                "label": chance.choice([*SOCCERNET_V2_CLASSES, "penalty"]),
-                "position": chance.choice([milliseconds, str(milliseconds), float(milliseconds)]),
-                "half": chance.choice(["1", 2, "2", 1, "3"]),
-                "confidence": chance.choice(
-                    [chance.random(), str(round(chance.random(), 1)), 1.5, float("nan"), -0.2]
+                "label": rng.choice([*SOCCERNET_V2_CLASSES, "penalty"]),
+                "position": rng.choice([milliseconds, str(milliseconds), float(milliseconds)]),
+                "half": rng.choice(["1", 2, "2", 1, "3"]),
+                "confidence": rng.choice(
+                    [rng.random(), str(round(rng.random(), 1)), 1.5, float("nan"), -0.2]
                 ),
             }
         )

@@ -1,4 +1,4 @@
-"""The page of a run and the clips of its mistakes: whole, alone, and of the right moments."""
+"""The HTML report page of a run and the frame strips of its mistakes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bas.evaluate.analysis import analyze
 from bas.evaluate.page import Page, write_page
 from bas.evaluate.score import score_documents
 from bas.evaluate.soccernet import Prediction
-from bas.evaluate.strips import strip
+from bas.evaluate.strips import frame_strip
 from bas.types import Game, Scores, Spot, Video
 
 _CLASSES = ("PASS", "SHOT")
@@ -35,14 +35,14 @@ def game(tmp_path_factory: pytest.TempPathFactory) -> Game:
 
 def _page(game: Game) -> Page:
     labels = {game.id: (Spot(2000, "PASS"), Spot(5000, "SHOT"), Spot(7000, "PASS"))}
-    claims = (
+    predictions = (
         Prediction(2080, 1, "PASS", 0.9, None),
         Prediction(5000, 1, "PASS", 0.6, None),
         Prediction(9000, 1, "SHOT", 0.3, None),
     )
-    evaluation = score_documents(labels, {game.id: claims}, classes=_CLASSES)
+    evaluation = score_documents(labels, {game.id: predictions}, classes=_CLASSES)
     scores = {game.id: {1: Scores(np.full((250, 2), 0.1, np.float32), _CLASSES, Fraction(25))}}
-    analysis = analyze(evaluation, labels, {game.id: claims}, scores=scores)
+    analysis = analyze(evaluation, labels, {game.id: predictions}, scores=scores)
     records: list[dict[str, Any]] = [
         {"epoch": 1, "loss": 0.4, "mAP@1": 0.2},
         {"epoch": 2, "loss": None, "mAP@1": None},
@@ -50,12 +50,12 @@ def _page(game: Game) -> Page:
     return Page("run <1>", evaluation, analysis, [game], scores, records)
 
 
-def test_the_page_needs_nothing_else_and_takes_no_name_for_markup(game: Game, tmp_path: Path) -> None:
+def test_the_page_is_self_contained_and_escapes_markup_in_names(game: Game, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     write_page(path, _page(game))
     text = path.read_text()
-    outside = re.findall(r"""(?:src|href)=["']?([^"'\s>]+)""", text)
-    assert all(address.startswith(("data:", "#")) for address in outside)
+    addresses = re.findall(r"""(?:src|href)=["']?([^"'\s>]+)""", text)
+    assert all(address.startswith(("data:", "#")) for address in addresses)
     assert "@import" not in text
     assert "url(http" not in text
     assert "run &lt;1&gt;" in text
@@ -70,17 +70,17 @@ def test_the_page_needs_nothing_else_and_takes_no_name_for_markup(game: Game, tm
         "prefers-color-scheme: dark",
     ):
         assert words in text
-    assert text.count("<svg") == 2 + 2 + 2 + 1  # of classes, of time, of training, of the match
+    assert text.count("<svg") == 2 + 2 + 2 + 1  # classes, temporal precision, training, the match
     assert len(re.findall(r"<svg[^>]*viewBox", text)) == text.count("<svg")
 
 
-def test_every_outcome_is_marked_on_the_match_and_told_in_words(game: Game, tmp_path: Path) -> None:
-    told = _page(game)
-    write_page(tmp_path / "report.html", told)
+def test_every_outcome_is_marked_on_the_timeline_and_counted_in_the_table(game: Game, tmp_path: Path) -> None:
+    content = _page(game)
+    write_page(tmp_path / "report.html", content)
     text = (tmp_path / "report.html").read_text()
-    marks = sum((one.spot is not None) + (one.claim is not None) for one in told.analysis.outcomes)
+    marks = sum((one.spot is not None) + (one.detection is not None) for one in content.analysis.outcomes)
     assert text.count("<rect class=") == marks
-    assert f"Every action and claim ({len(told.analysis.outcomes)})" in text
+    assert f"Every spot and detection ({len(content.analysis.outcomes)})" in text
 
 
 def _shown(address: str | None) -> list[int | None]:
@@ -89,11 +89,11 @@ def _shown(address: str | None) -> list[int | None]:
     return [media.number_of(part) for part in np.split(sheet, 5, axis=1)]
 
 
-def test_a_strip_shows_the_pictures_around_its_moment_also_at_the_ends(game: Game) -> None:
+def test_a_strip_shows_the_pictures_around_its_position_even_at_the_ends_of_the_video(game: Game) -> None:
     video = game.videos[0].path
-    assert _shown(strip(video, 4000)) == [80, 90, 100, 110, 120]
-    assert _shown(strip(video, 0)) == [0, 0, 0, 10, 20]
-    assert _shown(strip(video, 9990)) == [229, 239, 249, 249, 249]
+    assert _shown(frame_strip(video, 4000)) == [80, 90, 100, 110, 120]
+    assert _shown(frame_strip(video, 0)) == [0, 0, 0, 10, 20]
+    assert _shown(frame_strip(video, 9990)) == [229, 239, 249, 249, 249]
 
 
 @pytest.mark.parametrize(("origin", "middle"), [("auto", 225), ("start", 225), ("zero", 175)])
@@ -103,24 +103,26 @@ def test_strips_count_from_the_origin_of_the_positions(
     video = media.write_video(tmp_path / "v.mkv", 250, start_ms=2000)
     late = Game("late", (Video(video, 1),), None)
     (first, *_) = page._content(replace(_page(late), time_origin=origin))["strips"]
-    assert "00:09.0" in first["told"]
+    assert "00:09.0" in first["caption"]
     assert _shown(first["image"]) == [middle + offset for offset in (-20, -10, 0, 10, 20)]
 
 
-def test_marks_stay_on_their_line_across_its_end(game: Game) -> None:
+def test_marks_on_both_sides_of_a_line_break_stay_on_their_own_lines(game: Game) -> None:
     labels = {game.id: (Spot(299_900, "PASS"), Spot(599_999, "SHOT"))}
-    claims = (Prediction(300_300, 1, "PASS", 0.9, None),)
-    evaluation = score_documents(labels, {game.id: claims}, classes=_CLASSES)
-    analysis = analyze(evaluation, labels, {game.id: claims})
+    predictions = (Prediction(300_300, 1, "PASS", 0.9, None),)
+    evaluation = score_documents(labels, {game.id: predictions}, classes=_CLASSES)
+    analysis = analyze(evaluation, labels, {game.id: predictions})
     content = page._content(Page("run", evaluation, analysis, [game]))
     (half,) = content["timelines"]
-    places = [[(mark["x"], mark["label"]) for mark in line["marks"]] for line in half["lines"]]
-    assert places == [[(997.5, "PASS")], [(1.0, "PASS"), (997.5, "SHOT")]]
+    marks = [[(mark["x"], mark["label"]) for mark in line["marks"]] for line in half["lines"]]
+    assert marks == [[(997.5, "PASS")], [(1.0, "PASS"), (997.5, "SHOT")]]
 
 
-def test_twenty_mistakes_are_shown_where_there_are_as_many(game: Game) -> None:
+def test_twenty_mistakes_are_shown_if_there_are_that_many(game: Game) -> None:
     labels = {game.id: tuple(Spot(100 + 300 * k, "PASS") for k in range(30))}
-    claims = (Prediction(20_000, 1, "SHOT", 0.9, None),)
-    evaluation = score_documents(labels, {game.id: claims}, classes=_CLASSES)
-    content = page._content(Page("run", evaluation, analyze(evaluation, labels, {game.id: claims}), [game]))
+    predictions = (Prediction(20_000, 1, "SHOT", 0.9, None),)
+    evaluation = score_documents(labels, {game.id: predictions}, classes=_CLASSES)
+    content = page._content(
+        Page("run", evaluation, analyze(evaluation, labels, {game.id: predictions}), [game])
+    )
     assert len(content["strips"]) == 20

@@ -1,4 +1,4 @@
-"""What an evaluation tells: on the terminal, and as JSON."""
+"""An evaluation as terminal tables and as JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bas.evaluate.report import report_document, show, write_report
+from bas.evaluate.report import print_evaluation, report_document, write_report
 from bas.evaluate.score import Evaluation, score_documents
 from bas.evaluate.soccernet import Prediction
 from bas.types import Spot
@@ -15,28 +15,28 @@ from bas.types import Spot
 CLASSES = ("PASS", "DRIVE", "GOAL")
 
 
-def test_the_tables_tell_what_was_scored(evaluation: Evaluation, capsys: pytest.CaptureFixture[str]) -> None:
-    show(evaluation, split="test")
+def test_the_tables_show_every_score(evaluation: Evaluation, capsys: pytest.CaptureFixture[str]) -> None:
+    print_evaluation(evaluation, split="test")
     captured = capsys.readouterr()
     lines = [" ".join(line.split()) for line in captured.out.splitlines()]
     assert lines == [
-        "1 game of test, 3 classes, window 1 s = ±12 frames at 25 fps",
+        "1 game of test, 3 classes, tolerance 1 s = ±12 frames at 25 fps",
         "mAP@1",
         "class AP AP exact ground truths detections",
         "PASS 54.55 54.55 2 1",
         "DRIVE 100.00 100.00 1 1",
         "GOAL 0.00 0.00 0 1",
         "mAP@1 51.52 51.52 3 3",
-        "over the 2 classes that occur 77.27",
+        "mean over the 2 annotated classes 77.27",
         "Team-mAP@1",
         "action AP left right",
         "PASS 50.00 1 1",
         "DRIVE 100.00 1 0",
         "GOAL undefined 0 0",
         "Team-mAP@1 undefined",
-        "over the 2 actions that occur 75.00",
+        "mean over the 2 annotated actions 75.00",
     ]
-    assert "note: no ground truth of GOAL: officially AP 0" in captured.err
+    assert "note: no ground truth for GOAL: officially AP 0" in captured.err
 
 
 def test_the_report_is_json_with_null_for_what_is_undefined(evaluation: Evaluation, tmp_path: Path) -> None:
@@ -62,11 +62,11 @@ def test_without_teams_the_report_says_so(evaluation: Evaluation) -> None:
 
 @pytest.fixture
 def evaluation() -> Evaluation:
-    """Two of three actions found, one class without ground truth."""
+    """Two of three spots are detected; one class has no ground truth."""
     spots = [Spot(1000, "PASS", "left"), Spot(5000, "PASS", "right"), Spot(9000, "DRIVE", "left")]
-    claims = [
+    predictions = [
         Prediction(1000, 1, "PASS", 0.9, "left"),
         Prediction(9000, 1, "DRIVE", 0.8, "left"),
         Prediction(2000, 1, "GOAL", 0.7, "right"),
     ]
-    return score_documents({"game": spots}, {"game": claims}, classes=CLASSES)
+    return score_documents({"game": spots}, {"game": predictions}, classes=CLASSES)

@@ -1,4 +1,4 @@
-"""Both forms of `bas eval`, from rows or files to tables, files and the report."""
+"""Both forms of `bas eval`: from feature rows or from prediction files to tables, files and the report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MakeCache = Callable[[np.ndarray, int], FeatureCache]
 GAME = "league/season/A - B"
 
 
-def test_a_model_is_scored_through_the_files_that_it_leaves(
+def test_a_model_is_scored_from_the_files_that_are_written(
     tmp_path: Path, make_cache: MakeCache, reader: SpottingModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scores = np.zeros((400, 4), dtype=np.float32)
@@ -42,7 +42,7 @@ def test_a_model_is_scored_through_the_files_that_it_leaves(
         split="test",
         json=tmp_path / "report.json",
     )
-    assert [(row.label, row.ap, row.num_detections) for row in evaluation.rows] == [
+    assert [(row.label, row.ap, row.num_detections) for row in evaluation.classes] == [
         ("PASS", 1.0, 2),
         ("DRIVE", 1.0, 1),
     ]
@@ -50,16 +50,19 @@ def test_a_model_is_scored_through_the_files_that_it_leaves(
     assert evaluation.teams.mean_ap == 1.0
     assert score(tmp_path / "data", tmp_path / "out", classes=("PASS", "DRIVE")) == evaluation
     assert read_scores(tmp_path / "out" / GAME / "scores.h5")[1].values.shape == (800, 4)
-    assert json.loads((tmp_path / "report.json").read_text())["mAP"] == 1.0
-    assert "1 game of test, 2 classes, window 1 s = ±12 frames at 25 fps" in capsys.readouterr().out
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["format"] == 2
+    assert report["mAP"] == 1.0
+    assert {one["kind"] for one in report["outcomes"]} == {"hit"}
+    assert "1 game of test, 2 classes, tolerance 1 s = ±12 frames at 25 fps" in capsys.readouterr().out
 
 
-def test_a_game_without_labels_is_not_scored(
+def test_a_game_without_labels_is_an_error(
     tmp_path: Path, make_cache: MakeCache, reader: SpottingModel
 ) -> None:
     hidden = official_lists("spotting-ball")["challenge"][0]
     for name, words in (
-        (GAME, r"there is no Labels-ball\.json.* in .*bas doctor"),
+        (GAME, r".* holds no Labels-ball\.json.*bas doctor"),
         (hidden, "bas submit RUN"),
     ):
         game = Game(name, (Video(tmp_path / name / "720p.mp4", 1),), None)
@@ -67,19 +70,19 @@ def test_a_game_without_labels_is_not_scored(
             evaluate_model(reader, [game], {}, peaks=PeaksSettings(), out=tmp_path)
 
 
-def test_predictions_of_anyone_are_scored_without_a_video(
+def test_predictions_of_any_model_are_scored_without_a_video(
     match_folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evaluation = evaluate_predictions(*match_folders, tolerance="1", json=tmp_path / "report.json")
     assert evaluation.mean_ap == pytest.approx(0.5508502958, abs=1e-9)
     assert json.loads((tmp_path / "report.json").read_text())["mAP"] == evaluation.mean_ap
     out = capsys.readouterr().out
-    assert "2 games, 12 classes, window 1 s = ±12 frames at 25 fps" in out
+    assert "2 games, 12 classes, tolerance 1 s = ±12 frames at 25 fps" in out
     assert "55.09" in out
 
 
 @pytest.mark.parametrize("given", ["the folder", "a folder around it", "the document"])
-def test_dense_scores_beside_the_predictions_add_windows_and_chance(
+def test_dense_scores_beside_the_predictions_add_window_accuracy_and_chance(
     match_folders: tuple[Path, Path], tmp_path: Path, given: str
 ) -> None:
     labels, results = match_folders
@@ -98,7 +101,7 @@ def test_dense_scores_beside_the_predictions_add_windows_and_chance(
     assert set(report["windows"]["micro"]) == set(report["windows"]["macro"])
 
 
-def test_without_dense_scores_of_every_game_there_are_no_windows(
+def test_without_dense_scores_of_every_game_there_is_no_window_accuracy(
     match_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     labels, results = match_folders
@@ -110,12 +113,18 @@ def test_without_dense_scores_of_every_game_there_are_no_windows(
     assert report["windows"] is report["chance"] is None
 
 
-def test_infinite_confidences_of_anyone_are_scored_and_reported(tmp_path: Path) -> None:
+def test_infinite_confidences_are_scored_and_reported(tmp_path: Path) -> None:
     _write(tmp_path / "labels" / "a" / "Labels-ball.json", [("PASS", 1000, "left"), ("SHOT", 9000, "left")])
-    claim = {"gameTime": "1 - 00:01", "label": "PASS", "position": "1000", "half": "1", "confidence": "inf"}
+    prediction = {
+        "gameTime": "1 - 00:01",
+        "label": "PASS",
+        "position": "1000",
+        "half": "1",
+        "confidence": "inf",
+    }
     results = tmp_path / "results" / "a" / "results_spotting.json"
     results.parent.mkdir(parents=True)
-    results.write_text(json.dumps({"predictions": [claim]}))
+    results.write_text(json.dumps({"predictions": [prediction]}))
     evaluation = evaluate_predictions(
         tmp_path / "labels", tmp_path / "results", json=tmp_path / "report.json"
     )
@@ -129,7 +138,7 @@ def test_one_split_of_a_data_folder_is_scored_alone(match_folders: tuple[Path, P
     labels, results = match_folders
     other = "england_efl/2019-2020/2019-10-01 - Middlesbrough - Preston North End"
     _write(labels / other / "Labels-ball.json", [("PASS", 0, "home")])
-    with pytest.raises(MissingError, match=r"Middlesbrough.*score one split alone \(--split\)"):
+    with pytest.raises(MissingError, match=r"Middlesbrough.*score a single split \(--split\)"):
         evaluate_predictions(labels, results)
     assert len(evaluate_predictions(labels, results, split="test").games) == 2
 

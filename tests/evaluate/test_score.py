@@ -1,4 +1,4 @@
-"""Whole evaluations: what is scored, what is refused, and what is said about the rest."""
+"""Whole evaluations: scores, errors and notes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from matches import annotation, write_labels
 from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES
 from bas.errors import DataError, MissingError, SettingsError
 from bas.evaluate.score import Evaluation, score, score_detections, score_documents
-from bas.evaluate.soccernet import Prediction, read_labels, read_results, results_document, write_results
+from bas.evaluate.soccernet import (
+    Prediction,
+    read_results,
+    read_scored_labels,
+    results_document,
+    write_results,
+)
 from bas.evaluate.tolerance import Tolerance, parse_tolerance, tolerance_name, window_text
 from bas.evaluate.vocabulary import recognize_classes
 from bas.types import Detection, Spot
@@ -27,19 +33,21 @@ from bas.types import Detection, Spot
 def test_golden_documents(metric_golden: dict[str, Any], match_folders: tuple[Path, Path], name: str) -> None:
     expected = metric_golden["documents_expected"][name]
     evaluation = score(*match_folders, tolerance=name)
-    assert evaluation.classes == BALL_CLASSES
+    assert evaluation.class_names == BALL_CLASSES
     assert evaluation.mean_ap == pytest.approx(expected["a_mAP"], abs=1e-9)
-    assert [row.ap for row in evaluation.rows] == pytest.approx(expected["per_class"], abs=1e-9)
+    assert [row.ap for row in evaluation.classes] == pytest.approx(expected["per_class"], abs=1e-9)
 
 
-def test_the_traps_of_the_official_defaults_are_walked_into_only_on_request(
+def test_the_traps_of_the_official_defaults_are_opt_in(
     metric_golden: dict[str, Any], match_folders: tuple[Path, Path]
 ) -> None:
     expected = {name: value["a_mAP"] for name, value in metric_golden["documents_expected"].items()}
     assert score(*match_folders).mean_ap == pytest.approx(expected["at1"], abs=1e-9)
     two = score(*match_folders, classes=BALL_CLASSES_2023)
     assert two.mean_ap == pytest.approx(expected["at1_default_dictionary_2class_trap"], abs=1e-9)
-    assert any(note.startswith("annotations ignored, of none of the 2 classes (121)") for note in two.notes)
+    assert any(
+        note.startswith("annotations ignored: label is not one of the 2 classes (121)") for note in two.notes
+    )
     slow = score(*match_folders, framerate=2)
     assert slow.mean_ap == pytest.approx(expected["at1_default_framerate_2"], abs=1e-9)
 
@@ -63,35 +71,35 @@ def test_golden_documents_of_two_halves_to_twelve_decimals(
             "mAP": evaluation.mean_ap,
             "mAP_visible": evaluation.mean_ap_visible,
             "mAP_unshown": evaluation.mean_ap_unshown,
-            "per_class": {row.label: row.ap for row in evaluation.rows},
-            "per_class_visible": {row.label: row.ap_visible for row in evaluation.rows},
-            "per_class_unshown": {row.label: row.ap_unshown for row in evaluation.rows},
+            "per_class": {row.label: row.ap for row in evaluation.classes},
+            "per_class_visible": {row.label: row.ap_visible for row in evaluation.classes},
+            "per_class_unshown": {row.label: row.ap_unshown for row in evaluation.classes},
         }
         for name, value in measured.items():
             assert value == pytest.approx(expected[name], rel=0, abs=1e-12), name
 
 
-def test_detections_at_hand_score_what_their_files_score(tmp_path: Path) -> None:
+def test_detections_in_memory_score_what_their_files_score(tmp_path: Path) -> None:
     spots = {"game": [Spot(40 * frame, "PASS") for frame in range(0, 5000, 25)]}
     found = {
         "game": {1: [Detection(frame + frame % 13, "PASS", frame / 5000) for frame in range(0, 5000, 20)]}
     }
-    at_hand = score_detections(spots, found, classes=BALL_CLASSES, fps=Fraction(25))
+    in_memory = score_detections(spots, found, classes=BALL_CLASSES, fps=Fraction(25))
     document = results_document("game", found["game"], classes=BALL_CLASSES, fps=Fraction(25))
     write_results(tmp_path / "game" / "results_spotting.json", document)
     on_disk = score_documents(spots, read_results(tmp_path), classes=BALL_CLASSES)
-    assert at_hand == on_disk
-    assert 0 < at_hand.mean_ap < 1 / 12
+    assert in_memory == on_disk
+    assert 0 < in_memory.mean_ap < 1 / 12
 
 
-def test_another_clock_than_the_scorers_is_converted() -> None:
+def test_a_clock_other_than_the_scorers_is_converted() -> None:
     spots = {"game": [Spot(10_000, "PASS")]}
     hit = {"game": {1: [Detection(500, "PASS", 0.9)]}}
     evaluation = score_detections(spots, hit, classes=("PASS",), fps=Fraction(50))
     assert evaluation.mean_ap == 1.0
 
 
-def test_a_wrapping_folder_is_recognized_and_told(match_folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_wrapping_folder_is_recognized_and_noted(match_folders: tuple[Path, Path], tmp_path: Path) -> None:
     labels, results = match_folders
     plain = score(labels, results)
     archive = tmp_path / "submission.zip"
@@ -99,8 +107,8 @@ def test_a_wrapping_folder_is_recognized_and_told(match_folders: tuple[Path, Pat
         for path in results.rglob("*.json"):
             packed.write(path, path.relative_to(results.parent))
     wrapped = score(labels, archive)
-    assert wrapped.rows == plain.rows
-    assert wrapped.notes[0].startswith("the predictions stand inside results/ in submission.zip")
+    assert wrapped.classes == plain.classes
+    assert wrapped.notes[0].startswith("the predictions are inside results/ in submission.zip")
 
 
 def test_one_document_is_scored_against_one_document(match_folders: tuple[Path, Path]) -> None:
@@ -110,7 +118,7 @@ def test_one_document_is_scored_against_one_document(match_folders: tuple[Path, 
     assert alone.mean_ap > 0
 
 
-def test_an_archive_of_another_game_is_no_prediction_of_this_one(tmp_path: Path) -> None:
+def test_an_archive_of_another_game_holds_no_predictions_for_this_one(tmp_path: Path) -> None:
     _write(tmp_path / "labels" / "a" / "Labels-ball.json", {"annotations": []})
     with zipfile.ZipFile(tmp_path / "results.zip", "w") as packed:
         packed.writestr("b/results_spotting.json", '{"predictions": []}')
@@ -118,16 +126,16 @@ def test_an_archive_of_another_game_is_no_prediction_of_this_one(tmp_path: Path)
         score(tmp_path / "labels", tmp_path / "results.zip")
 
 
-def test_a_game_without_a_file_is_refused(match_folders: tuple[Path, Path]) -> None:
+def test_a_game_without_predictions_is_an_error(match_folders: tuple[Path, Path]) -> None:
     labels, results = match_folders
     shutil.rmtree(next(results.rglob("*Reading*")))
     with pytest.raises(MissingError, match=r"no predictions for 1 of the 2 games with labels: .*Reading"):
         score(labels, results)
-    stoke = [game for game in read_labels(labels) if "Stoke" in game]
+    stoke = [game for game in read_scored_labels(labels) if "Stoke" in game]
     assert score(labels, results, games=stoke).games == tuple(stoke)
 
 
-def test_of_many_games_without_a_file_the_rest_are_counted(tmp_path: Path) -> None:
+def test_of_many_games_without_predictions_three_are_listed_and_the_rest_counted(tmp_path: Path) -> None:
     for game in "abcde":
         write_labels(tmp_path / "labels" / game / "Labels-ball.json", [annotation()])
     _write(tmp_path / "results" / "e" / "results_spotting.json", {"predictions": []})
@@ -135,88 +143,90 @@ def test_of_many_games_without_a_file_the_rest_are_counted(tmp_path: Path) -> No
         score(tmp_path / "labels", tmp_path / "results")
 
 
-def test_games_that_are_asked_for_must_have_labels(match_folders: tuple[Path, Path]) -> None:
-    with pytest.raises(MissingError, match="no labels of 1 of 1 games to score: a challenge game"):
+def test_requested_games_must_have_labels(match_folders: tuple[Path, Path]) -> None:
+    with pytest.raises(MissingError, match="no labels for 1 of 1 games to score: a challenge game"):
         score(*match_folders, games=["a challenge game"])
 
 
-def test_predictions_of_more_games_than_labels_are_told(match_folders: tuple[Path, Path]) -> None:
+def test_predictions_for_games_without_labels_are_noted(match_folders: tuple[Path, Path]) -> None:
     labels, results = match_folders
     shutil.rmtree(next(labels.rglob("*Reading*")))
     assert "games with predictions but no labels, not scored (1)" in score(labels, results).notes
 
 
-def test_an_empty_list_of_predictions_scores_0_and_is_told() -> None:
+def test_an_empty_list_of_predictions_scores_0_and_is_noted() -> None:
     evaluation = score_documents({"game": [Spot(1000, "PASS")]}, {"game": []}, classes=BALL_CLASSES)
     assert evaluation.mean_ap == 0.0
     assert "game has an empty list of predictions" in evaluation.notes
 
 
-def test_a_class_without_ground_truth_counts_0_and_is_told() -> None:
-    evaluation = _score([Spot(1000, "PASS")], [_claim(1000, "PASS"), _claim(1000, "DRIVE")])
-    assert [row.ap for row in evaluation.rows] == [1.0, 0.0]
+def test_a_class_without_ground_truth_counts_as_0_and_is_noted() -> None:
+    evaluation = _score([Spot(1000, "PASS")], [_prediction(1000, "PASS"), _prediction(1000, "DRIVE")])
+    assert [row.ap for row in evaluation.classes] == [1.0, 0.0]
     assert (evaluation.mean_ap, evaluation.mean_ap_occurring) == (0.5, 1.0)
-    assert "no ground truth of DRIVE: officially AP 0, which lowers the mAP" in evaluation.notes
+    assert "no ground truth for DRIVE: officially AP 0, which lowers the mAP" in evaluation.notes
 
 
-def test_nothing_annotated_at_all_has_no_mean_over_occurring_classes() -> None:
-    assert math.isnan(_score([], [_claim(1000, "PASS")]).mean_ap_occurring)
+def test_without_any_annotation_the_mean_over_occurring_classes_is_nan() -> None:
+    assert math.isnan(_score([], [_prediction(1000, "PASS")]).mean_ap_occurring)
 
 
-def test_the_later_of_two_predictions_on_a_cell_counts_and_is_told() -> None:
-    evaluation = _score([Spot(1000, "PASS")], [_claim(1000, "PASS", 0.9), _claim(1010, "PASS", -1.0)])
+def test_the_later_of_two_predictions_on_a_frame_counts_and_is_noted() -> None:
+    evaluation = _score(
+        [Spot(1000, "PASS")], [_prediction(1000, "PASS", 0.9), _prediction(1010, "PASS", -1.0)]
+    )
     assert evaluation.mean_ap == 0.0
-    assert "predictions replaced by a later one of their class on the same frame (1)" in evaluation.notes
+    assert "predictions replaced by a later one of the same class on the same frame (1)" in evaluation.notes
 
 
-def test_predictions_in_half_2_of_a_game_in_one_file_are_told() -> None:
-    evaluation = _score([Spot(1000, "PASS")], [_claim(1000, "PASS", half=2)])
+def test_predictions_in_half_2_of_a_game_labeled_in_half_1_are_noted() -> None:
+    evaluation = _score([Spot(1000, "PASS")], [_prediction(1000, "PASS", half=2)])
     assert evaluation.mean_ap == 0.0
     assert "predictions in half 2 of a game whose labels are all in half 1 (1)" in evaluation.notes
 
 
 def test_teams_are_weighted_by_their_spots() -> None:
     spots = [Spot(1000 * k, "PASS", "left") for k in range(1, 4)] + [Spot(9000, "PASS", "right")]
-    claims = [_claim(1000 * k, "PASS", team="left") for k in range(1, 4)] + [
-        _claim(20_000, "PASS", team="right")
+    predictions = [_prediction(1000 * k, "PASS", team="left") for k in range(1, 4)] + [
+        _prediction(20_000, "PASS", team="right")
     ]
-    teams = _score(spots, claims).teams
+    teams = _score(spots, predictions).teams
     assert teams is not None
-    passes, drives = teams.rows
+    passes, drives = teams.actions
     assert (passes.ap, passes.num_left, passes.num_right) == (0.75, 3, 1)
     assert math.isnan(drives.ap)
     assert math.isnan(teams.mean_ap)
     assert teams.mean_ap_defined == 0.75
 
 
-def test_team_scores_read_no_half_of_predictions_and_drop_annotations_outside_half_1() -> None:
+def test_team_scores_ignore_the_half_of_predictions_and_drop_annotations_outside_half_1() -> None:
     spots = [Spot(1000, "PASS", "left"), Spot(2000, "PASS", "left", half=2)]
-    evaluation = _score(spots, [_claim(1000, "PASS", half=2, team="left")])
+    evaluation = _score(spots, [_prediction(1000, "PASS", half=2, team="left")])
     assert evaluation.teams is not None
-    assert evaluation.teams.rows[0].ap == 1.0
-    assert "annotations that Team-mAP drops, outside half 1 (1)" in evaluation.notes
+    assert evaluation.teams.actions[0].ap == 1.0
+    assert "annotations outside half 1, dropped by Team-mAP (1)" in evaluation.notes
 
 
 @pytest.mark.parametrize(
-    ("annotated", "claimed", "reason"),
+    ("annotated", "predicted", "reason"),
     [
-        ("home", ["left"], "the labels say home and away"),
-        (None, ["left"], "the labels do not say which team"),
+        ("home", ["left"], "the labels name home and away"),
+        (None, ["left"], "the labels do not name the team"),
         ("left", [None], "the predictions name no teams"),
-        ("left", ["left", "away"], "1 of 2 predictions name no team"),
+        ("left", ["left", "away"], "1 of 2 predictions name neither left nor right"),
     ],
 )
-def test_without_left_and_right_there_is_no_team_score_and_the_reason_is_told(
-    annotated: str | None, claimed: list[str | None], reason: str
+def test_without_left_and_right_there_is_no_team_score_and_the_reason_is_noted(
+    annotated: str | None, predicted: list[str | None], reason: str
 ) -> None:
-    claims = [_claim(1000 * n, "PASS", team=team) for n, team in enumerate(claimed)]
-    evaluation = _score([Spot(1000, "PASS", annotated)], claims)
+    predictions = [_prediction(1000 * n, "PASS", team=team) for n, team in enumerate(predicted)]
+    evaluation = _score([Spot(1000, "PASS", annotated)], predictions)
     assert evaluation.teams is None
     assert any(note.startswith("no Team-mAP: ") and reason in note for note in evaluation.notes)
 
 
 @pytest.mark.parametrize(
-    ("annotated", "claimed", "half", "expected"),
+    ("annotated", "predicted", "half", "expected"),
     [
         (["PASS", "GOAL"], [], 1, BALL_CLASSES),
         (["PASS", "DRIVE"], ["PASS"], 2, BALL_CLASSES_2023),
@@ -227,14 +237,14 @@ def test_without_left_and_right_there_is_no_team_score_and_the_reason_is_told(
     ],
 )
 def test_the_vocabulary_is_recognized(
-    annotated: list[str], claimed: list[str], half: int, expected: tuple[str, ...]
+    annotated: list[str], predicted: list[str], half: int, expected: tuple[str, ...]
 ) -> None:
     spots = {"game": [Spot(0, label, half=half) for label in annotated]}
-    assert recognize_classes(spots, {"game": [_claim(0, label) for label in claimed]}) == expected
+    assert recognize_classes(spots, {"game": [_prediction(0, label) for label in predicted]}) == expected
 
 
-def test_an_unknown_vocabulary_is_refused() -> None:
-    with pytest.raises(DataError, match="The labels Kick belong to no known vocabulary"):
+def test_an_unknown_vocabulary_is_an_error() -> None:
+    with pytest.raises(DataError, match="Unknown class list: the labels are Kick"):
         recognize_classes({"game": [Spot(0, "Kick")]}, {"game": []})
 
 
@@ -255,12 +265,12 @@ def test_a_tolerance_is_seconds_or_a_name(given: Tolerance, expected: tuple[floa
 
 
 @pytest.mark.parametrize("given", [0, -1, "", "wide", "2,1", "1,1", [], float("nan"), float("inf")])
-def test_what_is_no_tolerance_is_refused(given: Tolerance) -> None:
-    with pytest.raises(SettingsError, match="is no tolerance. Give seconds above 0"):
+def test_an_invalid_tolerance_is_an_error(given: Tolerance) -> None:
+    with pytest.raises(SettingsError, match="Invalid tolerance .* Expected increasing seconds above 0"):
         parse_tolerance(given)
 
 
-def test_a_window_is_told_in_frames_to_either_side() -> None:
+def test_a_window_is_printed_in_frames_to_either_side() -> None:
     assert window_text([1.0], framerate=25) == "1 s = ±12 frames at 25 fps"
     assert window_text([1.0, 2.0], framerate=2) == "1, 2 s = ±1, 2 frames at 2 fps"
     assert [tolerance_name(parse_tolerance(name)) for name in ("at1", "tight", "loose")] == [
@@ -270,12 +280,12 @@ def test_a_window_is_told_in_frames_to_either_side() -> None:
     ]
 
 
-def _score(spots: Sequence[Spot], claims: Sequence[Prediction]) -> Evaluation:
+def _score(spots: Sequence[Spot], predictions: Sequence[Prediction]) -> Evaluation:
     labels: Mapping[str, Sequence[Spot]] = {"game": spots}
-    return score_documents(labels, {"game": claims}, classes=("PASS", "DRIVE"))
+    return score_documents(labels, {"game": predictions}, classes=("PASS", "DRIVE"))
 
 
-def _claim(
+def _prediction(
     position_ms: int, label: str, confidence: float = 0.9, *, half: int = 1, team: str | None = None
 ) -> Prediction:
     return Prediction(position_ms, half, label, confidence, team)

@@ -1,4 +1,4 @@
-"""Damaged videos: nothing is shown at a wrong time, what is wrong is told, what is good is kept."""
+"""Damaged videos: no picture at a wrong time, damage is flagged, undamaged pictures are kept."""
 
 from __future__ import annotations
 
@@ -12,26 +12,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bas.clock import lay
+from bas.clock import place_on_clock
 from bas.dataset.times import probe
-from bas.extract.damage import Damage
-from bas.extract.decode import Frame, Health, read_frames
+from bas.extract.damage import CorruptionTracker
+from bas.extract.decode import DecodeStats, Frame, read_frames
 
 
-def read(path: Path, *, origin: int | None = None, health: Health | None = None) -> list[Frame]:
+def read(path: Path, *, origin: int | None = None, stats: DecodeStats | None = None) -> list[Frame]:
     times = probe(path)
-    ticks = lay(
+    clock_frames = place_on_clock(
         times.pts, times.time_base, origin=times.start_pts if origin is None else origin, rate=Fraction(25)
     )
-    health = Health() if health is None else health
+    stats = DecodeStats() if stats is None else stats
     return list(
-        read_frames(times, ticks, start=0, stop=len(ticks), decoder="cpu", device="cpu", health=health)
+        read_frames(
+            times, clock_frames, start=0, stop=len(clock_frames), decoder="cpu", device="cpu", stats=stats
+        )
     )
 
 
 def shown(frames: list[Frame]) -> dict[int, int | None]:
-    """Tick and number of the pictures that are said to be sound."""
-    return {frame.number: media.number_of(np.asarray(frame.luma)) for frame in frames if frame.sound}
+    """Frame and number of the pictures that are flagged as valid."""
+    return {frame.number: media.number_of(np.asarray(frame.luma)) for frame in frames if frame.is_valid}
 
 
 def marked_by_ffmpeg(path: Path) -> int:
@@ -50,27 +52,27 @@ def marked_by_ffmpeg(path: Path) -> int:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("name", ["v.mkv", "v.mp4"])
-def test_flipped_bytes_put_no_picture_at_a_wrong_tick(tmp_path: Path, name: str, seed: int) -> None:
-    path = media.write_video(tmp_path / name, 150, form="faststart" if name == "v.mp4" else None)
+def test_flipped_bytes_put_no_picture_at_a_wrong_frame(tmp_path: Path, name: str, seed: int) -> None:
+    path = media.write_video(tmp_path / name, 150, container="faststart" if name == "v.mp4" else None)
     whole = {frame.number: np.asarray(frame.luma) for frame in read(path)}
     media.flip_bytes(path, 15, seed=seed)
-    health = Health()
-    frames = read(path, health=health)
-    sound = {frame.number: np.asarray(frame.luma) for frame in frames if frame.sound}
-    good = {number for number, luma in sound.items() if np.array_equal(luma, whole[number])}
-    wrong = set(sound) - good
+    stats = DecodeStats()
+    frames = read(path, stats=stats)
+    valid = {frame.number: np.asarray(frame.luma) for frame in frames if frame.is_valid}
+    good = {number for number, luma in valid.items() if np.array_equal(luma, whole[number])}
+    wrong = set(valid) - good
     assert [frame.number for frame in frames] == list(range(len(frames)))
-    seen = {number: media.number_of(luma) for number, luma in sound.items()}
+    seen = {number: media.number_of(luma) for number, luma in valid.items()}
     others = {number: other for number, other in seen.items() if other not in (number, None)}
-    assert len(others) <= 2, "damage can make a copy of the picture before, but hardly ever does"
+    assert len(others) <= 2, "damage can repeat the previous picture, but very rarely does"
     assert all(other is not None and other < number for number, other in others.items())
-    assert health.unsound >= marked_by_ffmpeg(path) > 0
-    assert len(wrong) <= 0.5 * (health.unsound + len(wrong)), "most wrong pictures are told"
-    assert len(good) >= 0.7 * len(truly_good(path, whole))
+    assert stats.missing_or_damaged >= marked_by_ffmpeg(path) > 0
+    assert len(wrong) <= 0.5 * (stats.missing_or_damaged + len(wrong)), "most wrong pictures are flagged"
+    assert len(good) >= 0.7 * len(undamaged_frames(path, whole))
 
 
-def truly_good(path: Path, whole: dict[int, np.ndarray]) -> set[int]:
-    """Ticks whose picture PyAV decodes as it was before the damage, marked or not."""
+def undamaged_frames(path: Path, whole: dict[int, np.ndarray]) -> set[int]:
+    """Frames whose picture PyAV decodes as before the damage, marked as corrupt or not."""
     times = probe(path)
     by_pts = {int(pts): number for number, pts in enumerate(times.pts)}
     good = set()
@@ -91,20 +93,20 @@ def truly_good(path: Path, whole: dict[int, np.ndarray]) -> set[int]:
     return good
 
 
-def test_lost_packets_leave_a_hole_and_move_nothing(tmp_path: Path) -> None:
+def test_lost_packets_leave_a_hole_and_shift_no_picture(tmp_path: Path) -> None:
     whole = media.write_video(tmp_path / "whole.mkv", 150)
     path = media.drop_packets(whole, tmp_path / "v.mkv", keep=lambda number: not 60 <= number < 68)
-    health = Health()
-    frames = read(path, health=health)
+    stats = DecodeStats()
+    frames = read(path, stats=stats)
     assert len(frames) == 150
-    assert all(number in (tick, None) for tick, number in shown(frames).items())
-    assert health.unsound >= 8
-    hole = [frame for frame in frames if not frame.sound]
+    assert all(number in (frame, None) for frame, number in shown(frames).items())
+    assert stats.missing_or_damaged >= 8
+    hole = [frame for frame in frames if not frame.is_valid]
     assert {media.number_of(np.asarray(frame.luma)) for frame in hole} == {hole[0].number - 1}
     assert set(range(60)) | set(range(72, 150)) <= set(shown(frames))
 
 
-def test_a_video_without_its_first_packets_begins_where_it_can_be_decoded(tmp_path: Path) -> None:
+def test_a_video_without_its_first_packets_starts_at_the_first_decodable_keyframe(tmp_path: Path) -> None:
     whole = media.write_video(tmp_path / "whole.mkv", 80, keyframe_every=20)
     path = media.drop_packets(whole, tmp_path / "v.mkv", keep=lambda number: number >= 30)
     frames = read(path, origin=0)
@@ -112,40 +114,40 @@ def test_a_video_without_its_first_packets_begins_where_it_can_be_decoded(tmp_pa
     assert {media.number_of(np.asarray(frame.luma)) for frame in frames[:40]} == {40}
 
 
-def test_complaints_of_the_decoder_are_counted(tmp_path: Path) -> None:
+def test_warnings_of_the_decoder_are_counted(tmp_path: Path) -> None:
     path = media.write_video(tmp_path / "v.mkv", 100)
     media.flip_bytes(path, 15, seed=1)
-    health = Health()
-    read(path, health=health)
-    assert health.complaints > 0
-    assert health.damaged > 0
-    assert health.pictures <= 100
+    stats = DecodeStats()
+    read(path, stats=stats)
+    assert stats.ffmpeg_warnings > 0
+    assert stats.damaged > 0
+    assert stats.pictures <= 100
 
 
 @given(packets=st.lists(st.tuples(st.booleans(), st.booleans()), max_size=40))
 def test_damage_lasts_from_a_broken_packet_to_the_next_keyframe(packets: list[tuple[bool, bool]]) -> None:
-    damage = Damage()
+    tracker = CorruptionTracker()
     expected, broken_now = set(), False
     for pts, (keyframe, broken) in enumerate(packets):
-        damage.follow(pts, keyframe=keyframe, broken=broken)
+        tracker.update(pts, keyframe=keyframe, broken=broken)
         broken_now = broken or (broken_now and not keyframe)
         if broken_now:
             expected.add(pts)
-    assert {pts for pts in range(len(packets)) if pts in damage} == expected
+    assert {pts for pts in range(len(packets)) if pts in tracker} == expected
 
 
-def test_pictures_shown_before_a_keyframe_share_the_damage_before_it_alone() -> None:
-    damage = Damage()
-    damage.follow(0, keyframe=True, broken=True)
-    damage.follow(40, keyframe=True, broken=False)
-    damage.follow(20, keyframe=False, broken=False)  # follows the keyframe, is shown before it
-    damage.follow(60, keyframe=False, broken=False)
-    assert [pts for pts in (0, 20, 40, 60) if pts in damage] == [0, 20]
+def test_pictures_shown_before_a_keyframe_share_only_the_damage_before_it() -> None:
+    tracker = CorruptionTracker()
+    tracker.update(0, keyframe=True, broken=True)
+    tracker.update(40, keyframe=True, broken=False)
+    tracker.update(20, keyframe=False, broken=False)  # follows the keyframe, is shown before it
+    tracker.update(60, keyframe=False, broken=False)
+    assert [pts for pts in (0, 20, 40, 60) if pts in tracker] == [0, 20]
 
 
-def test_a_broken_picture_shown_before_a_keyframe_spoils_itself_alone() -> None:
-    damage = Damage()
-    damage.follow(40, keyframe=True, broken=False)
-    damage.follow(20, keyframe=False, broken=True)
-    damage.follow(60, keyframe=False, broken=False)
-    assert [pts for pts in (20, 40, 60) if pts in damage] == [20]
+def test_a_broken_picture_shown_before_a_keyframe_damages_only_itself() -> None:
+    tracker = CorruptionTracker()
+    tracker.update(40, keyframe=True, broken=False)
+    tracker.update(20, keyframe=False, broken=True)
+    tracker.update(60, keyframe=False, broken=False)
+    assert [pts for pts in (20, 40, 60) if pts in tracker] == [20]

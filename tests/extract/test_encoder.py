@@ -10,15 +10,15 @@ from torch.nn import functional
 
 from bas.errors import SettingsError
 from bas.extract import precision as precision_module
-from bas.extract.encoder import Encoder, FrozenEncoder, rows_a_call
+from bas.extract.encoder import Encoder, FrozenEncoder, rows_per_call
 from bas.extract.precision import Precision, best_precision
 
-FOLDED = ["test_efficientnet", "tf_efficientnetv2_b0", "resnet18", "regnety_002"]
-PARTLY = ["repvgg_a0", "test_nfnet", "test_convnext", "resnetv2_18"]
+FULLY_FOLDED = ["test_efficientnet", "tf_efficientnetv2_b0", "resnet18", "regnety_002"]
+PARTLY_FOLDED = ["repvgg_a0", "test_nfnet", "test_convnext", "resnetv2_18"]
 
 
-def lively(name: str) -> Encoder:
-    """An encoder whose normalizations all change something."""
+def with_random_statistics(name: str) -> Encoder:
+    """An encoder whose normalizations are all far from the identity."""
     torch.manual_seed(0)
     encoder = Encoder(name).eval()
     for module in encoder.modules():
@@ -41,20 +41,20 @@ def stacks() -> torch.Tensor:
     return torch.randint(0, 256, (2, 3, 64, 96), generator=torch.Generator().manual_seed(1)).float()
 
 
-@pytest.mark.parametrize("name", FOLDED + PARTLY)
+@pytest.mark.parametrize("name", FULLY_FOLDED + PARTLY_FOLDED)
 def test_the_frozen_encoder_equals_the_encoder_to_1e_5(name: str, stacks: torch.Tensor) -> None:
-    encoder = lively(name)
+    encoder = with_random_statistics(name)
     with torch.no_grad():
-        wanted = functional.adaptive_avg_pool2d(encoder(stacks / 255), (2, 3))
-    assert (frozen(encoder)(stacks) - wanted).norm() <= 1e-5 * wanted.norm()
+        expected = functional.adaptive_avg_pool2d(encoder(stacks / 255), (2, 3))
+    assert (frozen(encoder)(stacks) - expected).norm() <= 1e-5 * expected.norm()
 
 
-@pytest.mark.parametrize("name", FOLDED)
-def test_no_normalization_is_left_where_all_can_be_folded(name: str) -> None:
+@pytest.mark.parametrize("name", FULLY_FOLDED)
+def test_no_normalization_remains_where_all_can_be_folded(name: str) -> None:
     assert not [module for module in frozen(Encoder(name)).modules() if isinstance(module, nn.BatchNorm2d)]
 
 
-def test_freezing_leaves_the_encoder_itself_alone(stacks: torch.Tensor) -> None:
+def test_freezing_does_not_change_the_encoder_itself(stacks: torch.Tensor) -> None:
     encoder = tiny_encoder()
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     frozen(encoder, "bf16")(stacks.bfloat16())
@@ -62,16 +62,16 @@ def test_freezing_leaves_the_encoder_itself_alone(stacks: torch.Tensor) -> None:
     assert all(torch.equal(after[name], value) for name, value in before.items())
 
 
-def test_bytes_go_into_bf16_exactly() -> None:
+def test_bf16_represents_bytes_exactly() -> None:
     values = torch.arange(256, dtype=torch.uint8)
     assert torch.equal(values.bfloat16().int(), values.int())
 
 
-def test_bf16_rows_point_where_fp32_rows_do(stacks: torch.Tensor) -> None:
+def test_bf16_rows_have_the_direction_of_fp32_rows(stacks: torch.Tensor) -> None:
     encoder = tiny_encoder()
-    exact, rough = frozen(encoder)(stacks), frozen(encoder, "bf16")(stacks.bfloat16())
-    assert rough.dtype == torch.float32
-    assert functional.cosine_similarity(exact.flatten(1), rough.flatten(1)).min() > 0.99
+    exact, rounded = frozen(encoder)(stacks), frozen(encoder, "bf16")(stacks.bfloat16())
+    assert rounded.dtype == torch.float32
+    assert functional.cosine_similarity(exact.flatten(1), rounded.flatten(1)).min() > 0.99
 
 
 def test_convolutions_in_fp32_are_never_rounded_to_tf32() -> None:
@@ -88,18 +88,18 @@ def test_width_is_the_number_of_channels(stacks: torch.Tensor) -> None:
     assert encoder.width == encoder(stacks).shape[1] == frozen(encoder)(stacks).shape[1] == 64
 
 
-def test_an_unknown_encoder_is_named_with_a_remedy() -> None:
-    with pytest.raises(SettingsError, match=r"extract.encoder=resnet81 is no encoder.*any timm model"):
+def test_an_unknown_encoder_is_refused_with_a_remedy() -> None:
+    with pytest.raises(SettingsError, match=r"Invalid extract.encoder=resnet81: .*any timm model"):
         Encoder("resnet81")
 
 
-def test_a_cpu_takes_fewer_large_pictures_at_once() -> None:
-    assert rows_a_call(30, size=(736, 1280), device="cpu") == 1
-    assert rows_a_call(30, size=(128, 224), device="cpu") == 30
-    assert rows_a_call(30, size=(736, 1280), device="cuda") == 30
+def test_a_cpu_gets_fewer_large_pictures_per_call() -> None:
+    assert rows_per_call(30, size=(736, 1280), device="cpu") == 1
+    assert rows_per_call(30, size=(128, 224), device="cpu") == 30
+    assert rows_per_call(30, size=(736, 1280), device="cuda") == 30
 
 
-def test_the_processor_says_what_auto_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_processor_decides_what_auto_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "cpuinfo"
     monkeypatch.setattr(precision_module, "_CPU_INFO", info)
     assert best_precision("auto", "cpu") == "fp32"

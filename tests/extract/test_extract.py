@@ -1,4 +1,4 @@
-"""Extraction as a user sees it: what is made, kept, refused, and what stands in the file."""
+"""Extraction as a user sees it: videos extracted, kept and refused, and the content of the cache."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from bas.extract import run as run_module
 from bas.extract import segments as segments_module
 from bas.extract import video as video_module
 from bas.extract.cache import FeatureCache
-from bas.extract.decode import Health
-from bas.extract.plan import plan, plan_table
-from bas.extract.run import ExtractReport, cached_rows, caches, extract
+from bas.extract.decode import DecodeStats
+from bas.extract.plan import plan_extraction, plan_table
+from bas.extract.run import ExtractReport, cached_features, extract, open_caches
 from bas.extract.timeline import open_timeline
 from bas.files import read_json
 from bas.types import Game, Video
@@ -39,33 +39,33 @@ def run(games: list[Game], settings: ExtractSettings, tmp_path: Path, **options:
 
 
 def opened(game: Game, settings: ExtractSettings, tmp_path: Path) -> FeatureCache:
-    return caches([game], settings, features=tmp_path / "features")[game.videos[0].path]
+    return open_caches([game], settings, features=tmp_path / "features")[game.videos[0].path]
 
 
 def outcomes(report: ExtractReport) -> list[str]:
     return [video.outcome for video in report.videos]
 
 
-def test_row_i_is_the_encoding_of_the_pictures_at_two_i_and_two_ticks_before_and_after(
+def test_row_i_encodes_frames_2i_minus_2_and_2i_and_2i_plus_2(
     settings: ExtractSettings, tmp_path: Path
 ) -> None:
     game = make_game(tmp_path, pictures=80)
     run([game], settings, tmp_path)
     cache = opened(game, settings, tmp_path)
     timeline = open_timeline(game.videos[0].path, settings)
-    frames = list(timeline.frames(range(40), decoder="cpu", device="cpu", health=Health()))
+    frames = list(timeline.read_frames(range(40), decoder="cpu", device="cpu", stats=DecodeStats()))
     lumas = [np.asarray(frame.luma) for frame in frames]
     assert [media.number_of(luma) for luma in lumas] == list(range(80))
     assert len(cache) == 40
     for row in (0, 1, 11, 12, 13, 38, 39):
-        ticks = [min(max(2 * row + offset, 0), 79) for offset in (-2, 0, 2)]
-        stack = torch.from_numpy(np.stack([lumas[tick] for tick in ticks]))[None].float() / 255
+        numbers = [min(max(2 * row + offset, 0), 79) for offset in (-2, 0, 2)]
+        stack = torch.from_numpy(np.stack([lumas[number] for number in numbers]))[None].float() / 255
         with torch.no_grad():
-            wanted = functional.adaptive_avg_pool2d(tiny_encoder()(stack), (2, 2))[0].numpy()
-        np.testing.assert_allclose(cache.features[row], wanted, rtol=2e-3, atol=2e-4)
+            expected = functional.adaptive_avg_pool2d(tiny_encoder()(stack), (2, 2))[0].numpy()
+        np.testing.assert_allclose(cache.features[row], expected, rtol=2e-3, atol=2e-4)
 
 
-def test_the_file_says_what_it_is(settings: ExtractSettings, tmp_path: Path) -> None:
+def test_the_attributes_describe_the_cache(settings: ExtractSettings, tmp_path: Path) -> None:
     game = make_game(tmp_path, pictures=79)
     report = run([game], settings, tmp_path)
     cache = opened(game, settings, tmp_path)
@@ -76,18 +76,26 @@ def test_the_file_says_what_it_is(settings: ExtractSettings, tmp_path: Path) -> 
         Fraction(25),
         (40, 64, 2, 2),
     )
-    assert cache.header.facts.video_bytes == game.videos[0].path.stat().st_size
-    assert (cache.header.facts.decoder, cache.header.facts.precision, cache.header.facts.complete) == (
+    assert cache.header.attributes.video_bytes == game.videos[0].path.stat().st_size
+    assert (
+        cache.header.attributes.decoder,
+        cache.header.attributes.precision,
+        cache.header.attributes.complete,
+    ) == (
         "cpu",
         "fp32",
         1,
     )
-    assert (cache.header.facts.missing, cache.header.facts.damaged, cache.header.facts.clamped) == (0, 0, 0)
+    assert (
+        cache.header.attributes.missing,
+        cache.header.attributes.damaged,
+        cache.header.attributes.clamped,
+    ) == (0, 0, 0)
     assert cache.valid.all()
     assert (np.diff(cache.pts) > 0).all()
 
 
-def test_nothing_is_done_twice(settings: ExtractSettings, tmp_path: Path) -> None:
+def test_a_second_run_changes_nothing(settings: ExtractSettings, tmp_path: Path) -> None:
     game = make_game(tmp_path)
     assert outcomes(run([game], settings, tmp_path)) == ["made"]
     path = opened(game, settings, tmp_path).path
@@ -96,15 +104,13 @@ def test_nothing_is_done_twice(settings: ExtractSettings, tmp_path: Path) -> Non
     assert path.stat() == written
 
 
-def test_nothing_but_the_cache_its_lock_and_the_report_stays(
-    settings: ExtractSettings, tmp_path: Path
-) -> None:
+def test_only_the_cache_its_lock_and_the_report_remain(settings: ExtractSettings, tmp_path: Path) -> None:
     report = run([make_game(tmp_path)], settings, tmp_path)
     files = sorted(str(p.relative_to(report.folder)) for p in report.folder.rglob("*") if p.is_file())
     assert files == ["game/1_720p.h5", "game/1_720p.lock", "report.json"]
 
 
-def test_a_video_replaced_by_another_of_the_same_age_is_extracted_anew(
+def test_a_video_replaced_by_another_of_the_same_age_and_size_is_extracted_again(
     settings: ExtractSettings, tmp_path: Path
 ) -> None:
     game = make_game(tmp_path)
@@ -124,58 +130,58 @@ def test_rows_of_a_video_of_another_size_are_not_opened(settings: ExtractSetting
     game = make_game(tmp_path)
     run([game], settings, tmp_path)
     make_game(tmp_path, pictures=60)
-    assert caches([game], settings, features=tmp_path / "features") == {}
+    assert open_caches([game], settings, features=tmp_path / "features") == {}
 
 
-def test_rows_that_lack_are_extracted_before_they_are_opened(
-    settings: ExtractSettings, tmp_path: Path
-) -> None:
+def test_missing_rows_are_extracted_before_they_are_opened(settings: ExtractSettings, tmp_path: Path) -> None:
     games = [make_game(tmp_path, name) for name in ("one", "two")]
     run(games[:1], settings, tmp_path)
-    rows = cached_rows(games, settings, features=tmp_path / "features", device="cpu")
+    rows = cached_features(games, settings, features=tmp_path / "features", device="cpu")
     assert list(rows) == [game.videos[0].path for game in games]
 
 
-def test_damaged_rows_are_made_anew_before_they_are_opened(settings: ExtractSettings, tmp_path: Path) -> None:
+def test_damaged_rows_are_extracted_again_before_they_are_opened(
+    settings: ExtractSettings, tmp_path: Path
+) -> None:
     games, folder = [make_game(tmp_path)], tmp_path / "features"
-    (cache,) = cached_rows(games, settings, features=folder, device="cpu").values()
+    (cache,) = cached_features(games, settings, features=folder, device="cpu").values()
     rows = np.array(cache.features)
     with cache.path.open("r+b") as stream:
         stream.seek(cache.header.offset + 500)
         stream.write(b"12345678")
-    (mended,) = cached_rows(games, settings, features=folder, device="cpu").values()
-    assert np.array_equal(mended.features, rows)
+    (repaired,) = cached_features(games, settings, features=folder, device="cpu").values()
+    assert np.array_equal(repaired.features, rows)
 
 
-def test_a_damaged_segment_alone_is_computed_again(settings: ExtractSettings, tmp_path: Path) -> None:
+def test_only_a_damaged_segment_is_computed_again(settings: ExtractSettings, tmp_path: Path) -> None:
     game = make_game(tmp_path, pictures=120)
     run([game], settings, tmp_path)
     cache = opened(game, settings, tmp_path)
-    sound = cache.path.read_bytes()
-    damaged = bytearray(sound)
+    undamaged = cache.path.read_bytes()
+    damaged = bytearray(undamaged)
     damaged[cache.header.offset + 30 * 512] ^= 1  # row 30 is in the third segment of five
     cache.path.write_bytes(damaged)
     report = run([game], settings, tmp_path)
     assert (outcomes(report), report.videos[0].computed_segments) == (["made"], 1)
-    assert cache.path.read_bytes() == sound
+    assert cache.path.read_bytes() == undamaged
 
 
-@pytest.mark.parametrize("place", [100, -10])
-def test_a_file_whose_header_or_end_is_damaged_is_made_anew(
-    settings: ExtractSettings, tmp_path: Path, place: int
+@pytest.mark.parametrize("position", [100, -10])
+def test_a_file_with_a_damaged_header_or_trailer_is_extracted_again(
+    settings: ExtractSettings, tmp_path: Path, position: int
 ) -> None:
     game = make_game(tmp_path)
     run([game], settings, tmp_path)
     path = opened(game, settings, tmp_path).path
-    sound = path.read_bytes()
-    damaged = bytearray(sound)
-    damaged[place] ^= 1
+    undamaged = path.read_bytes()
+    damaged = bytearray(undamaged)
+    damaged[position] ^= 1
     path.write_bytes(damaged)
     assert outcomes(run([game], settings, tmp_path)) == ["made"]
-    assert path.read_bytes() == sound
+    assert path.read_bytes() == undamaged
 
 
-def test_the_flipped_view_is_the_rows_of_the_mirrored_video(
+def test_the_flipped_view_holds_the_rows_of_the_mirrored_video(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     game, flipped = make_game(tmp_path), settings.model_copy(update={"flip": True})
@@ -184,13 +190,13 @@ def test_the_flipped_view_is_the_rows_of_the_mirrored_video(
     plain, mirrored = (opened(game, s, tmp_path) for s in (settings, flipped))
     assert plain.path != mirrored.path
     timeline = open_timeline(game.videos[0].path, settings)
-    frame = next(timeline.frames(range(1), decoder="cpu", device="cpu", health=Health()))
+    frame = next(timeline.read_frames(range(1), decoder="cpu", device="cpu", stats=DecodeStats()))
     stack = torch.from_numpy(np.asarray(frame.luma)[:, ::-1].copy()).float().expand(1, 3, -1, -1) / 255
     with torch.no_grad():
-        wanted = functional.adaptive_avg_pool2d(tiny_encoder()(stack), (2, 2))[0].numpy()
+        expected = functional.adaptive_avg_pool2d(tiny_encoder()(stack), (2, 2))[0].numpy()
     still = settings.model_copy(update={"flip": True, "stack": (0, 0, 0)})
     run([game], still, tmp_path)
-    np.testing.assert_allclose(opened(game, still, tmp_path).features[0], wanted, rtol=2e-3, atol=2e-4)
+    np.testing.assert_allclose(opened(game, still, tmp_path).features[0], expected, rtol=2e-3, atol=2e-4)
 
 
 def test_pictures_of_another_size_are_scaled(settings: ExtractSettings, tmp_path: Path) -> None:
@@ -201,7 +207,7 @@ def test_pictures_of_another_size_are_scaled(settings: ExtractSettings, tmp_path
 
 
 @pytest.mark.parametrize(("segment_seconds", "batch"), [(1, 1), (60, 7)])
-def test_neither_batches_nor_segments_change_the_rows(
+def test_batch_and_segment_sizes_do_not_change_the_rows(
     settings: ExtractSettings, tmp_path: Path, segment_seconds: int, batch: int
 ) -> None:
     game = make_game(tmp_path)
@@ -209,42 +215,42 @@ def test_neither_batches_nor_segments_change_the_rows(
     rows = opened(game, settings, tmp_path).features[:].astype(np.float32)
     changed = settings.model_copy(update={"segment_seconds": segment_seconds, "batch": batch})
     extract([game], changed, features=tmp_path / "again", device="cpu")
-    (again,) = caches([game], changed, features=tmp_path / "again").values()
+    (again,) = open_caches([game], changed, features=tmp_path / "again").values()
     np.testing.assert_allclose(again.features, rows, rtol=2e-3, atol=1e-4)
 
 
-def test_several_decoders_at_once_give_the_same_bytes_as_one(
+def test_concurrent_decoders_give_the_same_bytes_as_one(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     game = make_game(tmp_path, pictures=200)
     run([game], settings, tmp_path)
     whole = opened(game, settings, tmp_path).path.read_bytes()
-    monkeypatch.setattr(segments_module, "_CPU_RUNS", 3)
+    monkeypatch.setattr(segments_module, "_CPU_DECODERS", 3)
     extract([game], settings, features=tmp_path / "many", device="cpu")
-    (many,) = caches([game], settings, features=tmp_path / "many").values()
+    (many,) = open_caches([game], settings, features=tmp_path / "many").values()
     assert many.path.read_bytes() == whole
 
 
-def test_a_bad_video_never_stops_the_others(settings: ExtractSettings, tmp_path: Path) -> None:
+def test_a_bad_video_does_not_stop_the_others(settings: ExtractSettings, tmp_path: Path) -> None:
     games = [make_game(tmp_path, name) for name in ("a", "b", "c")]
     games[0].videos[0].path.write_bytes(b"<!DOCTYPE html>")
     games[2].videos[0].path.unlink()
     with pytest.raises(DataError, match="2 of 3 videos could not be extracted") as caught:
         run(games, settings, tmp_path)
     assert "a/1_720p.mkv" in str(caught.value)
-    (rows,) = caches(games, settings, features=tmp_path / "features").values()
+    (rows,) = open_caches(games, settings, features=tmp_path / "features").values()
     document = read_json(rows.path.parent.parent / "report.json")
     assert [video["outcome"] for video in document["videos"]] == ["refused", "made", "refused"]
 
 
-def test_a_missing_video_is_an_error_of_its_own(settings: ExtractSettings, tmp_path: Path) -> None:
+def test_a_missing_video_is_a_missing_error(settings: ExtractSettings, tmp_path: Path) -> None:
     game = make_game(tmp_path)
     game.videos[0].path.unlink()
-    with pytest.raises(MissingError, match="1_720p.mkv is not there"):
+    with pytest.raises(MissingError, match="1_720p.mkv does not exist"):
         run([game], settings, tmp_path)
 
 
-def holed(tmp_path: Path) -> Game:
+def video_with_hole(tmp_path: Path) -> Game:
     whole = media.write_video(tmp_path / "whole.mkv", 120, size=(96, 64), b_frames=0, keyframe_every=10)
     path = media.drop_packets(whole, tmp_path / "game/1_720p.mkv", keep=lambda n: not 40 <= n < 60)
     return Game("game", (Video(path, 1),), None)
@@ -255,46 +261,46 @@ def test_a_video_with_a_hole_is_refused_before_it_is_decoded(
 ) -> None:
     monkeypatch.setattr(video_module, "compute_segments", None)
     with pytest.raises(DataError, match=r"no picture for 0.84 s.*on_bad_video=degrade"):
-        run([holed(tmp_path)], settings, tmp_path)
+        run([video_with_hole(tmp_path)], settings, tmp_path)
 
 
-def test_a_video_with_a_hole_is_left_out_where_the_user_says_skip(
+def test_a_video_with_a_hole_is_skipped_if_the_policy_is_skip(
     settings: ExtractSettings, tmp_path: Path
 ) -> None:
-    games = [holed(tmp_path), make_game(tmp_path, "good")]
+    games = [video_with_hole(tmp_path), make_game(tmp_path, "good")]
     with pytest.raises(PartialError, match="report.json"):
         run(games, settings.model_copy(update={"on_bad_video": "skip"}), tmp_path)
-    assert len(caches(games, settings, features=tmp_path / "features")) == 1
+    assert len(open_caches(games, settings, features=tmp_path / "features")) == 1
 
 
-def test_a_hole_leaves_its_rows_not_valid_and_the_others_in_place_where_the_user_says_degrade(
+def test_a_hole_invalidates_only_its_own_rows_if_the_policy_is_degrade(
     settings: ExtractSettings, tmp_path: Path
 ) -> None:
-    game, whole = holed(tmp_path), make_game(tmp_path, "good", 120, b_frames=0, keyframe_every=10)
+    game, whole = video_with_hole(tmp_path), make_game(tmp_path, "good", 120, b_frames=0, keyframe_every=10)
     with pytest.raises(PartialError):
         run([game, whole], settings.model_copy(update={"on_bad_video": "degrade"}), tmp_path)
     cache, other = (opened(g, settings, tmp_path) for g in (game, whole))
     lost = [row for row in range(60) if {2 * row - 2, 2 * row, 2 * row + 2} & set(range(40, 60))]
     assert np.flatnonzero(~cache.valid).tolist() == lost
     assert np.array_equal(cache.features[cache.valid], other.features[cache.valid])
-    assert (cache.header.facts.missing, cache.header.facts.damaged) == (10, 0)
+    assert (cache.header.attributes.missing, cache.header.attributes.damaged) == (10, 0)
     assert run([game], settings, tmp_path).videos[0].outcome == "kept"
 
 
-def test_whoever_reads_the_rows_of_a_video_with_a_hole_is_told(
+def test_every_use_of_the_rows_of_a_video_with_a_hole_prints_a_warning(
     settings: ExtractSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    game, whole = holed(tmp_path), make_game(tmp_path, "good", 120, b_frames=0, keyframe_every=10)
+    game, whole = video_with_hole(tmp_path), make_game(tmp_path, "good", 120, b_frames=0, keyframe_every=10)
     degrade = settings.model_copy(update={"on_bad_video": "degrade"})
     for _ in range(2):
         capsys.readouterr()
-        cached_rows([game, whole], degrade, features=tmp_path / "features", device="cpu")
-        told = " ".join("".join(capsys.readouterr()).split())
-        assert told.count("pictures 10 are missing and 0 damaged") == 1
-        assert "good: of" not in told
+        cached_features([game, whole], degrade, features=tmp_path / "features", device="cpu")
+        printed = " ".join("".join(capsys.readouterr()).split())
+        assert printed.count("pictures 10 are missing and 0 damaged") == 1
+        assert "good: of" not in printed
 
 
-def test_damaged_pictures_are_counted_and_their_rows_not_valid(
+def test_damaged_pictures_are_counted_and_their_rows_are_invalid(
     settings: ExtractSettings, tmp_path: Path
 ) -> None:
     game = make_game(tmp_path, pictures=200)
@@ -304,26 +310,26 @@ def test_damaged_pictures_are_counted_and_their_rows_not_valid(
     with pytest.raises(PartialError):
         run([game], settings.model_copy(update={"on_bad_video": "degrade"}), tmp_path)
     cache = opened(game, settings, tmp_path)
-    assert cache.header.facts.missing + cache.header.facts.damaged > 0
+    assert cache.header.attributes.missing + cache.header.attributes.damaged > 0
     assert 0 < cache.valid.sum() < len(cache)
 
 
-def test_a_first_picture_later_than_half_a_second_needs_a_word_from_the_user(
+def test_a_first_picture_later_than_half_a_second_requires_a_time_origin(
     settings: ExtractSettings, tmp_path: Path
 ) -> None:
     game = make_game(tmp_path, start_ms=1280)
     with pytest.raises(DataError, match=r"first picture comes at 1.28 s.*time_origin=start"):
         run([game], settings, tmp_path)
     for origin, frames, first in (("start", 80, True), ("zero", 112, False)):
-        told = settings.model_copy(update={"time_origin": origin})
-        extract([game], told, features=tmp_path / origin, device="cpu")
-        (cache,) = caches([game], told, features=tmp_path / origin).values()
+        explicit = settings.model_copy(update={"time_origin": origin})
+        extract([game], explicit, features=tmp_path / origin, device="cpu")
+        (cache,) = open_caches([game], explicit, features=tmp_path / origin).values()
         assert cache.num_frames == frames
         assert cache.valid[0] == first
         assert cache.valid[20:].all()
 
 
-def test_a_video_of_varying_rate_lies_on_the_clock_by_its_times(
+def test_a_video_of_varying_rate_is_placed_on_the_clock_by_its_times(
     settings: ExtractSettings, tmp_path: Path
 ) -> None:
     times = np.cumsum([0, *([40, 80, 20] * 40)]).tolist()
@@ -337,7 +343,9 @@ def test_a_video_of_varying_rate_lies_on_the_clock_by_its_times(
 
 
 @pytest.mark.parametrize("fps", [50, 30])
-def test_another_rate_is_laid_on_the_clock(settings: ExtractSettings, tmp_path: Path, fps: int) -> None:
+def test_a_video_of_another_rate_is_placed_on_the_clock(
+    settings: ExtractSettings, tmp_path: Path, fps: int
+) -> None:
     game = make_game(tmp_path, pictures=2 * fps, fps=fps)
     run([game], settings, tmp_path)
     cache = opened(game, settings, tmp_path)
@@ -345,19 +353,19 @@ def test_another_rate_is_laid_on_the_clock(settings: ExtractSettings, tmp_path: 
     assert cache.valid.all()
 
 
-def test_declared_counts_of_pictures_are_never_used(settings: ExtractSettings, tmp_path: Path) -> None:
-    games = [make_game(tmp_path, form, form=form) for form in ("mkv", "mp4")]
+def test_declared_picture_counts_are_never_used(settings: ExtractSettings, tmp_path: Path) -> None:
+    games = [make_game(tmp_path, form, container=form) for form in ("mkv", "mp4")]
     run(games, settings, tmp_path)
     rows = [opened(game, settings, tmp_path) for game in games]
     assert len(rows[0]) == len(rows[1]) == 40
     assert np.array_equal(rows[0].features, rows[1].features)
 
 
-def test_features_that_are_not_finite_are_refused_by_their_time(
+def test_non_finite_features_are_refused_with_their_time(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil(monkeypatch, float("nan"), row=13)
-    with pytest.raises(DataError, match=r"1 rows of features at 00:01-00:01 are not finite in fp32"):
+    with pytest.raises(DataError, match=r"1 feature rows at 00:01-00:01 are not finite in fp32"):
         run([make_game(tmp_path)], settings, tmp_path)
     assert not list(tmp_path.rglob("*.h5"))
 
@@ -369,13 +377,13 @@ def test_features_beyond_float16_are_clamped_and_counted(
     game = make_game(tmp_path)
     run([game], settings, tmp_path)
     cache = opened(game, settings, tmp_path)
-    assert cache.header.facts.clamped == 1
+    assert cache.header.attributes.clamped == 1
     assert cache.features[13, 0, 0, 0] == -65504
     assert np.isfinite(cache.features).all()
 
 
 def spoil(monkeypatch: pytest.MonkeyPatch, value: float, *, row: int) -> None:
-    """Let the encoder give `value` once, in the second segment."""
+    """Make the encoder return `value` once, in the second segment."""
     publish = segments_module._publish
 
     def spoiled(work: Any, segment: int, values: np.ndarray, **options: Any) -> Any:
@@ -394,7 +402,7 @@ def test_a_resumed_extraction_keeps_its_precision_or_refuses(
     with pytest.raises(KeyboardInterrupt):
         run([game], settings.model_copy(update={"precision": "bf16"}), tmp_path)
     monkeypatch.undo()
-    with pytest.raises(SettingsError, match=r"computed in bf16, and this run asks for fp32"):
+    with pytest.raises(SettingsError, match=r"computed in bf16, but this run asks for fp32"):
         run([game], settings, tmp_path)
     report = run([game], settings.model_copy(update={"precision": "auto"}), tmp_path)
     assert (report.videos[0].precision, report.videos[0].computed_segments) == ("bf16", 0)
@@ -404,7 +412,7 @@ def interrupted(*arguments: Any, **options: Any) -> None:
     raise KeyboardInterrupt
 
 
-def test_parts_of_other_settings_are_not_taken_for_ours(
+def test_parts_of_other_settings_are_not_reused(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     game = make_game(tmp_path)
@@ -424,7 +432,7 @@ def test_a_shard_takes_every_nth_video_and_all_shards_take_all(
     assert shares == [["0", "2", "4"], ["1", "3"]]
 
 
-def test_torchruns_rank_is_the_default_shard(
+def test_the_rank_under_torchrun_is_the_default_shard(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RANK", "1")
@@ -436,46 +444,48 @@ def test_torchruns_rank_is_the_default_shard(
 
 
 def test_a_shard_that_does_not_exist_is_refused(settings: ExtractSettings, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="shards count from 0 to 1"):
+    with pytest.raises(SettingsError, match="Invalid shard 2/2: the index must be between 0 and 1"):
         run([make_game(tmp_path)], settings, tmp_path, shard=(2, 2))
 
 
-def test_too_little_space_is_said_before_anything_is_written(
+def test_a_lack_of_disk_space_is_reported_before_anything_is_written(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = type("Usage", (), {"free": 40_000})
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(OutputError, match=r"needs 40,960 bytes .* and 40,000 are free"):
+    with pytest.raises(OutputError, match=r"needs 40,960 bytes .* but 40,000 are free"):
         run([make_game(tmp_path)], settings, tmp_path)
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_a_plan_decodes_nothing_and_knows_what_is_there(
+def test_a_plan_decodes_nothing_and_recognizes_existing_caches(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    games = [make_game(tmp_path, "there"), make_game(tmp_path, "lacking", 50)]
+    games = [make_game(tmp_path, "cached"), make_game(tmp_path, "missing", 50)]
     run(games[:1], settings, tmp_path)
     monkeypatch.setattr("bas.extract.timeline.read_frames", None)
     monkeypatch.setattr("bas.extract.plan._MEASURE_SECONDS", 0.01)
-    there, lacking = plan(games, settings, features=tmp_path / "features", device="cpu")
-    assert (there.rows, there.bytes, there.seconds) == (40, 40 * 512, 0)
-    assert (lacking.rows, lacking.bytes) == (25, 25 * 512)
-    assert lacking.seconds > 0
-    assert plan_table([there, lacking]).row_count == 3
+    cached, missing = plan_extraction(games, settings, features=tmp_path / "features", device="cpu")
+    assert (cached.rows, cached.bytes, cached.seconds) == (40, 40 * 512, 0)
+    assert (missing.rows, missing.bytes) == (25, 25 * 512)
+    assert missing.seconds > 0
+    assert plan_table([cached, missing]).row_count == 3
 
 
-def test_random_weights_need_not_be_there_for_a_plan(
+def test_a_plan_does_not_need_random_weights(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bas.extract.plan._MEASURE_SECONDS", 0.01)
-    unmade = settings.model_copy(update={"weights": "random"})
+    random = settings.model_copy(update={"weights": "random"})
     game = make_game(tmp_path)
-    (lacking,) = plan([game], unmade, features=tmp_path / "features", device="cpu", training=[game])
-    assert lacking.seconds > 0
+    (missing,) = plan_extraction(
+        [game], random, features=tmp_path / "features", device="cpu", training=[game]
+    )
+    assert missing.seconds > 0
     assert not list(tmp_path.glob("features/**/*.safetensors"))
 
 
-def test_memory_that_runs_out_is_said_with_its_remedy(
+def test_running_out_of_memory_is_reported_with_a_remedy(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def out_of_memory(*arguments: Any, **options: Any) -> None:

@@ -9,7 +9,7 @@ from bas.config.settings import ExtractSettings
 from bas.extract.fingerprint import cache_path, fingerprint_of
 from bas.types import Game, Video
 
-IN_IT: dict[str, object] = {
+INCLUDED: dict[str, object] = {
     "clock": "30",
     "encoder": "resnet18",
     "stack": (-1, 0, 1),
@@ -20,7 +20,7 @@ IN_IT: dict[str, object] = {
     "flip": True,
     "time_origin": "zero",
 }
-NOT_IN_IT: dict[str, object] = {
+EXCLUDED: dict[str, object] = {
     "weights": "elsewhere.safetensors",
     "seed": 7,
     "video": "224p",
@@ -31,30 +31,30 @@ NOT_IN_IT: dict[str, object] = {
 }
 
 
-@pytest.mark.parametrize("name", IN_IT)
+@pytest.mark.parametrize("name", INCLUDED)
 def test_a_setting_that_changes_the_rows_changes_the_fingerprint(name: str) -> None:
-    changed = ExtractSettings().model_copy(update={name: IN_IT[name]})
+    changed = ExtractSettings().model_copy(update={name: INCLUDED[name]})
     before, after = (fingerprint_of(s, weights="ab") for s in (ExtractSettings(), changed))
     assert before.json != after.json
     assert before.key != after.key
 
 
-@pytest.mark.parametrize("name", NOT_IN_IT)
-def test_a_setting_that_leaves_the_rows_alone_leaves_the_fingerprint_alone(name: str) -> None:
-    changed = ExtractSettings().model_copy(update={name: NOT_IN_IT[name]})
+@pytest.mark.parametrize("name", EXCLUDED)
+def test_a_setting_that_does_not_change_the_rows_does_not_change_the_fingerprint(name: str) -> None:
+    changed = ExtractSettings().model_copy(update={name: EXCLUDED[name]})
     assert fingerprint_of(changed, weights="ab") == fingerprint_of(ExtractSettings(), weights="ab")
 
 
-def test_every_setting_is_either_in_the_fingerprint_or_not() -> None:
-    assert set(IN_IT) | set(NOT_IN_IT) == set(ExtractSettings.model_fields)
+def test_every_setting_is_either_included_in_the_fingerprint_or_excluded() -> None:
+    assert set(INCLUDED) | set(EXCLUDED) == set(ExtractSettings.model_fields)
 
 
-def test_a_late_video_that_was_told_to_begin_at_its_first_picture_has_the_rows_of_any_other() -> None:
-    told = ExtractSettings(time_origin="start")
-    assert fingerprint_of(told, weights="ab") == fingerprint_of(ExtractSettings(), weights="ab")
+def test_an_explicit_time_origin_of_start_keeps_the_fingerprint() -> None:
+    explicit = ExtractSettings(time_origin="start")
+    assert fingerprint_of(explicit, weights="ab") == fingerprint_of(ExtractSettings(), weights="ab")
 
 
-def test_other_weights_have_another_fingerprint() -> None:
+def test_different_weights_have_different_fingerprints() -> None:
     one, other = (fingerprint_of(ExtractSettings(), weights=text).key for text in ("ab", "cd"))
     assert one != other
 
@@ -69,12 +69,12 @@ def test_the_json_is_canonical() -> None:
     assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
 
 
-def test_a_name_of_the_hub_makes_no_folders() -> None:
+def test_a_hub_name_creates_no_nested_folders() -> None:
     settings = ExtractSettings(encoder="hf-hub:some/model")
     assert fingerprint_of(settings, weights="ab").key.startswith("hf-hub_some_model-6x10-hop2-")
 
 
-def test_a_cache_lies_below_key_and_game_and_is_named_as_its_video() -> None:
+def test_a_cache_lies_in_the_folder_of_its_key_and_game_and_is_named_after_its_video() -> None:
     fingerprint = fingerprint_of(ExtractSettings(), weights="ab")
     game = Game("league/season/match", (Video(Path("data/1_720p.mkv"), 1),), None)
     path = cache_path(Path("features"), fingerprint, game, game.videos[0])

@@ -1,4 +1,4 @@
-"""The calls into PyNvVideoCodec, against a stand-in that decodes with FFmpeg what it is given."""
+"""The calls into PyNvVideoCodec, tested against a stand-in that decodes with FFmpeg."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ import torch
 from bas.dataset.times import probe
 from bas.errors import UnavailableError
 from bas.extract import cpu, nvdec
-from bas.extract.pictures import Health, Picture
-from bas.extract.seek import entry
+from bas.extract.pictures import DecodeStats, Picture
+from bas.extract.seek import seek_point
 
 CUDA = torch.device("cuda", 0)
 
@@ -42,7 +42,7 @@ class Surface:
 
 
 class Engine:
-    """Behaves as PyNvDecoder: Annex B in, pictures in order of presentation out, their memory reused."""
+    """Behaves like PyNvDecoder: Annex B in, pictures in presentation order out, their memory reused."""
 
     def __init__(self, codec: str, *, usedevicememory: bool, **options: Any) -> None:
         assert usedevicememory
@@ -69,11 +69,11 @@ class Engine:
 
 
 class CodecError(Exception):
-    """What the module raises."""
+    """Stand-in for PyNvVCException."""
 
 
 class UnsupportedError(Exception):
-    """What the module raises, often late."""
+    """Stand-in for PyNvVCExceptionUnsupported, which the module often raises late."""
 
 
 def module(engine: type[Engine]) -> Any:
@@ -118,23 +118,23 @@ def content(pictures: Iterator[Picture]) -> list[tuple[int, bytes]]:
         ("hevc.mp4", {"codec": "libx265"}),
     ],
 )
-def test_the_engine_gets_a_stream_that_it_can_decode_from_any_keyframe(
+def test_the_engine_receives_a_decodable_stream_from_any_keyframe(
     tmp_path: Path, name: str, options: dict[str, Any]
 ) -> None:
     times = probe(media.write_video(tmp_path / name, 60, **options))
-    whole = content(cpu.pictures(times, entry(times, 0), health=Health()))
-    for tick in (0, 35, 59):
-        place = entry(times, int(times.pts[tick]))
-        expected = [(pts, luma) for pts, luma in whole if pts >= place.show_from]
-        health = Health()
-        assert content(cpu.pictures(times, place, health=Health())) == expected
-        assert content(nvdec.pictures(times, place, device=CUDA, health=health)) == expected
-        assert health.pictures == len(expected) > 0
+    whole = content(cpu.decode_pictures(times, seek_point(times, 0), stats=DecodeStats()))
+    for number in (0, 35, 59):
+        point = seek_point(times, int(times.pts[number]))
+        expected = [(pts, luma) for pts, luma in whole if pts >= point.first_shown]
+        stats = DecodeStats()
+        assert content(cpu.decode_pictures(times, point, stats=DecodeStats())) == expected
+        assert content(nvdec.decode_pictures(times, point, device=CUDA, stats=stats)) == expected
+        assert stats.pictures == len(expected) > 0
 
 
 @pytest.mark.parametrize("error", [RuntimeError, CodecError, UnsupportedError])
 @pytest.mark.parametrize("after", [0, 20])
-def test_every_error_of_the_module_says_that_nvdec_failed(
+def test_every_error_of_the_module_is_reported_as_an_nvdec_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception], after: int
 ) -> None:
     class Failing(Engine):
@@ -149,10 +149,10 @@ def test_every_error_of_the_module_says_that_nvdec_failed(
     monkeypatch.setitem(sys.modules, "PyNvVideoCodec", module(Failing))
     times = probe(media.write_video(tmp_path / "v.mkv", 40))
     with pytest.raises(UnavailableError, match=r"NVDEC failed on .*v\.mkv: MBCount not supported$"):
-        list(nvdec.pictures(times, entry(times, 0), device=CUDA, health=Health()))
+        list(nvdec.decode_pictures(times, seek_point(times, 0), device=CUDA, stats=DecodeStats()))
 
 
-def test_a_stream_that_cannot_be_fed_to_the_engine_says_that_nvdec_failed(
+def test_a_stream_that_cannot_be_filtered_is_reported_as_an_nvdec_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(filters: str, stream: Any) -> NoReturn:
@@ -161,21 +161,21 @@ def test_a_stream_that_cannot_be_fed_to_the_engine_says_that_nvdec_failed(
     monkeypatch.setattr(av, "BitStreamFilterContext", refuse)
     times = probe(media.write_video(tmp_path / "v.mp4", 10))
     with pytest.raises(UnavailableError, match=r"NVDEC failed on .*v\.mp4: .*parameter sets"):
-        list(nvdec.pictures(times, entry(times, 0), device=CUDA, health=Health()))
+        list(nvdec.decode_pictures(times, seek_point(times, 0), device=CUDA, stats=DecodeStats()))
 
 
-def test_pictures_of_damaged_packets_are_left_out(tmp_path: Path) -> None:
+def test_pictures_of_damaged_packets_are_not_delivered(tmp_path: Path) -> None:
     path = media.write_video(tmp_path / "v.ts", 60)
     content_bytes = bytearray(path.read_bytes())
     content_bytes[188 * 60 : 188 * 63] = bytes(188 * 3)
     path.write_bytes(content_bytes)
-    times, health = probe(path), Health()
-    pictures = list(nvdec.pictures(times, entry(times, 0), device=CUDA, health=health))
-    assert health.corrupt > 0
+    times, stats = probe(path), DecodeStats()
+    pictures = list(nvdec.decode_pictures(times, seek_point(times, 0), device=CUDA, stats=stats))
+    assert stats.corrupt > 0
     assert 30 < len(pictures) < 60
 
 
-def test_video_that_the_engine_does_not_support_is_said_to_be_so(tmp_path: Path) -> None:
+def test_unsupported_video_is_refused_with_its_format(tmp_path: Path) -> None:
     path = tmp_path / "v.mkv"
     with av.open(str(path), "w") as output:
         stream: Any = output.add_stream("libx264", rate=25)
@@ -184,4 +184,4 @@ def test_video_that_the_engine_does_not_support_is_said_to_be_so(tmp_path: Path)
         output.mux([*stream.encode(frame.reformat(format="yuv422p")), *stream.encode(None)])
     times = probe(path)
     with pytest.raises(UnavailableError, match="8-bit 4:2:0 H.264 and HEVC; this is h264, yuv422p"):
-        next(iter(nvdec.pictures(times, entry(times, 0), device=CUDA, health=Health())))
+        next(iter(nvdec.decode_pictures(times, seek_point(times, 0), device=CUDA, stats=DecodeStats())))

@@ -9,53 +9,55 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bas.extract.decode import Frame
-from bas.extract.stacks import Canvas, Rows, batches
+from bas.extract.stacks import Canvas, RowLayout, stack_batches
 
 
-def gray(tick: int, size: tuple[int, int] = (8, 8)) -> Frame:
-    """A picture of one gray: the number of its tick."""
-    return Frame(tick, tick, np.full(size, tick, np.uint8), sound=True)
+def gray(number: int, size: tuple[int, int] = (8, 8)) -> Frame:
+    """A uniform gray picture with the number of its frame as its value."""
+    return Frame(number, number, np.full(size, number, np.uint8), is_valid=True)
 
 
-def grays(ticks: range) -> Iterator[Frame]:
-    return (gray(tick) for tick in ticks)
+def grays(numbers: range) -> Iterator[Frame]:
+    return (gray(number) for number in numbers)
 
 
-def test_a_row_holds_the_ticks_two_before_its_own_and_two_after() -> None:
-    assert Rows(100, hop=2, stack=(-2, 0, 2)).ticks_of(10) == (18, 20, 22)
+def test_a_row_holds_its_own_frame_and_those_two_before_and_after() -> None:
+    assert RowLayout(100, hop=2, stack=(-2, 0, 2)).frames_of(10) == (18, 20, 22)
 
 
-def test_the_end_ticks_repeat_at_the_ends() -> None:
-    rows = Rows(100, hop=2, stack=(-2, 0, 2))
-    assert rows.ticks_of(0) == (0, 0, 2)
-    assert rows.ticks_of(49) == (96, 98, 99)
+def test_the_end_frames_repeat_at_the_ends() -> None:
+    rows = RowLayout(100, hop=2, stack=(-2, 0, 2))
+    assert rows.frames_of(0) == (0, 0, 2)
+    assert rows.frames_of(49) == (96, 98, 99)
 
 
-@pytest.mark.parametrize(("ticks", "hop", "rows"), [(1, 2, 1), (2, 2, 1), (3, 2, 2), (100, 3, 34), (7, 1, 7)])
-def test_there_is_a_row_for_every_hop_begun(ticks: int, hop: int, rows: int) -> None:
-    assert len(Rows(ticks, hop, (-2, 0, 2))) == rows
+@pytest.mark.parametrize(
+    ("num_frames", "hop", "rows"), [(1, 2, 1), (2, 2, 1), (3, 2, 2), (100, 3, 34), (7, 1, 7)]
+)
+def test_there_is_a_row_for_every_started_hop(num_frames: int, hop: int, rows: int) -> None:
+    assert len(RowLayout(num_frames, hop, (-2, 0, 2))) == rows
 
 
 @given(
-    num_ticks=st.integers(1, 60),
+    num_frames=st.integers(1, 60),
     hop=st.integers(1, 7),
     stack=st.tuples(*[st.integers(-6, 6)] * 3),
     step=st.integers(1, 5),
     data=st.data(),
 )
-def test_any_work_from_any_row_on_fills_each_stack_with_its_own_ticks(
-    num_ticks: int, hop: int, stack: tuple[int, int, int], step: int, data: st.DataObject
+def test_each_stack_holds_its_own_frames_for_any_pieces_from_any_row_on(
+    num_frames: int, hop: int, stack: tuple[int, int, int], step: int, data: st.DataObject
 ) -> None:
-    rows, canvas = Rows(num_ticks, hop, stack), Canvas(8, 8)
+    rows, canvas = RowLayout(num_frames, hop, stack), Canvas(8, 8)
     start = data.draw(st.integers(0, len(rows) - 1))
     stop = data.draw(st.integers(start + 1, len(rows)))
-    work = [range(i, min(i + step, stop)) for i in range(start, stop, step)]
+    pieces = [range(i, min(i + step, stop)) for i in range(start, stop, step)]
     buffer = canvas.empty(step, device="cpu", dtype=torch.float32)
     source = grays(rows.span(range(start, stop)))
     seen: list[int] = []
-    for batch in batches(source, work, rows=rows, canvas=canvas, buffer=buffer):
+    for batch in stack_batches(source, pieces, rows=rows, canvas=canvas, buffer=buffer):
         middle = batch.stacks[:, :, 16, 16].int()
-        assert middle.tolist() == [list(rows.ticks_of(row)) for row in batch.rows]
+        assert middle.tolist() == [list(rows.frames_of(row)) for row in batch.rows]
         assert middle.tolist() == rows.table(batch.rows).tolist()
         seen += batch.rows
     assert seen == list(range(start, stop))
@@ -67,22 +69,25 @@ def test_720_rows_lie_in_736_with_8_zeros_above_and_8_below() -> None:
     assert canvas.inside == (slice(8, 728), slice(0, 1280))
 
 
-def test_the_padding_stays_zero_however_often_the_buffer_is_used() -> None:
-    canvas, rows = Canvas(60, 90), Rows(20, 1, (-1, 0, 1))
+def test_the_padding_stays_zero_when_the_buffer_is_reused() -> None:
+    canvas, rows = Canvas(60, 90), RowLayout(20, 1, (-1, 0, 1))
     buffer = canvas.empty(4, device="cpu", dtype=torch.float32)
-    work = [range(i, i + 4) for i in range(0, 20, 4)]
-    source = (Frame(tick, tick, np.full((60, 90), tick + 100, np.uint8), sound=True) for tick in range(20))
-    for batch in batches(source, work, rows=rows, canvas=canvas, buffer=buffer):
+    pieces = [range(i, i + 4) for i in range(0, 20, 4)]
+    source = (
+        Frame(number, number, np.full((60, 90), number + 100, np.uint8), is_valid=True)
+        for number in range(20)
+    )
+    for batch in stack_batches(source, pieces, rows=rows, canvas=canvas, buffer=buffer):
         inside = batch.stacks[:, :, 2:62, 3:93]
         assert inside.min() >= 100
         assert inside.sum() == batch.stacks.sum()
 
 
-def test_stacks_are_views_of_the_one_buffer() -> None:
-    canvas, rows = Canvas(8, 8), Rows(6, 1, (0, 0, 0))
+def test_all_stacks_are_views_of_one_buffer() -> None:
+    canvas, rows = Canvas(8, 8), RowLayout(6, 1, (0, 0, 0))
     buffer = canvas.empty(2, device="cpu", dtype=torch.float32)
-    work = [range(2), range(2, 4), range(4, 6)]
-    stacked = batches(grays(range(6)), work, rows=rows, canvas=canvas, buffer=buffer)
+    pieces = [range(2), range(2, 4), range(4, 6)]
+    stacked = stack_batches(grays(range(6)), pieces, rows=rows, canvas=canvas, buffer=buffer)
     assert {batch.stacks.data_ptr() for batch in stacked} == {buffer.data_ptr()}
 
 
@@ -91,7 +96,7 @@ def test_a_flipped_picture_is_mirrored_left_to_right() -> None:
     assert torch.equal(Canvas(8, 8, flip=True).fit(picture), picture.flip(1))
 
 
-def test_a_picture_of_the_right_size_is_taken_as_it_is() -> None:
+def test_a_picture_of_the_right_size_is_not_copied() -> None:
     picture = torch.arange(64, dtype=torch.uint8).reshape(8, 8)
     assert Canvas(8, 8).fit(picture) is picture
 
@@ -112,11 +117,11 @@ def test_scaling_down_is_antialiased() -> None:
 
 
 def test_pictures_that_change_size_in_mid_video_all_fill_the_canvas() -> None:
-    canvas, rows = Canvas(60, 90), Rows(9, 1, (-1, 0, 1))
+    canvas, rows = Canvas(60, 90), RowLayout(9, 1, (-1, 0, 1))
     sizes = [(60, 90), (120, 180), (33, 47)]
-    frames = (gray(tick, sizes[tick // 3]) for tick in range(9))
+    frames = (gray(number, sizes[number // 3]) for number in range(9))
     buffer = canvas.empty(9, device="cpu", dtype=torch.float32)
-    (batch,) = batches(frames, [range(9)], rows=rows, canvas=canvas, buffer=buffer)
+    (batch,) = stack_batches(frames, [range(9)], rows=rows, canvas=canvas, buffer=buffer)
     inside = batch.stacks[:, :, 2:62, 3:93]
     assert inside[:, :, 0, 0].tolist() == rows.table(range(9)).tolist()
     assert torch.equal(inside.amin((2, 3)), inside.amax((2, 3)))

@@ -13,7 +13,7 @@ from bas.config.settings import ExtractSettings
 from bas.errors import DataError, MissingError, SettingsError, UnavailableError
 from bas.extract import weights as weights_module
 from bas.extract.encoder import Encoder
-from bas.extract.weights import build_encoder, measure_normalizations, weights_digest
+from bas.extract.weights import build_encoder, measure_norm_statistics, weights_digest
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def with_weights(settings: ExtractSettings, weights: str | Path) -> ExtractSetti
     return settings.model_copy(update={"weights": str(weights)})
 
 
-def test_the_digest_is_of_the_tensors_not_of_the_file(settings: ExtractSettings, tmp_path: Path) -> None:
+def test_the_digest_depends_on_the_tensors_not_on_the_file(settings: ExtractSettings, tmp_path: Path) -> None:
     state = dict(reversed(tiny_encoder().state_dict().items()))
     (tmp_path / "run").mkdir()
     save_file(state, tmp_path / "own.safetensors", {"made": "elsewhere"})
@@ -49,7 +49,7 @@ def test_one_changed_number_changes_the_digest(settings: ExtractSettings, tmp_pa
     assert weights_digest(changed) != weights_digest(tiny_encoder())
 
 
-def test_the_file_of_a_whole_classifier_serves_too(settings: ExtractSettings, tmp_path: Path) -> None:
+def test_the_file_of_a_whole_classifier_is_accepted(settings: ExtractSettings, tmp_path: Path) -> None:
     classifier = timm.create_model("test_efficientnet")
     save_file(classifier.state_dict(), tmp_path / "hub.safetensors")
     loaded = build_encoder(with_weights(settings, tmp_path / "hub.safetensors"), features=tmp_path)
@@ -57,29 +57,29 @@ def test_the_file_of_a_whole_classifier_serves_too(settings: ExtractSettings, tm
     assert torch.equal(*stems)
 
 
-def test_weights_of_another_encoder_are_refused_by_the_first_tensor_that_does_not_fit(
+def test_weights_of_another_encoder_are_refused_with_the_first_mismatching_tensor(
     settings: ExtractSettings, tmp_path: Path
 ) -> None:
     save_file(Encoder("resnet18").state_dict(), tmp_path / "other.safetensors")
-    with pytest.raises(DataError, match=r"wants conv_stem.weight .*, the file lacks it"):
+    with pytest.raises(DataError, match=r"tensor conv_stem.weight is missing; expected shape"):
         build_encoder(with_weights(settings, tmp_path / "other.safetensors"), features=tmp_path)
 
 
 def test_a_damaged_file_is_named(settings: ExtractSettings, tmp_path: Path) -> None:
     (tmp_path / "cut.safetensors").write_bytes(Path(settings.weights).read_bytes()[:1000])
-    with pytest.raises(DataError, match="cut.safetensors is not a sound safetensors file"):
+    with pytest.raises(DataError, match="cut.safetensors is not a valid safetensors file"):
         build_encoder(with_weights(settings, tmp_path / "cut.safetensors"), features=tmp_path)
 
 
 def test_a_missing_file_is_named(settings: ExtractSettings, tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="none.safetensors is not there"):
+    with pytest.raises(MissingError, match="Missing weights file none.safetensors"):
         build_encoder(with_weights(settings, "none.safetensors"), features=tmp_path)
 
 
-def test_other_kinds_of_files_are_never_opened(settings: ExtractSettings, tmp_path: Path) -> None:
+def test_files_of_other_types_are_never_opened(settings: ExtractSettings, tmp_path: Path) -> None:
     (tmp_path / "weights.pth").write_bytes(b"anything")
     with pytest.raises(
-        SettingsError, match="neither timm, random, a .safetensors file nor the folder of a run"
+        SettingsError, match="Expected timm, random, a .safetensors file or the folder of a run"
     ):
         build_encoder(with_weights(settings, tmp_path / "weights.pth"), features=tmp_path)
 
@@ -95,7 +95,7 @@ def test_without_a_network_the_remedies_are_named(
         build_encoder(with_weights(settings, "timm"), features=tmp_path)
 
 
-def test_random_weights_are_measured_once_and_used_again(settings: ExtractSettings, tmp_path: Path) -> None:
+def test_random_weights_are_measured_once_and_reused(settings: ExtractSettings, tmp_path: Path) -> None:
     games = [make_game(tmp_path, "one"), make_game(tmp_path, "two", first=500)]
     random = with_weights(settings, "random")
     first = build_encoder(random, features=tmp_path, training=games)
@@ -109,7 +109,7 @@ def test_random_weights_are_measured_once_and_used_again(settings: ExtractSettin
         assert "two/1_720p.mkv" in opened.metadata()["bas"]
 
 
-def test_random_weights_are_the_same_on_every_day(settings: ExtractSettings, tmp_path: Path) -> None:
+def test_random_weights_are_reproducible(settings: ExtractSettings, tmp_path: Path) -> None:
     games, random = [make_game(tmp_path)], with_weights(settings, "random")
     one, other = (build_encoder(random, features=tmp_path / name, training=games) for name in ("a", "b"))
     assert weights_digest(one) == weights_digest(other)
@@ -118,7 +118,7 @@ def test_random_weights_are_the_same_on_every_day(settings: ExtractSettings, tmp
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_another_seed_or_other_games_make_other_random_weights(
+def test_another_seed_or_other_games_give_other_random_weights(
     settings: ExtractSettings, tmp_path: Path
 ) -> None:
     game, random = make_game(tmp_path), with_weights(settings, "random")
@@ -138,26 +138,26 @@ def test_random_weights_without_a_readable_game_are_refused(
     assert not list(tmp_path.glob("encoders/*.safetensors"))
 
 
-def test_a_bad_training_video_is_left_out(settings: ExtractSettings, tmp_path: Path) -> None:
+def test_an_unreadable_training_video_is_skipped(settings: ExtractSettings, tmp_path: Path) -> None:
     good, bad = make_game(tmp_path, "good"), make_game(tmp_path, "bad")
     bad.videos[0].path.write_bytes(b"nothing")
     build_encoder(with_weights(settings, "random"), features=tmp_path, training=[bad, good])
 
 
-def test_measured_statistics_make_every_normalization_normalize() -> None:
+def test_measured_statistics_give_every_normalization_zero_mean_and_unit_variance() -> None:
     torch.manual_seed(0)
     encoder = Encoder("test_efficientnet")
     stacks = torch.randint(16, 236, (32, 3, 64, 64), dtype=torch.uint8)
-    assert measure_normalizations(encoder.body, iter(stacks)) == 32
+    assert measure_norm_statistics(encoder.body, iter(stacks)) == 32
     moments = []
 
-    def note(module: torch.nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+    def record(module: torch.nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
         normal = torch.nn.functional.batch_norm(inputs[0], module.running_mean, module.running_var)  # type: ignore[arg-type]
         moments.append((float(normal.mean().abs()), float(normal.std())))
 
     for module in encoder.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.register_forward_hook(note)
+            module.register_forward_hook(record)
     with torch.no_grad():
         encoder(stacks.float() / 255)
     means, deviations = zip(*moments, strict=True)

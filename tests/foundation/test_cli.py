@@ -1,4 +1,4 @@
-"""The command line: quick to start, few flags, mistakes told in one message."""
+"""The command line: it starts fast, has few options, and reports each error in one message."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _OPTIONS = {
     "synth": "--layout --matches --minutes --profile --seed --size",
     "download": "--data --split",
     "doctor": "--video",
+    "settings": "",
     "extract": "--data --decoder --device --encoder --flip --out --plan --preset --set --shard --split",
     "fit-head": "--all-data --data --decoder --device --features --fold --out --preset --set",
     "finetune-e2e": "--data --decoder --device --out --preset --run --set",
@@ -34,7 +35,7 @@ _OPTIONS = {
 
 _INTERRUPTED = """
 import os, signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born deaf to it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell start with SIGINT ignored
 from bas import cli, synthetic
 synthetic.synthesize = lambda *arguments, **named: os.kill(os.getpid(), signal.SIGINT)
 sys.argv = ["bas", "synth", "out"]
@@ -42,7 +43,7 @@ cli.main()
 """
 
 
-def test_the_command_line_sprouts_no_flags() -> None:
+def test_the_commands_have_exactly_these_options() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     found = {
         name: " ".join(
@@ -53,7 +54,7 @@ def test_the_command_line_sprouts_no_flags() -> None:
     assert found == _OPTIONS
 
 
-def test_help_loads_nothing_heavy() -> None:
+def test_importing_the_command_line_loads_no_heavy_package() -> None:
     heavy = {
         "torch",
         "timm",
@@ -74,23 +75,23 @@ def test_help_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (["eval", "--run", "nowhere"], 66, "nowhere is not there"),
+        (["eval", "--run", "nowhere"], 66, "nowhere does not exist"),
         (["fit-head", "netvald"], 78, "Did you mean 'netvlad'?"),
         (["extract", "--set", "extract.hopp=3"], 78, "did you mean extract.hop?"),
         (["doctor", "nowhere"], 66, "nowhere"),
         (["eval", "--sideways"], 2, "No such option"),
         (["eval", "--predictions", "some", "--run", "other"], 2, "leave out --run"),
-        (["predict", "gone.mp4", "--model", "nowhere"], 66, "gone.mp4 is not there"),
-        (["predict", ".", "--model", "nowhere"], 66, ". is a folder. Give one video file"),
-        (["download", "2025", "--split", "trian"], 66, "There is no split 'trian'"),
-        (["clips", "nowhere"], 66, "nowhere is not there"),
+        (["predict", "gone.mp4", "--model", "nowhere"], 66, "Video gone.mp4 not found"),
+        (["predict", ".", "--model", "nowhere"], 66, ". is a folder. Name one video file"),
+        (["download", "2025", "--split", "trian"], 66, "Unknown split 'trian'. Expected train, valid, test"),
+        (["clips", "nowhere"], 66, "nowhere does not exist"),
         (["eval", "--predictions", "some", "--flip"], 2, "and --flip"),
         (["submit", "some", "--check", "other.zip"], 2, "leave out the run"),
-        (["doctor", "gone.h5"], 66, "gone.h5 is not there"),
+        (["doctor", "gone.h5"], 66, "gone.h5 does not exist"),
         (["synth", "a/b", "--seed", "-1"], 78, "seed of 0 or more"),
     ],
 )
-def test_a_mistake_is_one_message_and_a_code(
+def test_an_error_is_one_message_and_an_exit_code(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -108,7 +109,7 @@ def test_a_mistake_is_one_message_and_a_code(
     assert out == ""
 
 
-def test_a_process_ends_with_the_code_of_its_mistake(tmp_path: Path) -> None:
+def test_the_process_exits_with_the_code_of_the_error(tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "bas", "doctor", "nowhere"],
         cwd=tmp_path,
@@ -120,7 +121,7 @@ def test_a_process_ends_with_the_code_of_its_mistake(tmp_path: Path) -> None:
     assert result.stderr.startswith("error nowhere")
 
 
-def test_ctrl_c_is_one_message_and_130() -> None:
+def test_ctrl_c_prints_one_message_and_exits_with_130() -> None:
     result = subprocess.run([sys.executable, "-c", _INTERRUPTED], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (130, "")
-    assert result.stderr == "error Interrupted. The same command continues where it left off.\n"
+    assert result.stderr == "error Interrupted. Run the same command again to resume.\n"

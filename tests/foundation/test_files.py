@@ -1,4 +1,4 @@
-"""Final files come to be whole or not at all."""
+"""Atomic writes, locks and strict JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CALLS = ("open", "posix_fallocate", "pwrite", "fsync", "replace")
 
 
 def _break(call: str, nth: int, kind: str) -> None:
-    """Let the `nth` use of an os function kill the process, tear the write, or fail."""
+    """Make the `nth` call of an os function kill the process, write only a part, or fail."""
     real: Any = getattr(os, call)
     used = 0
 
@@ -45,7 +45,7 @@ def _break(call: str, nth: int, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["kill", "torn", "enospc", "eio"])
 @pytest.mark.parametrize("call", _CALLS)
 @pytest.mark.parametrize("nth", [1, 2])
-def test_whatever_fails_the_old_file_or_the_new_one_is_there_whole(
+def test_any_failure_leaves_the_old_or_the_new_file_intact(
     tmp_path: Path, call: str, nth: int, kind: str
 ) -> None:
     path = tmp_path / "deep" / "report.json"
@@ -75,18 +75,18 @@ def test_a_short_write_is_continued(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == b"0123456789"
 
 
-def test_a_full_disk_is_told_with_bytes_needed_and_free(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_with_the_bytes_needed_and_free(tmp_path: Path) -> None:
     def work() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-        with pytest.raises(OutputError, match=r"needs 5,000 bytes and [\d,]+ are free.*run the same command"):
+        with pytest.raises(OutputError, match=r"needs 5,000 bytes; [\d,]+ are free.*run the same command"):
             atomic_write(tmp_path / "a", bytes(5000))
 
     assert in_child(work) == 0
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_fails_inside_leaves_nothing(tmp_path: Path) -> None:
+def test_an_error_while_filling_leaves_no_file(tmp_path: Path) -> None:
     def fill(descriptor: int) -> None:
         write_at(descriptor, b"half", 0)
         raise KeyError("a bug")
@@ -102,7 +102,7 @@ def _hold(path: Path, held: Any, release: Any) -> None:
         release.wait()
 
 
-def test_a_lock_keeps_others_out_and_is_free_after_kill_9(tmp_path: Path) -> None:
+def test_a_lock_is_exclusive_and_is_released_by_kill_9(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     held, release = context.Event(), context.Event()
     holder = context.Process(target=_hold, args=(tmp_path / "lock", held, release))
@@ -123,13 +123,13 @@ def test_a_lock_keeps_others_out_and_is_free_after_kill_9(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b'{"a": 1, "a": 2}', "'a' stands twice"),
-        (b'{"a": NaN}', "NaN is not JSON"),
-        (b'{"a": -Infinity}', "-Infinity is not JSON"),
+        (b'{"a": 1, "a": 2}', "duplicate key 'a'"),
+        (b'{"a": NaN}', "NaN is not valid JSON"),
+        (b'{"a": -Infinity}', "-Infinity is not valid JSON"),
         (b"\xef\xbb\xbf{}", "BOM"),
-        (b'{"a": [1, 2', "strict JSON"),
+        (b'{"a": [1, 2', "Invalid JSON in"),
         (b"\xff\xfe", "utf-8"),
-        (b"[" * 100_000, "strict JSON"),
+        (b"[" * 100_000, "Invalid JSON in"),
     ],
 )
 def test_json_is_read_strictly(content: bytes, reason: str) -> None:
@@ -137,7 +137,7 @@ def test_json_is_read_strictly(content: bytes, reason: str) -> None:
         parse_json(content, source="labels.json")
 
 
-def test_json_of_a_gigabyte_is_not_read(tmp_path: Path) -> None:
+def test_a_huge_json_file_is_refused(tmp_path: Path) -> None:
     huge = tmp_path / "huge.json"
     with huge.open("wb") as stream:
         stream.truncate(1 << 30)

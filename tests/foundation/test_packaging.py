@@ -1,4 +1,4 @@
-"""The wheel and the sdist: whole, at home outside the checkout, and nobody else's package."""
+"""Wheel and sdist are complete, work outside the checkout, and install no other package."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _run(*arguments: str, cwd: Path, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Wheel and sdist, built without a network from what git tracks."""
+    """Wheel and sdist, built without a network from the files that git tracks."""
     folder = tmp_path_factory.mktemp("packages")
     checkout = folder / "checkout"
     tracked = subprocess.run(

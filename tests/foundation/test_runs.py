@@ -1,4 +1,4 @@
-"""Runs survive kills and damage."""
+"""Run folders survive kills and damage."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _assert_same(found: Checkpoint | None, wanted: Checkpoint) -> None:
     assert list(found.history) == list(wanted.history)
 
 
-def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_checkpoint_survives_a_round_trip(tmp_path: Path) -> None:
     run = Run(tmp_path)
     assert run.newest() is None
     run.save(_checkpoint(1), best=1)
@@ -52,7 +52,7 @@ def test_the_last_three_and_the_best_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["model.safetensors", "training.pt", "history.json", "MANIFEST.json"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
-def test_a_damaged_checkpoint_is_passed_over(
+def test_a_damaged_checkpoint_is_skipped(
     tmp_path: Path, name: str, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Run(tmp_path)
@@ -73,10 +73,10 @@ def test_a_damaged_checkpoint_is_passed_over(
 
 
 @pytest.mark.parametrize("number", [5, 4])
-def test_kill_9_at_any_file_operation_of_a_save_leaves_a_sound_checkpoint(
+def test_kill_9_at_any_file_operation_of_a_save_leaves_an_intact_checkpoint(
     tmp_path: Path, number: int
 ) -> None:
-    """A save of a new checkpoint, and one that takes the place of the newest."""
+    """Covers both a new checkpoint and one that replaces the newest."""
     operations = ("open", "pwrite", "fsync", "replace", "rename", "unlink", "rmdir")
     for epoch in range(1, 5):
         Run(tmp_path / "before").save(_checkpoint(epoch), best=1)
@@ -90,7 +90,7 @@ def test_kill_9_at_any_file_operation_of_a_save_leaves_a_sound_checkpoint(
             run.save(_checkpoint(number), best=1)
             os._exit(0)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        run.tidy()
+        run.clean_up()
         newest = run.newest()
         assert newest is not None
         _assert_same(newest, _checkpoint(newest.number))
@@ -125,7 +125,7 @@ def _kill_at(names: tuple[str, ...], nth: int) -> None:
 def test_a_run_records_how_it_ended(tmp_path: Path) -> None:
     with open_run(tmp_path / "a", settings_yaml="fit: {}\n") as run:
         assert run_state(tmp_path / "a") == "running"
-        run.mark("done")
+        run.set_state("done")
     assert run_state(tmp_path / "a") == "done"
     with pytest.raises(StoppedError), open_run(tmp_path / "b", settings_yaml=""):
         raise StoppedError("asked")
@@ -145,6 +145,6 @@ def test_two_processes_never_share_a_run(tmp_path: Path) -> None:
         pass
 
 
-def test_without_a_finished_run_the_remedy_is_told(tmp_path: Path) -> None:
+def test_the_error_without_a_finished_run_gives_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="bas fit-head netvlad"):
         newest_finished(tmp_path)

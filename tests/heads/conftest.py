@@ -1,4 +1,4 @@
-"""Rendered matches and cached rows that the tests of this room share, and a short search of post-processing."""
+"""Shared fixtures: rendered matches with cached rows, and a small search grid for post-processing."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import pytest
 
 from bas.evaluate import search
 from bas.files import locked
-from bas.heads.lessons import Place
+from bas.heads.lessons import Workspace
 from bas.synthetic import synthesize
 
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all processes of one test run see."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    """A folder shared by all processes of one test run."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session")
 def matches(shared: Path) -> Path:
-    """A data folder of three matches of 15 s, one a split; it is read, never written."""
+    """A read-only data folder of three matches of 15 s, one per split."""
     folder = shared / "matches"
     with locked(shared / "matches.lock", wait=True):
         synthesize(folder, matches=3, minutes=0.25, size="224x128", profile="even", seed=3)
@@ -32,7 +32,7 @@ def matches(shared: Path) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _short_search() -> Iterator[None]:
-    """Every training ends with a search of post-processing, whose own tests try the whole grid."""
+    """Shrink the grid of the search that ends every training; its own tests use the whole grid."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(search, "_SIGMAS_S", (0.08, 0.16))
         patched.setattr(search, "_DISTANCES_S", (0.32, 0.64))
@@ -41,17 +41,21 @@ def _short_search() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def place(matches: Path, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """The matches, their rows, and runs of the module's own."""
+def workspace(matches: Path, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The shared matches and features, and a runs folder for the module."""
     (shared / "features").mkdir(exist_ok=True)
-    return Place(matches, shared / "features", tmp_path_factory.mktemp("runs"), "cpu", "auto")
+    return Workspace(matches, shared / "features", tmp_path_factory.mktemp("runs"), "cpu", "auto")
 
 
 @pytest.fixture(scope="module")
-def home(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder at work, where the commands' defaults find data, features and runs."""
+def home(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The working folder, with data, features and runs at the commands' default paths."""
     folder = tmp_path_factory.mktemp("home")
-    for name, target in (("data", place.data), ("features", place.features), ("runs", place.runs)):
+    for name, target in (
+        ("data", workspace.data),
+        ("features", workspace.features),
+        ("runs", workspace.runs),
+    ):
         (folder / name).symlink_to(target)
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)

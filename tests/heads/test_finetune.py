@@ -1,4 +1,4 @@
-"""`bas finetune-e2e` on rendered matches: it survives kills, alone or as one of two, and its model goes everywhere."""
+"""`bas finetune-e2e` on synthetic matches: runs survive kills, with one or two processes, and all commands take the model."""
 
 from __future__ import annotations
 
@@ -23,53 +23,53 @@ from bas.errors import SettingsError
 from bas.files import read_json
 from bas.heads.contact_sheet import contact_sheet
 from bas.heads.finetune_run import finetune
-from bas.heads.joint_validation import JointValidation
-from bas.heads.lessons import Place
-from bas.heads.memory import memory_of
-from bas.heads.models import settings_of
+from bas.heads.joint_validation import VideoValidation
+from bas.heads.lessons import Workspace
+from bas.heads.memory import device_memory
+from bas.heads.models import load_settings
 from bas.heads.run import fit
 from bas.heads.stacker import Stacker
 
 _FIT = (
     "fit.epochs=2", "fit.samples=96", "fit.batch=32", "extract.grid=[1,2]", "extract.height=32", "extract.width=64",
 )  # fmt: skip
-_TUNE = ("finetune.samples=8", "finetune.batch=2", "finetune.epochs=2", "finetune.checkpoint_steps=3")
+_FINETUNE = ("finetune.samples=8", "finetune.batch=2", "finetune.epochs=2", "finetune.checkpoint_steps=3")
 
 
 @pytest.fixture(scope="module")
 def fitted(home: Path) -> Path:
-    """A fitted head where the commands' defaults find it."""
+    """A fitted head in the default runs folder of the commands."""
     settings = load("heads", head="netvlad", preset="tiny", sets=[*_FIT, "head.dropout=0"])
-    return fit(settings, _place(Path("runs")))
+    return fit(settings, _workspace(Path("runs")))
 
 
 @pytest.fixture(scope="module")
 def reference(home: Path, fitted: Path) -> Path:
-    """A joint training that nothing stopped."""
-    assert in_child(lambda: _tune(home / "reference")) == 0
+    """A training run of stage 3 that nothing interrupted."""
+    assert in_child(lambda: _run_finetune(home / "reference")) == 0
     return next((home / "reference").glob("e2e-*"))
 
 
-def _place(runs: Path) -> Place:
-    return Place(Path("data"), Path("features"), runs, "cpu", "auto")
+def _workspace(runs: Path) -> Workspace:
+    return Workspace(Path("data"), Path("features"), runs, "cpu", "auto")
 
 
 def _fitted() -> Path:
     return next(Path("runs").glob("netvlad-*"))
 
 
-def _tune(runs: Path, *sets: str, preset: str = "tiny", run: Path | None = None) -> Path:
+def _run_finetune(runs: Path, *sets: str, preset: str = "tiny", run: Path | None = None) -> Path:
     torch.set_num_threads(1)
     start = run or _fitted()
-    settings = load("finetune", base=settings_of(start), preset=preset, sets=[*_TUNE, *sets])
-    return finetune(start, settings, _place(runs))
+    settings = load("finetune", base=load_settings(start), preset=preset, sets=[*_FINETUNE, *sets])
+    return finetune(start, settings, _workspace(runs))
 
 
 def _metrics(run: Path) -> list[dict[str, Any]]:
-    """What does not depend on the clock."""
+    """Records of the epochs, without the times measured."""
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    told = ("epoch", "step", "loss", "losses", "mAP@1", "learning_rate", "skipped_steps")
-    return [{key: record[key] for key in told} for record in records]
+    keys = ("epoch", "step", "loss", "losses", "mAP@1", "learning_rate", "skipped_steps")
+    return [{key: record[key] for key in keys} for record in records]
 
 
 def _assert_same_run(run: Path, reference: Path) -> None:
@@ -80,49 +80,49 @@ def _assert_same_run(run: Path, reference: Path) -> None:
 
 
 @pytest.mark.parametrize("step", [2, 4, 7])
-def test_a_killed_training_ends_with_the_same_bits(
+def test_a_killed_run_is_resumed_to_the_same_bits(
     fitted: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     with monkeypatch.context() as patched:
         signal_in_step(patched, step, signal.SIGKILL)
-        assert in_child(lambda: _tune(tmp_path)) == -signal.SIGKILL
+        assert in_child(lambda: _run_finetune(tmp_path)) == -signal.SIGKILL
     (run,) = tmp_path.glob("e2e-*")
     assert read_json(run / "STATUS.json")["state"] == "running"
-    assert in_child(lambda: _tune(tmp_path)) == 0
+    assert in_child(lambda: _run_finetune(tmp_path)) == 0
     _assert_same_run(run, reference)
 
 
-def test_a_stopped_training_saves_the_step_at_hand_and_ends_with_the_same_bits(
+def test_a_stopped_run_saves_the_current_step_and_is_resumed_to_the_same_bits(
     fitted: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
         signal_in_step(patched, 2, signal.SIGTERM)
-        assert in_child(lambda: _tune(tmp_path)) == 75
+        assert in_child(lambda: _run_finetune(tmp_path)) == 75
     (run,) = tmp_path.glob("e2e-*")
     assert read_json(run / "STATUS.json")["code"] == 75
     assert [folder.name for folder in (run / "checkpoints").iterdir()] == ["00000003"]
-    assert in_child(lambda: _tune(tmp_path)) == 0
+    assert in_child(lambda: _run_finetune(tmp_path)) == 0
     _assert_same_run(run, reference)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
-def test_a_signal_while_matches_are_judged_loses_no_step(
+def test_a_signal_during_validation_loses_no_step(
     fitted: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
 ) -> None:
     with monkeypatch.context() as patched:
-        real = JointValidation.score
+        real = VideoValidation.score
 
-        def score(self: JointValidation, *arguments: Any) -> float:
+        def score(self: VideoValidation, *arguments: Any) -> float:
             os.kill(os.getpid(), number)
-            os.kill(os.getpid(), number)  # as a manager that signals process and parent
+            os.kill(os.getpid(), number)  # as from a manager that signals both process and parent
             return real(self, *arguments)
 
-        patched.setattr(JointValidation, "score", score)
-        assert in_child(lambda: _tune(tmp_path)) == code
+        patched.setattr(VideoValidation, "score", score)
+        assert in_child(lambda: _run_finetune(tmp_path)) == code
     (run,) = tmp_path.glob("e2e-*")
     assert read_json(run / "STATUS.json") | {"reason": ""} == {"state": "stopped", "code": code, "reason": ""}
     assert max(folder.name for folder in (run / "checkpoints").iterdir()) == "00000004"
-    assert in_child(lambda: _tune(tmp_path)) == 0
+    assert in_child(lambda: _run_finetune(tmp_path)) == 0
     _assert_same_run(run, reference)
 
 
@@ -132,7 +132,7 @@ def _start_two(work: Any) -> list[int]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
 
-    def of(rank: int) -> int:
+    def process(rank: int) -> int:
         def run() -> None:
             os.environ |= {
                 "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
@@ -142,7 +142,7 @@ def _start_two(work: Any) -> list[int]:
 
         return start_child(run)
 
-    return [of(0), of(1)]
+    return [process(0), process(1)]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def _start_two(work: Any) -> list[int]:
             4,
             (
                 "finetune.samples=16",
-                "finetune.batch=4",  # two clips a process and step
+                "finetune.batch=4",  # two clips per process and step
                 "finetune.checkpointing=true",
                 "finetune.freeze=encoder.blocks[:2]",
                 "finetune.augment.mixup=0.2",
@@ -162,12 +162,12 @@ def _start_two(work: Any) -> list[int]:
     ],
     ids=["plain", "accumulated, checkpointed, frozen and mixed"],
 )
-def test_two_processes_learn_what_one_learns(
+def test_two_processes_train_like_one(
     fitted: Path, tmp_path: Path, steps: int, sets: tuple[str, ...]
 ) -> None:
     sets = (*sets, "finetune.epochs=1", "finetune.augment.flip.p=0.5")
-    assert in_child(lambda: _tune(tmp_path / "one", *sets)) == 0
-    children = _start_two(lambda rank: _tune(tmp_path / "two", *sets))
+    assert in_child(lambda: _run_finetune(tmp_path / "one", *sets)) == 0
+    children = _start_two(lambda rank: _run_finetune(tmp_path / "two", *sets))
     assert [end_of(child) for child in children] == [0, 0]
     one, two = (_metrics(next((tmp_path / name).glob("e2e-*"))) for name in ("one", "two"))
     assert len(one[0]["losses"]) == steps
@@ -176,13 +176,13 @@ def test_two_processes_learn_what_one_learns(
 
 
 @pytest.mark.parametrize("lost", [0, 1])
-def test_when_one_of_two_is_killed_the_other_ends_and_the_run_goes_on(
+def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_be_resumed(
     fitted: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:
     def work(rank: int) -> None:
         if rank == lost:
             signal_in_step(pytest.MonkeyPatch(), 5, signal.SIGKILL)
-        _tune(tmp_path)
+        _run_finetune(tmp_path)
 
     children = _start_two(work)
     ends = [end_of(child) for child in children]
@@ -192,7 +192,7 @@ def test_when_one_of_two_is_killed_the_other_ends_and_the_run_goes_on(
     assert read_json(run / "STATUS.json")["state"] == "failed"
     assert read_json(run / "STATUS.json")["code"] == 70
     assert sorted(folder.name for folder in (run / "checkpoints").iterdir()) == ["00000003", "00000004"]
-    assert in_child(lambda: _tune(tmp_path)) == 0  # with one process now
+    assert in_child(lambda: _run_finetune(tmp_path)) == 0  # resumed by a single process
     assert read_json(run / "STATUS.json")["state"] == "done"
     losses = [loss for record in _metrics(run) for loss in record["losses"]]
     expected = [loss for record in _metrics(reference) for loss in record["losses"]]
@@ -200,18 +200,18 @@ def test_when_one_of_two_is_killed_the_other_ends_and_the_run_goes_on(
 
 
 def test_processes_with_different_settings_refuse_to_start(fitted: Path, tmp_path: Path) -> None:
-    children = _start_two(lambda rank: _tune(tmp_path, f"finetune.seed={rank}"))
+    children = _start_two(lambda rank: _run_finetune(tmp_path, f"finetune.seed={rank}"))
     assert [end_of(child) for child in children] == [78, 78]
 
 
-def test_clips_that_processes_cannot_share_are_refused(
+def test_a_batch_that_processes_cannot_share_evenly_is_refused(
     fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    children = _start_two(lambda rank: _tune(tmp_path, "finetune.batch=3"))
+    children = _start_two(lambda rank: _run_finetune(tmp_path, "finetune.batch=3"))
     assert [end_of(child) for child in children] == [78, 78]
 
 
-def test_the_stages_of_the_winner_of_2023_follow_each_other(fitted: Path, tmp_path: Path) -> None:
+def test_the_stages_of_the_2023_winner_can_be_run_in_sequence(fitted: Path, tmp_path: Path) -> None:
     small = ("finetune.epochs=1", "finetune.samples=2", "finetune.chunk_rows=64", "head.blocks=1")
     sets = [
         *_FIT,
@@ -222,9 +222,9 @@ def test_the_stages_of_the_winner_of_2023_follow_each_other(fitted: Path, tmp_pa
         "head.blocks=1",
         "fit.warmup_epochs=0",
     ]
-    run = fit(load("heads", head="lromul_basic", preset="tiny", sets=sets), _place(tmp_path))
+    run = fit(load("heads", head="lromul_basic", preset="tiny", sets=sets), _workspace(tmp_path))
     for stage in ("lromul_basic", "lromul_transfer", "lromul_long"):
-        run = _tune(tmp_path / stage, *small, preset=stage, run=run)
+        run = _run_finetune(tmp_path / stage, *small, preset=stage, run=run)
     model = bas.load_model(run)
     assert isinstance(model, Stacker)
     assert model.settings.head.kind == "blocks3d"
@@ -234,19 +234,21 @@ def test_the_stages_of_the_winner_of_2023_follow_each_other(fitted: Path, tmp_pa
         for stage in ("lromul_transfer", "lromul_long")
     ]
     before, after = ({k: v for k, v in stage.items() if k.startswith("encoder.")} for stage in stages)
-    assert all(torch.equal(after[name], before[name]) for name in before)  # the long stage's is frozen
+    assert all(
+        torch.equal(after[name], before[name]) for name in before
+    )  # the long stage freezes the encoder
 
 
-def test_a_tuned_model_is_taken_by_every_command(fitted: Path, reference: Path) -> None:
+def test_every_command_takes_a_finetuned_model(fitted: Path, reference: Path) -> None:
     def bas_(*arguments: str) -> str:
         result = CliRunner().invoke(app, list(arguments))
         assert result.exit_code == 0, (result.output, result.exception)
         return result.output
 
-    sets = [part for setting in (*_TUNE, "finetune.epochs=1") for part in ("--set", setting)]
+    sets = [part for setting in (*_FINETUNE, "finetune.epochs=1") for part in ("--set", setting)]
     bas_("finetune-e2e", "--preset", "tiny", *sets)
     (run,) = Path("runs").glob("e2e-*")
-    assert "finished already" in bas_("finetune-e2e", "--preset", "tiny", *sets)
+    assert "already finished" in bas_("finetune-e2e", "--preset", "tiny", *sets)
     assert "mAP@1" in bas_("eval")
     assert (run / "predictions/test/report.json").is_file()
     bas_("extract", "--encoder", str(run), "--split", "test", "--out", "tuned")
@@ -259,50 +261,50 @@ def test_a_tuned_model_is_taken_by_every_command(fitted: Path, reference: Path) 
     assert bas.predict(video, model, features="tuned") is not None
 
 
-def test_a_clip_shorter_than_the_window_is_refused_with_its_length(fitted: Path, tmp_path: Path) -> None:
+def test_a_clip_shorter_than_the_window_is_refused_with_both_lengths(fitted: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"finetune\.clip_rows=12 is less than the 20 rows"):
-        _tune(tmp_path, "finetune.clip_rows=12")
+        _run_finetune(tmp_path, "finetune.clip_rows=12")
 
 
 def test_a_clip_longer_than_every_video_is_refused_with_both_lengths(fitted: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"40000 rows \(3200\.0 s\).* 188 \(15\.0 s\)"):
-        _tune(tmp_path, "finetune.clip_rows=40000")
+        _run_finetune(tmp_path, "finetune.clip_rows=40000")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_step_that_the_machine_cannot_hold_is_refused_with_what_lowers_it(
+def test_a_step_too_large_for_the_machine_is_refused_with_the_settings_that_lower_it(
     fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert memory_of(torch.device("cpu")) > 1 << 28
-    monkeypatch.setattr("bas.heads.finetune_start.memory_of", lambda device: 1 << 20)
+    assert device_memory(torch.device("cpu")) > 1 << 28
+    monkeypatch.setattr("bas.heads.finetune_start.device_memory", lambda device: 1 << 20)
     with pytest.raises(SettingsError, match=r"has 0\.0 GiB.*finetune\.chunk_rows \(now 64\)"):
-        _tune(tmp_path)
+        _run_finetune(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def _draw(out: Path, *sets: str) -> None:
-    settings = load("finetune", base=settings_of(_fitted()), preset="tiny", sets=sets)
-    contact_sheet(_fitted(), settings, _place(Path("runs")), out=out)
+def _write_sheet(out: Path, *sets: str) -> None:
+    settings = load("finetune", base=load_settings(_fitted()), preset="tiny", sets=sets)
+    contact_sheet(_fitted(), settings, _workspace(Path("runs")), out=out)
 
 
 def test_a_contact_sheet_shows_the_training_that_would_run(
     fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sheet = tmp_path / "clips.png"
-    _draw(sheet, "finetune.samples=4", "head.window_seconds=3.6")
-    told = capsys.readouterr()
-    assert "4 clips of 44 rows" in told.out + told.err  # the fitted head's would have 31
+    _write_sheet(sheet, "finetune.samples=4", "head.window_seconds=3.6")
+    output = capsys.readouterr()
+    assert "4 clips of 44 rows" in output.out + output.err  # the fitted head's would have 31
     with Image.open(sheet) as picture:
         assert picture.size[1] > 4 * 100
     with pytest.raises(SettingsError, match="less than the 20 rows"):
-        _draw(sheet, "finetune.clip_rows=12")
+        _write_sheet(sheet, "finetune.clip_rows=12")
     with pytest.raises(SettingsError, match=r"clips\.jpg.*\.png"):
-        _draw(tmp_path / "clips.jpg")
+        _write_sheet(tmp_path / "clips.jpg")
 
 
-def test_rows_of_another_kind_are_refused(fitted: Path, tmp_path: Path) -> None:
+def test_other_extraction_settings_than_those_of_the_model_are_refused(fitted: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"extract\.hop=2"):
-        _tune(tmp_path, "extract.hop=4")
+        _run_finetune(tmp_path, "extract.hop=4")
 
 
 @pytest.mark.needs_cuda
@@ -312,9 +314,12 @@ def test_sixteen_bits_train_on_a_gpu(
 ) -> None:
     start = _fitted()
     settings = load(
-        "finetune", base=settings_of(start), preset="tiny", sets=[*_TUNE, f"finetune.precision={precision}"]
+        "finetune",
+        base=load_settings(start),
+        preset="tiny",
+        sets=[*_FINETUNE, f"finetune.precision={precision}"],
     )
-    run = finetune(start, settings, Place(Path("data"), Path("features"), tmp_path, str(cuda), "auto"))
+    run = finetune(start, settings, Workspace(Path("data"), Path("features"), tmp_path, str(cuda), "auto"))
     losses = [loss for record in _metrics(run) for loss in record["losses"]]
     assert len(losses) == 8
     assert all(0 < loss < 1 for loss in losses)

@@ -1,4 +1,4 @@
-"""Published checkpoints are read without executing anything, and refused where they do not fit."""
+"""Import of published checkpoints: nothing in them is executed, and those that do not match are refused."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from bas.cli import app
 from bas.errors import BasError, DataError, MissingError, SettingsError
 from bas.evaluate.dense import SCORES_FILE, read_scores
 from bas.heads.foreign import import_weights
-from bas.heads.foreign_sizes import Extreme
-from bas.heads.stacker import RowModel, Stacker
+from bas.heads.foreign_sizes import SimplePooling
+from bas.heads.stacker import FeatureModel, Stacker
 
 
 def _tdeed(**changes: Any) -> dict[str, Tensor]:
@@ -32,7 +32,7 @@ def _tdeed(**changes: Any) -> dict[str, Tensor]:
     return {key: value for key, value in (state | changes).items() if value is not None}
 
 
-def test_a_pickle_that_wants_to_execute_something_is_refused_and_executes_nothing(tmp_path: Path) -> None:
+def test_a_pickle_that_asks_to_execute_code_is_refused_without_executing_it(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[Any, ...]:
             return os.mkdir, (str(tmp_path / "executed"),)
@@ -44,7 +44,7 @@ def test_a_pickle_that_wants_to_execute_something_is_refused_and_executes_nothin
             _use_new_zipfile_serialization=zipped,
         )
         with pytest.raises(
-            DataError, match=r"asks to execute \w+\.mkdir.*nothing of it was executed"
+            DataError, match=r"asks to execute \w+\.mkdir.*nothing in it was executed"
         ) as caught:
             import_weights("lromul", tmp_path / "evil.pth", tmp_path / "model")
         assert "weights_only" not in str(caught.value)  # no advice to read it unsafely
@@ -52,7 +52,7 @@ def test_a_pickle_that_wants_to_execute_something_is_refused_and_executes_nothin
     assert not (tmp_path / "model").exists()
 
 
-def test_the_moving_average_is_taken_or_the_weights_themselves(tmp_path: Path) -> None:
+def test_the_moving_average_is_imported_or_the_raw_weights(tmp_path: Path) -> None:
     state = state_of(golden("stacker_short"))
     file = save_lromul(tmp_path / "model.pth", state)
     for raw, factor in ((False, 1), (True, 2)):
@@ -63,14 +63,14 @@ def test_the_moving_average_is_taken_or_the_weights_themselves(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("before", ["module.", "_orig_mod.", "_orig_mod.module."])
-def test_what_wrappers_put_before_every_name_is_dropped(tmp_path: Path, before: str) -> None:
+def test_prefixes_of_wrappers_are_removed_from_names(tmp_path: Path, before: str) -> None:
     state = state_of(golden("sgp_mixer"))
     file = save_tdeed(tmp_path / "best.pt", {before + key: value for key, value in state.items()})
     model = import_weights("tdeed", file, tmp_path / "model")
     assert torch.equal(model.state_dict()["head.position"], state["temp_enc"])
 
 
-def test_keys_shapes_and_values_that_do_not_fit_are_all_listed(tmp_path: Path) -> None:
+def test_all_mismatches_of_keys_shapes_and_values_are_listed(tmp_path: Path) -> None:
     state = _tdeed(
         **{
             "_temp_fine._sgp.3.psi.bias": None,
@@ -83,12 +83,12 @@ def test_keys_shapes_and_values_that_do_not_fit_are_all_listed(tmp_path: Path) -
     with pytest.raises(DataError) as caught:
         import_weights("tdeed", save_tdeed(tmp_path / "best.pt", state), tmp_path / "model")
     message = str(caught.value)
-    assert "does not fit, in 5 tensors" in message
+    assert "does not match the model in 5 tensors" in message
     assert "_temp_fine.extra is unknown" in message
-    assert "_temp_fine._sgp.3.fc.bias is (7,), wanted is (64,)" in message
+    assert "_temp_fine._sgp.3.fc.bias has shape (7,), expected (64,)" in message
     assert "_temp_fine._sgp.3.psi.bias is missing" in message
-    assert "_temp_fine._sgpMixer.1.fc2.bias holds values that are not finite" in message
-    assert "_pred_displ._fc_out.bias is of torch.int64, wanted is torch.float32" in message
+    assert "_temp_fine._sgpMixer.1.fc2.bias holds non-finite values" in message
+    assert "_pred_displ._fc_out.bias has dtype torch.int64, expected torch.float32" in message
     assert not (tmp_path / "model").exists()
 
 
@@ -101,17 +101,19 @@ def test_the_checkpoint_of_another_system_is_refused(tmp_path: Path, source: Any
     ):
         if other != source:
             file = save(tmp_path / other, state_of(golden(name)))
-            with pytest.raises(DataError, match=r"has no |is another checkpoint|no state dict"):
+            with pytest.raises(DataError, match=r"Missing \w+ in |Unexpected checkpoint|is not a state dict"):
                 import_weights(source, file, tmp_path / "model")
 
 
-def test_files_that_are_no_checkpoint_are_refused(tmp_path: Path) -> None:
+def test_files_that_are_not_checkpoints_are_refused(tmp_path: Path) -> None:
     whole = save_tdeed(tmp_path / "best.pt", _tdeed()).read_bytes()
     for name, content in (("cut", whole[: len(whole) // 2]), ("empty", b""), ("text", b"weights")):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(DataError, match=f"{name} is no checkpoint .*Nothing of it was executed"):
+        with pytest.raises(
+            DataError, match=f"{name} is not a torch.save checkpoint.*Nothing in it was executed"
+        ):
             import_weights("tdeed", tmp_path / name, tmp_path / "model")
-    with pytest.raises(MissingError, match="is not there"):
+    with pytest.raises(MissingError, match="does not exist"):
         import_weights("tdeed", tmp_path / "nothing", tmp_path / "model")
     torch.save([1, 2], tmp_path / "list")
     with pytest.raises(DataError, match="holds a list"):
@@ -120,17 +122,17 @@ def test_files_that_are_no_checkpoint_are_refused(tmp_path: Path) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(
-    places=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8)
+    damage=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8)
 )
 @pytest.mark.parametrize("zipped", [True, False])
-def test_damaged_files_are_refused_or_listed(
-    tmp_path_factory: pytest.TempPathFactory, zipped: bool, places: list[tuple[float, int]]
+def test_damaged_files_are_refused(
+    tmp_path_factory: pytest.TempPathFactory, zipped: bool, damage: list[tuple[float, int]]
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "damaged.pt"
     torch.save({"temp_enc": torch.ones(50, 64)}, file, _use_new_zipfile_serialization=zipped)
     content = bytearray(file.read_bytes())
-    for place, value in places:
-        content[int(place * len(content))] = value
+    for position, value in damage:
+        content[int(position * len(content))] = value
     file.write_bytes(content)
     with pytest.raises(DataError, match="damaged.pt"):
         import_weights("tdeed", file, file.parent / "no model")
@@ -138,7 +140,7 @@ def test_damaged_files_are_refused_or_listed(
 
 def test_sizes_that_bas_cannot_build_are_refused(tmp_path: Path) -> None:
     file = save_tdeed(tmp_path / "best.pt", _tdeed(**{"_temp_fine._sgp.0.psi.weight": torch.zeros(64, 1, 8)}))
-    with pytest.raises(SettingsError, match="kernel is odd"):
+    with pytest.raises(SettingsError, match="kernel must be odd"):
         import_weights("tdeed", file, tmp_path / "model")
     file = save_netvlad(tmp_path / "model.pth.tar", state_of(golden("netvlad")))
     with pytest.raises(SettingsError, match="less than or equal to 30, got 60"):
@@ -146,25 +148,25 @@ def test_sizes_that_bas_cannot_build_are_refused(tmp_path: Path) -> None:
     state = state_of(golden("stacker_short"))
     for shape, error, message in (
         ((2, 7 * 256), SettingsError, "frames: Input should be 15 or 33, got 21"),
-        ((0, 1280), DataError, r"classifier.weight, .* has the shape \(0, 1280\)"),
+        ((0, 1280), DataError, r"classifier.weight has the shape \(0, 1280\)"),
     ):
         file = save_lromul(tmp_path / "model.pth", state | {"classifier.weight": torch.zeros(shape)})
         with pytest.raises(error, match=message):
             import_weights("lromul", file, tmp_path / "model")
 
 
-def test_what_is_for_another_source_is_refused(tmp_path: Path) -> None:
+def test_options_of_another_source_are_refused(tmp_path: Path) -> None:
     file = save_tdeed(tmp_path / "best.pt", _tdeed())
     for options in ({"raw": True}, {"pool": "MAX"}, {"window_seconds": 20.0}):
-        with pytest.raises(SettingsError, match="leave it out, this is one of tdeed"):
+        with pytest.raises(SettingsError, match="this is a tdeed checkpoint. Leave it out"):
             import_weights("tdeed", file, tmp_path / "model", **options)
     torch.save({"nn_state_dict": state_of(golden("stacker_short"))}, tmp_path / "average.pth")
-    with pytest.raises(DataError, match="has no no_ema_nn_state_dict"):
+    with pytest.raises(DataError, match="Missing no_ema_nn_state_dict in "):
         import_weights("lromul", tmp_path / "average.pth", tmp_path / "model", raw=True)
 
 
-@pytest.mark.parametrize("pool", get_args(Extreme))
-def test_pooling_without_weights_is_told_by_the_user(tmp_path: Path, pool: Extreme) -> None:
+@pytest.mark.parametrize("pool", get_args(SimplePooling))
+def test_pooling_without_weights_is_chosen_by_the_user(tmp_path: Path, pool: SimplePooling) -> None:
     generator = torch.Generator().manual_seed(0)
     parts = 2 if pool.endswith("++") else 1
     state = {
@@ -182,11 +184,11 @@ def test_pooling_without_weights_is_told_by_the_user(tmp_path: Path, pool: Extre
     pooled = [half.amax(1) if "MAX" in pool else half.mean(1) for half in vectors.chunk(parts, dim=1)]
     expected = torch.cat(pooled, dim=1) @ state["fc.weight"].T + state["fc.bias"]
     model = bas.load_model(tmp_path / "model")
-    assert isinstance(model, RowModel)
+    assert isinstance(model, FeatureModel)
     with torch.no_grad():
         torch.testing.assert_close(model(rows), expected, rtol=1e-4, atol=1e-3)
     with_clusters = save_netvlad(tmp_path / "clusters.pth.tar", state_of(golden("netvlad")))
-    with pytest.raises(DataError, match="pools by NetVLAD, as its clusters tell: leave out --pool"):
+    with pytest.raises(DataError, match="so its pooling is NetVLAD. Leave out --pool"):
         import_weights("netvlad", with_clusters, tmp_path / "other", pool=pool)
 
 
@@ -198,7 +200,7 @@ def test_without_a_team_layer_the_columns_are_the_classes(tmp_path: Path) -> Non
     assert with_team.classes[:2] == ("PASS-left", "PASS-right")
 
 
-def test_of_two_label_sets_the_first_is_taken_and_the_rest_is_named(
+def test_of_two_label_sets_the_first_is_imported_and_the_skipped_parts_are_listed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state = _tdeed()
@@ -212,17 +214,17 @@ def test_of_two_label_sets_the_first_is_taken_and_the_rest_is_named(
     prefixed = {f"module.{key}": value for key, value in (state | joint).items()}
     torch.save(prefixed | {"module._features.stem.weight": torch.zeros(3)}, tmp_path / "joint.pt")
     model = import_weights("tdeed", tmp_path / "joint.pt", tmp_path / "model")
-    told = " ".join(capsys.readouterr().err.split())
-    assert "the output layer of the second label set (2 tensors)" in told
-    assert "the 2D network with its shift modules (1 tensors)" in told
+    output = " ".join(capsys.readouterr().err.split())
+    assert "the output layer of the second label set (2 tensors)" in output
+    assert "the 2D network with its shift modules (1 tensors)" in output
     assert torch.equal(model.state_dict()["head.classifier.layer.weight"], weight)
 
 
-def test_classes_that_no_dataset_has_need_names(tmp_path: Path) -> None:
+def test_an_unknown_number_of_classes_requires_class_names(tmp_path: Path) -> None:
     file = save_netvlad(tmp_path / "model.pth.tar", state_of(golden("netrvlad_plus_plus")))
     with pytest.raises(SettingsError, match="3 classes.*--class NAME for each"):
         import_weights("netvlad", file, tmp_path / "model")
-    with pytest.raises(SettingsError, match="--class names 2"):
+    with pytest.raises(SettingsError, match="--class gives 2"):
         import_weights("netvlad", file, tmp_path / "model", classes=("A", "B"))
     command = [
         "import-weights",
@@ -236,13 +238,13 @@ def test_classes_that_no_dataset_has_need_names(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [*command, "--class", "A", "--class", "B", "--class", "C"])
     assert result.exit_code == 0, result.output
     assert bas.load_model(tmp_path / "model").classes == ("A", "B", "C")
-    with pytest.raises(SettingsError, match="holds a model already"):
+    with pytest.raises(SettingsError, match="already holds a model"):
         import_weights("netvlad", file, tmp_path / "model", classes=("A", "B", "C"))
 
 
-def test_a_model_without_an_encoder_does_not_read_videos(tmp_path: Path) -> None:
+def test_a_model_without_an_encoder_is_refused_for_videos(tmp_path: Path) -> None:
     model = import_weights("tdeed", save_tdeed(tmp_path / "best.pt", _tdeed()), tmp_path / "model")
-    assert isinstance(model, RowModel)
+    assert isinstance(model, FeatureModel)
     (tmp_path / "match.mp4").touch()
     for command in (
         ["predict", str(tmp_path / "match.mp4"), "--model", str(tmp_path / "model")],
@@ -252,11 +254,11 @@ def test_a_model_without_an_encoder_does_not_read_videos(tmp_path: Path) -> None
         assert isinstance(result.exception, BasError)
         assert "has no encoder" in str(result.exception)
     card = (tmp_path / "model" / "README.md").read_text()
-    assert "vectors of another network" in card
+    assert "feature vectors of another network" in card
     assert "bas predict" not in card
 
 
-def test_an_imported_stacker_spots_on_any_video_with_its_own_encoder(tmp_path: Path) -> None:
+def test_an_imported_stacker_predicts_on_any_video_with_its_own_encoder(tmp_path: Path) -> None:
     video = write_video(tmp_path / "match.mp4", 6, size=(1280, 720))
     import_weights(
         "lromul", save_lromul(tmp_path / "model.pth", state_of(golden("stacker_short"))), tmp_path / "model"
@@ -273,21 +275,21 @@ def test_an_imported_stacker_spots_on_any_video_with_its_own_encoder(tmp_path: P
         luma = torch.stack([torch.from_numpy(_plane(frame)) for frame in container.decode(video=0)])
     window = torch.from_numpy(rows[(1 + model.head.offsets).clip(0, 2)]).float()
     with torch.no_grad():
-        (middle,) = model.rows(luma[None, [0, 2, 4]].float() / 255).numpy()
-        (told,) = torch.as_tensor(model.speak(window[None])).sigmoid().numpy()
-    noise = 1e-5 * np.abs(middle).max()  # of float32, in maps that reach 100 with these weights
+        (middle,) = model.encode(luma[None, [0, 2, 4]].float() / 255).numpy()
+        (output,) = torch.as_tensor(model.apply_head(window[None])).sigmoid().numpy()
+    noise = 1e-5 * np.abs(middle).max()  # float32 rounding, in feature maps that reach 100 with these weights
     np.testing.assert_allclose(rows[1], middle, rtol=1e-3, atol=noise)  # float16 has 11 bits
-    np.testing.assert_allclose(read_scores(scores)[1].values[2], told, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(read_scores(scores)[1].values[2], output, rtol=1e-4, atol=1e-6)
 
 
 def _pin_precision(model: Path, precision: str) -> None:
-    """Extract in this precision on every machine, whatever its processor offers."""
+    """Make extraction use this precision on every machine, whatever its processor supports."""
     config = json.loads((model / "config.json").read_text())
     config["settings"]["extract"]["precision"] = precision
     (model / "config.json").write_text(json.dumps(config))
 
 
 def _plane(frame: av.VideoFrame) -> np.ndarray:
-    """Luma as it was decoded; a conversion would stretch its range."""
+    """Luma plane as decoded; a conversion would stretch its range."""
     plane = np.asarray(frame.planes[0]).reshape(frame.height, -1)
     return plane[:, : frame.width].copy()

@@ -1,4 +1,4 @@
-"""Encoder and head as one model: the same numbers as from the cache, and only what is not frozen learns."""
+"""Encoder and head as one model: the same numbers as from the cache, and only unfrozen parts train."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from torch import nn
 from bas.config import FinetuneSettings, Pipeline
 from bas.errors import SettingsError
 from bas.extract.encoder import Encoder, FrozenEncoder
-from bas.extract.online import rows_of
-from bas.extract.run import cached_rows
+from bas.extract.online import features_of
+from bas.extract.run import cached_features
 from bas.extract.stacks import canvas_of
 from bas.extract.timeline import open_timeline
 from bas.heads.build import build_head
 from bas.heads.clip_plan import clip_shape
-from bas.heads.clips import slots_of
-from bas.heads.joint import JointModel
-from bas.heads.layers import depths, freeze, joint_groups
+from bas.heads.clips import clip_frames
+from bas.heads.joint import ClipModel
+from bas.heads.layers import encoder_stages, freeze, layerwise_parameter_groups
 from bas.heads.outputs import Task
 from bas.heads.stacker import Stacker
 from bas.signals import StopFlag
@@ -52,44 +52,44 @@ def _stacker(folder: Path, kind: str = "netvlad", **extract: Any) -> Stacker:
     return Stacker(deepcopy(tiny_encoder()), head, settings=settings, classes=_CLASSES)
 
 
-def _joint(stacker: Stacker, rows: int = 31, **changes: Any) -> JointModel:
+def _clip_model(stacker: Stacker, rows: int = 31, **changes: Any) -> ClipModel:
     shape = clip_shape(stacker.head, rows)
-    return JointModel(
-        stacker, shape, slots_of(shape, stacker.settings), FinetuneSettings(chunk_rows=5, **changes)
+    return ClipModel(
+        stacker, shape, clip_frames(shape, stacker.settings), FinetuneSettings(chunk_rows=5, **changes)
     )
 
 
-def _luma(joint_slots: int, seed: int = 0) -> torch.Tensor:
+def _luma(count: int, seed: int = 0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (joint_slots, 64, 96), dtype=torch.uint8, generator=generator)
+    return torch.randint(0, 256, (count, 64, 96), dtype=torch.uint8, generator=generator)
 
 
 @pytest.mark.parametrize("kind", _HEADS)
-def test_a_clip_gets_the_logits_of_its_windows(tmp_path: Path, kind: str) -> None:
+def test_a_clip_has_the_logits_of_its_windows(tmp_path: Path, kind: str) -> None:
     stacker = _stacker(tmp_path, kind)
     shape = clip_shape(stacker.head, 31)
-    joint = _joint(stacker).eval()
+    model = _clip_model(stacker).eval()
     luma = _luma(33)
     with torch.no_grad():
-        told = joint(luma, torch.arange(31))
-        ticks = shape.windows[0, :, None] * 2 + np.array([-2, 0, 2])
-        pictures = luma[np.unique(ticks) // 2 + 1].float() / 255
+        output = model(luma, torch.arange(31))
+        frames = shape.windows[0, :, None] * 2 + np.array([-2, 0, 2])
+        pictures = luma[np.unique(frames) // 2 + 1].float() / 255
         one = stacker(pictures[None])
     logits = one if isinstance(one, torch.Tensor) else one.logits[0]
-    torch.testing.assert_close(told.logits[0].reshape(logits.shape), logits, atol=1e-5, rtol=1e-4)
-    assert len(told.logits) == len(shape.windows)
+    torch.testing.assert_close(output.logits[0].reshape(logits.shape), logits, atol=1e-5, rtol=1e-4)
+    assert len(output.logits) == len(shape.windows)
 
 
 @pytest.mark.parametrize("grid", [(2, 2), (2, 3)], ids=["pooled", "the full map"])
-def test_rows_made_online_are_those_of_the_cache(tmp_path: Path, grid: tuple[int, int]) -> None:
+def test_features_computed_online_equal_those_of_the_cache(tmp_path: Path, grid: tuple[int, int]) -> None:
     settings = tiny_settings(tmp_path, grid=grid)
     game = make_game(tmp_path)
-    (cache,) = cached_rows([game], settings, features=tmp_path / "features", device="cpu").values()
+    (cache,) = cached_features([game], settings, features=tmp_path / "features", device="cpu").values()
     encoder = FrozenEncoder(
         tiny_encoder(), size=canvas_of(settings).padded, grid=grid, precision="fp32", device="cpu"
     )
     timeline = open_timeline(game.videos[0].path, settings)
-    source = rows_of(timeline, encoder, settings, decoder="cpu", folder=tmp_path, stop=StopFlag())
+    source = features_of(timeline, encoder, settings, decoder="cpu", folder=tmp_path, stop=StopFlag())
     with source as (rows, valid):
         torch.testing.assert_close(
             torch.from_numpy(np.array(rows)), torch.from_numpy(np.array(cache.features)), rtol=2e-3, atol=1e-5
@@ -103,9 +103,9 @@ def test_rows_made_online_are_those_of_the_cache(tmp_path: Path, grid: tuple[int
 def test_recomputed_activations_give_the_same_gradients(tmp_path: Path) -> None:
     gradients = []
     for checkpointing in (False, True):
-        joint = _joint(_stacker(tmp_path, "blocks3d"), checkpointing=checkpointing).train()
-        joint(_luma(33), torch.arange(31)).logits.square().mean().backward()
-        gradients.append({name: p.grad for name, p in joint.named_parameters()})
+        model = _clip_model(_stacker(tmp_path, "blocks3d"), checkpointing=checkpointing).train()
+        model(_luma(33), torch.arange(31)).logits.square().mean().backward()
+        gradients.append({name: p.grad for name, p in model.named_parameters()})
     for name, gradient in gradients[0].items():
         recomputed = gradients[1][name]
         assert gradient is not None, name
@@ -114,15 +114,15 @@ def test_recomputed_activations_give_the_same_gradients(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["none", "encoder", "encoder.blocks[:2]"])
-def test_what_is_frozen_does_not_move_and_no_statistics_do(tmp_path: Path, part: str) -> None:
+def test_frozen_weights_and_all_normalization_statistics_stay_the_same(tmp_path: Path, part: str) -> None:
     stacker = _stacker(tmp_path, "blocks3d")
-    joint = _joint(stacker, freeze=part).train()
+    model = _clip_model(stacker, freeze=part).train()
     before = {name: value.clone() for name, value in stacker.state_dict().items()}
-    groups = joint_groups(stacker, joint._settings)
+    groups = layerwise_parameter_groups(stacker, model._settings)
     optimizer = torch.optim.SGD([group for group in groups if group["params"]], lr=1.0)
-    joint(_luma(33), torch.arange(31)).logits.square().mean().backward()
+    model(_luma(33), torch.arange(31)).logits.square().mean().backward()
     optimizer.step()
-    moved = {name for name, value in stacker.state_dict().items() if not torch.equal(value, before[name])}
+    changed = {name for name, value in stacker.state_dict().items() if not torch.equal(value, before[name])}
     frozen = {
         "none": (),
         "encoder": ("encoder.",),
@@ -135,30 +135,32 @@ def test_what_is_frozen_does_not_move_and_no_statistics_do(tmp_path: Path, part:
     }[part]
     for name in before:
         if "running_" in name or "num_batches" in name or name.startswith(frozen or "none"):
-            assert name not in moved
-    assert any(name.startswith("head.") for name in moved)
-    for block in range(2, 5):  # those above what is frozen
-        assert any(name.startswith(f"encoder.body.blocks.{block}.") for name in moved) == (part != "encoder")
+            assert name not in changed
+    assert any(name.startswith("head.") for name in changed)
+    for block in range(2, 5):  # blocks after the frozen ones
+        assert any(name.startswith(f"encoder.body.blocks.{block}.") for name in changed) == (
+            part != "encoder"
+        )
 
 
-def test_places_of_stacks_and_windows_go_with_the_model_and_into_no_checkpoint(tmp_path: Path) -> None:
-    joint = _joint(_stacker(tmp_path))
-    assert joint.state_dict().keys() == {f"stacker.{name}" for name in joint.stacker.state_dict()}
-    assert {buffer.device.type for buffer in joint.to("meta").buffers()} == {"meta"}
-    assert joint._stacks.is_meta
-    assert joint._windows.is_meta
+def test_indices_of_stacks_and_windows_move_with_the_model_but_are_not_saved(tmp_path: Path) -> None:
+    model = _clip_model(_stacker(tmp_path))
+    assert model.state_dict().keys() == {f"stacker.{name}" for name in model.stacker.state_dict()}
+    assert {buffer.device.type for buffer in model.to("meta").buffers()} == {"meta"}
+    assert model._stacks.is_meta
+    assert model._windows.is_meta
 
 
-def test_a_frozen_encoder_drops_nothing(tmp_path: Path) -> None:
-    joint = _joint(_stacker(tmp_path), freeze="encoder").train()
-    assert not any(module.training for module in joint.stacker.encoder.modules())
-    assert joint.stacker.head.training
+def test_a_frozen_encoder_has_no_dropout(tmp_path: Path) -> None:
+    model = _clip_model(_stacker(tmp_path), freeze="encoder").train()
+    assert not any(module.training for module in model.stacker.encoder.modules())
+    assert model.stacker.head.training
 
 
-def test_every_weight_learns_once_and_the_deeper_it_lies_the_slower(tmp_path: Path) -> None:
+def test_every_weight_is_in_one_group_and_earlier_blocks_have_lower_learning_rates(tmp_path: Path) -> None:
     stacker = _stacker(tmp_path)
     settings = FinetuneSettings(encoder_learning_rate=1e-3, head_learning_rate=1e-2, layer_decay=0.5)
-    groups = joint_groups(stacker, settings)
+    groups = layerwise_parameter_groups(stacker, settings)
     rates = {id(p): group["lr"] for group in groups for p in group["params"]}
     assert sum(len(group["params"]) for group in groups) == len(rates) == len(list(stacker.parameters()))
     body: Any = stacker.encoder.body
@@ -173,26 +175,26 @@ def test_every_weight_learns_once_and_the_deeper_it_lies_the_slower(tmp_path: Pa
 def test_a_resnet_has_a_stem_and_four_stages(name: str) -> None:
     encoder = Encoder(name)
     body: Any = encoder.body
-    stem, *stages = depths(encoder)
+    stem, *stages = encoder_stages(encoder)
     assert stem == [body.conv1, body.bn1, body.act1, body.maxpool]
     assert stages == [[body.layer1], [body.layer2], [body.layer3], [body.layer4]]
     freeze(encoder, "encoder.blocks[:2]")
-    learning = {name.split(".")[1] for name, p in encoder.named_parameters() if p.requires_grad}
-    assert learning == {"layer3", "layer4"}
+    trainable = {name.split(".")[1] for name, p in encoder.named_parameters() if p.requires_grad}
+    assert trainable == {"layer3", "layer4"}
     with pytest.raises(SettingsError, match="has 4 blocks"):
         freeze(encoder, "encoder.blocks[:5]")
 
 
-def test_what_follows_a_block_goes_with_it() -> None:
+def test_modules_between_blocks_belong_to_the_block_before() -> None:
     body: Any = tiny_encoder().body
-    assert depths(tiny_encoder())[1:] == [[block] for block in body.blocks]
+    assert encoder_stages(tiny_encoder())[1:] == [[block] for block in body.blocks]
     body = (encoder := Encoder("densenet121")).body
-    stem, first, *_, last = depths(encoder)
+    stem, first, *_, last = encoder_stages(encoder)
     assert stem == [body.features_conv0, body.features_norm0, body.features_pool0]
     assert first == [body.features_denseblock1, body.features_transition1]
     assert last == [body.features_denseblock4, body.features_norm5]
 
 
-def test_more_frozen_blocks_than_there_are_is_refused(tmp_path: Path) -> None:
+def test_freezing_more_blocks_than_the_encoder_has_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="has 5 blocks"):
-        _joint(_stacker(tmp_path), freeze="encoder.blocks[:9]")
+        _clip_model(_stacker(tmp_path), freeze="encoder.blocks[:9]")

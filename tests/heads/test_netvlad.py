@@ -1,4 +1,4 @@
-"""NetVLAD++ on whole matches and on windows."""
+"""NetVLAD++ on whole videos and on windows."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ def _windowed(head: WindowHead, rows: np.ndarray) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("pool", get_args(Pooling))
-def test_every_pooling_scores_a_match_as_its_windows(pool: Pooling) -> None:
+def test_every_pooling_scores_a_video_like_its_windows(pool: Pooling) -> None:
     head, rows = _head(pool, window=7), _rows(50)
-    head.start(_rows(200), seed=0)
-    torch.testing.assert_close(head.match_logits(rows), _windowed(head, rows), rtol=0, atol=1e-5)
+    head.init_from_features(_rows(200), seed=0)
+    torch.testing.assert_close(head.video_logits(rows), _windowed(head, rows), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("count", [1, 3, 10, 1024, 2500])
-def test_a_match_scored_row_by_row_equals_its_windows(count: int) -> None:
+def test_logits_of_a_video_equal_those_of_its_windows(count: int) -> None:
     head, rows = _head(), _rows(count)
-    head.start(_rows(800), seed=0)
-    torch.testing.assert_close(head.match_logits(rows), _windowed(head, rows), rtol=0, atol=1e-5)
+    head.init_from_features(_rows(800), seed=0)
+    torch.testing.assert_close(head.video_logits(rows), _windowed(head, rows), rtol=0, atol=1e-5)
 
 
-def test_rows_that_are_as_wide_as_the_head_pass_no_layer() -> None:
+def test_rows_as_wide_as_the_head_have_no_projection_layer() -> None:
     head = _head(dim=36)
     assert [name for name, _ in head.named_parameters() if "projection" in name] == []
     assert [p.shape for name, p in _head(dim=16).named_parameters() if name == "projection.weight"] == [
@@ -58,18 +58,18 @@ def test_rows_that_are_as_wide_as_the_head_pass_no_layer() -> None:
     ]
 
 
-def test_the_window_is_half_before_the_row_and_half_from_it_on() -> None:
+def test_half_of_the_window_precedes_its_center_row() -> None:
     head, rows = _head(window=6), _rows(40)
-    before = head.match_logits(rows)
+    before = head.video_logits(rows)
     changed = rows.copy()
     changed[20] += 1
-    moved = (head.match_logits(changed) - before).abs().amax(dim=1) > 1e-6
-    assert torch.nonzero(moved).flatten().tolist() == list(
+    changes = (head.video_logits(changed) - before).abs().amax(dim=1) > 1e-6
+    assert torch.nonzero(changes).flatten().tolist() == list(
         range(18, 24)
-    )  # rows 18..20 see it after, 21..23 before
+    )  # for 18..20 it is in the half from the center on, for 21..23 before it
 
 
-def test_pooling_is_the_published_one() -> None:
+def test_pooling_matches_the_published_formula() -> None:
     """Residuals summed by assignment, L2 per cluster, flattened cluster-fast, L2."""
     torch.manual_seed(1)
     vlad = NetVLAD(5, 3)
@@ -85,35 +85,35 @@ def test_pooling_is_the_published_one() -> None:
     torch.testing.assert_close(vlad(units), expected)
 
 
-def test_clusters_start_on_the_groups_that_rows_fall_into() -> None:
+def test_clusters_are_initialized_on_the_groups_of_the_rows() -> None:
     torch.manual_seed(0)
     directions = torch.eye(8)[:3]
     units = functional.normalize(directions.repeat_interleave(50, dim=0) + 0.05 * torch.randn(150, 8), dim=1)
     vlad = NetVLAD(8, 3)
-    vlad.start(units, seed=0)
+    vlad.init_from_features(units, seed=0)
     shares = vlad.assign(units)
     assert shares.amax(dim=1).min() > 0.9
     assert sorted(shares.argmax(dim=1).bincount().tolist()) == [50, 50, 50]
 
 
-def test_projected_rows_start_centered_and_white() -> None:
+def test_projected_rows_are_initially_centered_and_white() -> None:
     head, rows = _head(dim=10), _rows(2000)
     rows[:, 0] *= 3
-    head.start(rows, seed=0)
+    head.init_from_features(rows, seed=0)
     inputs = head.standard(torch.from_numpy(rows).float().flatten(1))
     projected = head.projection(inputs).detach()
     torch.testing.assert_close(projected.mean(dim=0), torch.zeros(10), rtol=0, atol=0.05)
     torch.testing.assert_close(projected.T @ projected / len(rows), torch.eye(10), rtol=0, atol=0.05)
 
 
-def test_fewer_rows_than_clusters_are_refused() -> None:
-    with pytest.raises(DataError, match="4 clusters cannot start from 3 rows.*head.clusters=3"):
-        _head(clusters=4).start(_rows(3), seed=0)
+def test_fewer_rows_than_clusters_are_rejected() -> None:
+    with pytest.raises(DataError, match="Not enough rows to initialize 4 clusters: got 3.*head.clusters=3"):
+        _head(clusters=4).init_from_features(_rows(3), seed=0)
 
 
-def test_a_constant_channel_does_not_make_the_start_infinite() -> None:
+def test_a_constant_channel_keeps_the_initialization_finite() -> None:
     head, rows = _head(), _rows(100)
     rows[:, 2] = 1
-    head.start(rows, seed=0)
+    head.init_from_features(rows, seed=0)
     assert all(torch.isfinite(value).all() for value in head.state_dict().values())
-    assert math.isfinite(float(head.match_logits(rows).sum()))
+    assert math.isfinite(float(head.video_logits(rows).sum()))

@@ -1,4 +1,4 @@
-"""Heads give the numbers of the published ones: their weights imported, their inputs, their outputs."""
+"""Parity with published heads: with their imported weights, the same inputs give the same outputs."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from bas.heads.blocks3d import Blocks3D
 from bas.heads.build import build_head
 from bas.heads.foreign import import_weights
 from bas.heads.outputs import Output, Task, displace
-from bas.heads.sgp import EncoderDecoder, Layer, Mixer
-from bas.heads.stacker import RowModel, Stacker
+from bas.heads.sgp import EncoderDecoder, SGPLayer, SGPMixer
+from bas.heads.stacker import FeatureModel, Stacker
 
 
 @pytest.mark.parametrize(
     ("name", "frames", "parameters"), [("stacker_short", 15, 6_770_547), ("stacker_long", 33, 6_801_789)]
 )
-def test_the_stacker_is_that_of_the_winner_of_2023(
+def test_the_stacker_matches_the_winner_of_2023(
     tmp_path: Path, name: str, frames: int, parameters: int
 ) -> None:
     reference = golden(name)
     import_weights("lromul", save_lromul(tmp_path / "model.pth", state_of(reference)), tmp_path / "model")
     model = bas.load_model(tmp_path / "model")
     assert isinstance(model, Stacker)
-    assert model.ticks == tuple(range(1 - frames, frames, 2))
+    assert model.frame_offsets == tuple(range(1 - frames, frames, 2))
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
     shape, seed = reference["input"], reference["input"]["seed"]
     luma = torch.rand(
@@ -46,41 +46,41 @@ def test_the_stacker_is_that_of_the_winner_of_2023(
 def _assert_maps_match(model: Stacker, luma: torch.Tensor, reference: dict[str, object]) -> None:
     head = model.head
     assert isinstance(head, Blocks3D)
-    encoded = model.rows(rearrange(luma, "b (t three) y x -> (b t) three y x", three=3))
+    encoded = model.encode(rearrange(luma, "b (t three) y x -> (b t) three y x", three=3))
     assert_matches(encoded, reference["encoder"])
     projected = rearrange(head.projection(encoded), "(b t) c y x -> b t c y x", b=len(luma))
     assert_matches(projected, reference["projected"])
-    assert_matches(head.narrowed(projected), reference["temporal"])
+    assert_matches(head.temporal_features(projected), reference["temporal"])
 
 
-def test_the_temporal_module_is_that_of_tdeed(tmp_path: Path) -> None:
+def test_the_temporal_module_matches_tdeed(tmp_path: Path) -> None:
     reference = golden("sgp_mixer")
     import_weights("tdeed", save_tdeed(tmp_path / "best.pt", state_of(reference)), tmp_path / "model")
     model = bas.load_model(tmp_path / "model")
-    assert isinstance(model, RowModel)
+    assert isinstance(model, FeatureModel)
     config, seed = reference["config"], reference["input"]["seed"]
     rows = torch.randn(
         reference["input"]["b"], config["clip"], config["dim"], generator=torch.Generator().manual_seed(seed)
     )
     with torch.no_grad():
-        told = model(rows)
+        output = model(rows)
         exact = model.double()(rows.double())
-    assert isinstance(told, Output)
+    assert isinstance(output, Output)
     assert isinstance(exact, Output)
-    for output in (told, exact):
-        assert output.displacement is not None
-        assert_matches(output.logits, reference["class_logits"])
-        assert_matches(output.displacement[..., 0], reference["displacement"])
-    # Team logits reach 185 and some are near 0: there float32 errs by up to 3e-4, by the order that a CPU
-    # sums in, and only float64 meets the tolerance on every CPU.
+    for one in (output, exact):
+        assert one.displacement is not None
+        assert_matches(one.logits, reference["class_logits"])
+        assert_matches(one.displacement[..., 0], reference["displacement"])
+    # Team logits reach 185 while some are near 0. There the float32 error is up to 3e-4, depending on the
+    # CPU's order of summation, and only float64 meets the tolerance on every CPU.
     assert exact.team is not None
-    assert told.team is not None
+    assert output.team is not None
     assert_matches(exact.team, reference["team_logits"])
-    torch.testing.assert_close(told.team, exact.team.float(), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(output.team, exact.team.float(), rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["netvlad", "netvlad_plus_plus", "netrvlad_plus_plus"])
-def test_the_pooling_is_that_of_netvlad(tmp_path: Path, name: str) -> None:
+def test_the_pooling_matches_netvlad(tmp_path: Path, name: str) -> None:
     reference = golden(name)
     config = reference["config"]
     classes = [f"CLASS {k}" for k in range(config["classes"])]
@@ -98,7 +98,7 @@ def test_the_pooling_is_that_of_netvlad(tmp_path: Path, name: str) -> None:
         config["input"],
         generator=torch.Generator().manual_seed(reference["input"]["seed"]),
     )
-    assert isinstance(model, RowModel)
+    assert isinstance(model, FeatureModel)
     with torch.no_grad():
         assert_matches(model(rows).sigmoid(), reference["probabilities"])
 
@@ -124,8 +124,8 @@ def test_the_encoder_decoder_has_the_published_size(channels: int, count: int) -
 
 
 def test_a_layer_and_a_mixer_have_the_published_size() -> None:
-    assert _count(Layer(368, kernel=9, k=4)) == 1_110_992
-    assert _count(Mixer(368, kernel=9, k=4)) == 1_948_928
+    assert _count(SGPLayer(368, kernel=9, k=4)) == 1_110_992
+    assert _count(SGPMixer(368, kernel=9, k=4)) == 1_948_928
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The commands on rendered matches: they meet by their defaults, survive kills, and agree with each other."""
+"""The commands on synthetic matches: their defaults fit together, they survive kills, and their results agree."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from bas.cli import app
 from bas.config import Pipeline, load
 from bas.dataset import open_dataset
 from bas.errors import DataError, LockedError, StoppedError
-from bas.evaluate.predict import slide
+from bas.evaluate.predict import score_video
 from bas.evaluate.score import Evaluation
 from bas.extract.cache import FeatureCache
-from bas.extract.run import cached_rows
+from bas.extract.run import cached_features
 from bas.files import locked
 from bas.heads.apply import evaluate_run
-from bas.heads.lessons import Place
-from bas.heads.material import with_rows
-from bas.heads.models import settings_of
+from bas.heads.lessons import Workspace
+from bas.heads.material import games_with_features
+from bas.heads.models import load_settings
 from bas.heads.run import fit
 from bas.heads.stacker import Stacker
 from bas.types import Game
@@ -48,8 +48,8 @@ def _fit(runs: Path, *sets: str) -> Path:
     return fit(_settings(*sets), _place(runs))
 
 
-def _place(runs: Path) -> Place:
-    return Place(Path("data"), Path("features"), runs, "cpu", "auto")
+def _place(runs: Path) -> Workspace:
+    return Workspace(Path("data"), Path("features"), runs, "cpu", "auto")
 
 
 def _evaluate(run: Path, split: str) -> Evaluation:
@@ -67,11 +67,11 @@ def _bas(*arguments: str) -> str:
     return result.output
 
 
-def test_the_commands_meet_by_their_defaults(run: Path) -> None:
+def test_the_default_folders_of_the_commands_fit_together(run: Path) -> None:
     _bas("extract", "--split", "train", "--preset", "tiny")
-    assert f"{Path('runs') / run.name} is finished already" in _bas("fit-head", "netvlad", "--preset", "tiny")
-    told = _bas("eval", "--tolerance", "1")
-    assert "12 classes, window 1 s = ±12 frames at 25 fps" in told
+    assert f"{Path('runs') / run.name} is already finished" in _bas("fit-head", "netvlad", "--preset", "tiny")
+    printed = _bas("eval", "--tolerance", "1")
+    assert "12 classes, tolerance 1 s = ±12 frames at 25 fps" in printed
     report = json.loads((run / "predictions" / "test" / "report.json").read_text())
     again = _bas(
         "eval", "--predictions", str(run / "predictions" / "test"), "--split", "test", "--json", "again.json"
@@ -80,7 +80,7 @@ def test_the_commands_meet_by_their_defaults(run: Path) -> None:
     assert "mAP@1" in again
 
 
-def test_a_finished_run_holds_all_that_the_design_says(run: Path) -> None:
+def test_a_finished_run_holds_all_documented_files(run: Path) -> None:
     names = {path.name for path in run.iterdir()}
     assert names >= {
         "settings.yaml",
@@ -96,7 +96,7 @@ def test_a_finished_run_holds_all_that_the_design_says(run: Path) -> None:
     assert json.loads((run / "config.json").read_text())["metrics"]["validation mAP@1"] == best
 
 
-def test_the_kept_model_scores_what_its_epoch_scored_in_training_and_what_tuning_found(run: Path) -> None:
+def test_the_saved_model_repeats_the_scores_of_its_epoch_and_of_tuning(run: Path) -> None:
     config = json.loads((run / "config.json").read_text())
     kept, tuning = config["metrics"]["validation mAP@1"], config["tuning"]
     assert tuning["mAP@1 before"] == pytest.approx(kept, abs=1e-12)
@@ -104,7 +104,7 @@ def test_the_kept_model_scores_what_its_epoch_scored_in_training_and_what_tuning
     assert _evaluate(run, "valid").mean_ap == pytest.approx(tuning["mAP@1"], abs=1e-12)
 
 
-def test_a_video_alone_is_predicted_like_its_match(run: Path) -> None:
+def test_a_single_video_gets_the_same_predictions_as_its_match(run: Path) -> None:
     game = open_dataset(Path("data"), video="224p").split("test")[0]
     _bas("eval")
     _bas("predict", str(game.videos[0].path), "--model", str(run), "--out", "spots")
@@ -114,8 +114,8 @@ def test_a_video_alone_is_predicted_like_its_match(run: Path) -> None:
     assert len(Path("spots/events.csv").read_text().splitlines()) == len(alone) + 1
 
 
-def test_the_door_from_python(run: Path) -> None:
-    """The four lines of the package's docstring."""
+def test_the_python_api_works_as_documented(run: Path) -> None:
+    """The four lines of the package docstring."""
     game = open_dataset(Path("data"), video="224p").split("test")[0]
     model = bas.load_model(run)
     assert isinstance(model, Stacker)
@@ -133,32 +133,32 @@ def _test_games() -> tuple[Game, ...]:
 
 
 def _cache(run: Path, *, precision: str = "fp32", features: str = "features") -> FeatureCache:
-    """Rows of the test match by the encoder of a run."""
+    """Cached features of the test match, from the encoder of a run."""
     games = _test_games()
-    settings = settings_of(run).extract.model_copy(update={"weights": str(run), "precision": precision})
-    return cached_rows(games, settings, features=Path(features), device="cpu")[games[0].videos[0].path]
+    settings = load_settings(run).extract.model_copy(update={"weights": str(run), "precision": precision})
+    return cached_features(games, settings, features=Path(features), device="cpu")[games[0].videos[0].path]
 
 
-def test_luma_and_cached_rows_give_the_same_scores(run: Path) -> None:
+def test_luma_and_cached_features_give_the_same_scores(run: Path) -> None:
     model = bas.load_model(run)
     assert isinstance(model, Stacker)
     cache = _cache(run)
     luma = _luma(_test_games()[0].videos[0].path)
     centers = np.arange(40, len(cache.features) - 40, 23)
     _assert_rows_agree(model, cache, luma, centers)
-    windows = torch.stack([luma[np.array(model.ticks) + center * cache.hop] for center in centers])
+    windows = torch.stack([luma[np.array(model.frame_offsets) + center * cache.hop] for center in centers])
     with torch.no_grad():
         online = model(windows.float() / 255).sigmoid().numpy()
     cached = model.score_rows(cache.features, rate=cache.row_rate)[centers]
     assert np.abs(online - cached).max() <= 2e-3
 
 
-def test_rows_in_bf16_give_scores_near_those_of_fp32(run: Path) -> None:
-    """Rows and scores of the two precisions, on any processor: torch computes bf16 where the hardware cannot."""
+def test_features_in_bf16_give_scores_close_to_fp32(run: Path) -> None:
+    """Runs on any processor: torch emulates bf16 where the hardware lacks it."""
     model = bas.load_model(run)
     assert isinstance(model, Stacker)
     exact, rough = _cache(run), _cache(run, precision="bf16", features="features-bf16")
-    assert (exact.header.facts.precision, rough.header.facts.precision) == ("fp32", "bf16")
+    assert (exact.header.attributes.precision, rough.header.attributes.precision) == ("fp32", "bf16")
     ours, theirs = (one.features.reshape(len(one.features), -1).astype(np.float64) for one in (exact, rough))
     cosine = (ours * theirs).sum(axis=1) / (np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1))
     assert cosine.min() > 0.99
@@ -169,11 +169,11 @@ def test_rows_in_bf16_give_scores_near_those_of_fp32(run: Path) -> None:
 def _assert_rows_agree(model: Stacker, cache: FeatureCache, luma: torch.Tensor, centers: np.ndarray) -> None:
     stacks = torch.stack([luma[np.array(model.settings.extract.stack) + c * cache.hop] for c in centers])
     with torch.no_grad():
-        rows = model.rows(stacks.float() / 255).numpy().astype(np.float16)
+        rows = model.encode(stacks.float() / 255).numpy().astype(np.float16)
     cached = cache.features[centers]
     difference = np.abs(rows.astype(np.float64) - cached)
     step = np.spacing(np.maximum(np.abs(rows), np.abs(cached))).astype(np.float64)
-    noise = 2e-6  # of fp32 itself, where a value is nearly 0
+    noise = 2e-6  # of fp32 itself, for values close to 0
     assert (difference <= np.maximum(step, noise)).all(), (difference - step).max()
 
 
@@ -190,7 +190,7 @@ def _luma(video: Path) -> torch.Tensor:
     ("nth", "number", "status"),
     [(2, signal.SIGKILL, -9), (7, signal.SIGKILL, -9), (6, signal.SIGTERM, 75), (10, signal.SIGUSR1, 75)],
 )
-def test_a_run_that_was_stopped_ends_in_the_same_bytes(
+def test_a_resumed_run_ends_with_the_same_weights(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int, number: int, status: int
 ) -> None:
     with monkeypatch.context() as patched:
@@ -217,7 +217,7 @@ def _metrics(folder: Path) -> list[dict[str, float]]:
     ]
 
 
-def test_a_run_at_work_is_left_alone(run: Path) -> None:
+def test_a_run_in_use_by_another_process_is_refused(run: Path) -> None:
     with locked(run / "lock", wait=False), pytest.raises(LockedError, match="another process"):
         _fit(run.parent)
 
@@ -227,10 +227,10 @@ def test_teams_double_the_outputs_and_are_scored(home: Path, tmp_path: Path) -> 
     assert bas.load_model(folder).classes[:3] == ("PASS-left", "PASS-right", "DRIVE-left")
     evaluation = _evaluate(folder, "test")
     assert evaluation.teams is not None
-    assert len(evaluation.classes) == 12
+    assert len(evaluation.class_names) == 12
 
 
-def test_a_changed_label_of_training_makes_another_run(
+def test_changed_training_or_validation_labels_lead_to_another_run(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree("data", tmp_path / "data")
@@ -254,7 +254,7 @@ def _stop(*arguments: object, **named: object) -> None:
 
 
 def _named(runs: Path) -> str:
-    """Name of the run that the settings and the data lead to; it is not fitted."""
+    """Name of the run for these settings and data, without training it."""
     before = set(runs.iterdir())
     try:
         return _fit(runs).name
@@ -263,37 +263,37 @@ def _named(runs: Path) -> str:
         return folder.name
 
 
-def test_a_match_whose_video_was_left_out_is_named_and_the_others_are_scored(
+def test_a_match_with_a_skipped_video_is_named_and_left_out(
     run: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train, valid = (open_dataset(home / "data", video="224p").split(name)[0] for name in ("train", "valid"))
     settings = _settings().extract
-    caches = cached_rows([valid], settings, features=home / "features", device="cpu", training=[train])
-    assert with_rows([train, valid], caches) == (valid,)
-    assert f"Left out, for a damaged video: {train.id}." in capsys.readouterr().err
-    with pytest.raises(DataError, match="No match is left.*on_bad_video=degrade"):
-        with_rows([train], caches)
+    caches = cached_features([valid], settings, features=home / "features", device="cpu", training=[train])
+    assert games_with_features([train, valid], caches) == (valid,)
+    assert f"Skipped matches with a damaged video: {train.id}." in capsys.readouterr().err
+    with pytest.raises(DataError, match="No match left to use.*on_bad_video=degrade"):
+        games_with_features([train], caches)
 
 
-def test_a_configuration_that_is_none_is_refused(run: Path, tmp_path: Path) -> None:
+def test_an_invalid_model_config_is_refused(run: Path, tmp_path: Path) -> None:
     shutil.copy(run / "model.safetensors", tmp_path)
-    for text in ("[]", "{}", '{"format": 2, "settings": {}, "classes": []}'):
+    for text in ("[]", "{}", '{"format": 3, "settings": {}, "classes": []}'):
         (tmp_path / "config.json").write_text(text)
-        with pytest.raises(DataError, match="not that of a model of format 1"):
+        with pytest.raises(DataError, match="does not describe a model in format 2"):
             bas.load_model(tmp_path)
 
 
-def test_a_model_that_was_damaged_is_refused(run: Path, tmp_path: Path) -> None:
+def test_a_damaged_model_is_refused(run: Path, tmp_path: Path) -> None:
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes((run / name).read_bytes())
     model = bytearray((tmp_path / "model.safetensors").read_bytes())
     (tmp_path / "model.safetensors").write_bytes(model[: len(model) // 2])
-    with pytest.raises(DataError, match="does not fit its config.json"):
+    with pytest.raises(DataError, match="does not match its config.json"):
         bas.load_model(tmp_path)
 
 
 def test_every_frame_of_a_match_has_a_score(run: Path) -> None:
     cache = _cache(run)
-    scores = slide(bas.load_model(run), cache)
+    scores = score_video(bas.load_model(run), cache)
     assert scores.values.shape == (cache.num_frames, 12)
     assert ((scores.values >= 0) & (scores.values <= 1)).all()

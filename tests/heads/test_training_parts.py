@@ -1,4 +1,4 @@
-"""Targets, loss, schedule, and the guard against steps that are not finite."""
+"""Targets, focal loss, learning-rate schedule, and the guard against non-finite steps."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from bas.config import FitSettings
 from bas.errors import RunFailedError
-from bas.heads.determinism import same_bits
+from bas.heads.determinism import deterministic_on_cpu
 from bas.heads.fit import best_epoch
 from bas.heads.losses import sigmoid_focal
-from bas.heads.optim import Optimizer, group, warm_cosine
+from bas.heads.optim import TrainingOptimizer, parameter_groups, warmup_cosine
 from bas.heads.targets import Targets, near_spots, row_targets, swap_teams, target_classes
 from bas.types import Spot
 
@@ -35,7 +35,7 @@ def _targets(outputs: tuple[str, ...], *, hop: int, window: int, displacement_wi
     )
 
 
-def test_classes_hold_together_around_neighboring_spots() -> None:
+def test_neighboring_spots_label_the_same_rows_with_both_classes() -> None:
     frames = np.arange(0, 60, 2)
     labels = _targets(("PASS", "DRIVE"), hop=2, window=5).labels
     assert frames[labels[:, 0] == 1].tolist() == [8, 10, 12, 48, 50, 52]
@@ -51,13 +51,13 @@ def test_teams_double_the_outputs_left_before_right() -> None:
     assert np.argwhere(swap_teams(labels)).tolist() == [[10, 1], [11, 2], [50, 0]]
 
 
-def test_displacement_is_told_in_rows_from_the_nearest_action_of_the_class_and_of_all() -> None:
+def test_displacement_is_in_rows_from_the_nearest_action_of_the_class_and_of_any_class() -> None:
     targets = _targets(("PASS", "DRIVE"), hop=2, window=1)
-    rows = slice(3, 8)  # ticks 6, 8, 10, 12, 14; the actions are at 10 (PASS) and 11 (DRIVE)
+    rows = slice(3, 8)  # frames 6, 8, 10, 12, 14; the actions are at 10 (PASS) and 11 (DRIVE)
     assert targets.displacement[rows, 0].tolist() == [-2, -1, 0, 1, 2]
     assert targets.displacement[rows, 1].tolist() == [0, -1.5, -0.5, 0.5, 1.5]
-    assert targets.nearest[rows].tolist() == [-2, -1, 0, 0.5, 1.5]
-    assert not targets.nearest[9:22].any()
+    assert targets.nearest_displacement[rows].tolist() == [-2, -1, 0, 0.5, 1.5]
+    assert not targets.nearest_displacement[9:22].any()
 
 
 def test_the_team_is_that_of_the_nearest_action_and_unknown_elsewhere() -> None:
@@ -80,25 +80,25 @@ def test_focal_loss_by_hand() -> None:
     torch.testing.assert_close(loss, torch.tensor([[0.25 * 0.04 * 0.2231435513]]))
 
 
-def test_the_rate_rises_to_its_peak_once_and_never_rises_again() -> None:
-    curve = [warm_cosine(step, total=100, warmup=10, floor=0.01) for step in range(100)]
+def test_the_learning_rate_rises_to_its_peak_and_then_only_falls() -> None:
+    curve = [warmup_cosine(step, total=100, warmup=10, min_ratio=0.01) for step in range(100)]
     assert curve[:10] == pytest.approx([0.1 * (i + 1) for i in range(10)])
     assert max(curve) == 1
     assert all(a >= b for a, b in itertools.pairwise(curve[10:]))
     assert curve[-1] == pytest.approx(0.01, abs=2e-3)
 
 
-def _optimizer(model: nn.Module) -> Optimizer:
+def _optimizer(model: nn.Module) -> TrainingOptimizer:
     settings = FitSettings(epochs=4, warmup_epochs=0)
-    return Optimizer(model, group(model.parameters(), 0.1), settings, steps_per_epoch=10)
+    return TrainingOptimizer(model, parameter_groups(model.parameters(), 0.1), settings, steps_per_epoch=10)
 
 
-def _step(optimizer: Optimizer, loss: torch.Tensor) -> bool:
+def _step(optimizer: TrainingOptimizer, loss: torch.Tensor) -> bool:
     optimizer.backward(loss)
     return optimizer.step(loss)
 
 
-def test_a_step_that_is_not_finite_changes_nothing() -> None:
+def test_a_non_finite_step_changes_no_weights() -> None:
     model = nn.Linear(3, 2)
     optimizer = _optimizer(model)
     _step(optimizer, model(torch.ones(1, 3)).square().sum())
@@ -109,7 +109,7 @@ def test_a_step_that_is_not_finite_changes_nothing() -> None:
         assert torch.equal(value, before[key])
 
 
-def test_a_step_that_is_not_finite_leaves_the_statistics_of_normalizations() -> None:
+def test_a_non_finite_step_keeps_the_statistics_of_normalizations() -> None:
     model = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2))
     optimizer = _optimizer(model)
     _step(optimizer, model(torch.randn(8, 3)).square().mean())
@@ -121,21 +121,21 @@ def test_a_step_that_is_not_finite_leaves_the_statistics_of_normalizations() -> 
     assert all(value.isfinite().all() for value in optimizer.average.state_dict().values())
 
 
-def test_a_normalization_along_channels_does_not_decay() -> None:
+def test_normalization_weights_along_channels_do_not_decay() -> None:
     model = nn.Module()
     model.scale, model.matrix = nn.Parameter(torch.ones(1, 4, 1)), nn.Parameter(torch.ones(2, 3))
-    decaying, still = group(model.parameters(), 0.1)
+    decaying, exempt = parameter_groups(model.parameters(), 0.1)
     assert [p.shape for p in decaying["params"]] == [(2, 3)]
-    assert (still["weight_decay"], len(still["params"])) == (0.0, 1)
+    assert (exempt["weight_decay"], len(exempt["params"])) == (0.0, 1)
 
 
-def test_twenty_steps_in_a_row_that_are_not_finite_end_the_run() -> None:
+def test_twenty_consecutive_non_finite_steps_end_the_run() -> None:
     model = nn.Linear(3, 2)
     optimizer = _optimizer(model)
     bad = torch.full((1, 3), float("inf"))
     for _ in range(19):
         _step(optimizer, model(bad).sum())
-    _step(optimizer, model(torch.ones(1, 3)).sum())  # a sound step starts the count again
+    _step(optimizer, model(torch.ones(1, 3)).sum())  # a finite step resets the count
     for _ in range(19):
         _step(optimizer, model(bad).sum())
     with pytest.raises(RunFailedError, match="20 steps in a row") as caught:
@@ -143,13 +143,13 @@ def test_twenty_steps_in_a_row_that_are_not_finite_end_the_run() -> None:
     assert caught.value.exit_code == 70
 
 
-def test_the_best_epoch_is_the_first_of_equals_and_never_one_that_is_not_a_number() -> None:
+def test_the_best_epoch_is_the_first_of_equals_and_never_a_nan() -> None:
     values = [float("nan"), 0.0, 0.3, 0.1, 0.3]
     assert best_epoch([{"mAP@1": value} for value in values]) == 3
     assert best_epoch([{"mAP@1": value} for value in values[:2]]) == 2
 
 
-def test_gradients_are_the_same_bits_however_threads_race() -> None:
+def test_cpu_gradients_are_bit_identical_although_threads_race() -> None:
     weights = torch.randn(6000, 1024, generator=torch.Generator().manual_seed(0))
 
     def gradient() -> torch.Tensor:
@@ -160,7 +160,7 @@ def test_gradients_are_the_same_bits_however_threads_race() -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with same_bits(torch.device("cpu")):
+        with deterministic_on_cpu(torch.device("cpu")):
             assert len({gradient().numpy().tobytes() for _ in range(20)}) == 1
         assert not torch.are_deterministic_algorithms_enabled()
     finally:

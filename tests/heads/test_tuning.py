@@ -19,10 +19,10 @@ from bas.evaluate.search import Tuning
 from bas.files import atomic_write
 from bas.heads.apply import evaluate_run
 from bas.heads.compare import compare
-from bas.heads.lessons import Place
-from bas.heads.made import Maker, maker_of
+from bas.heads.lessons import Workspace
+from bas.heads.made import Provenance, provenance_of
 from bas.heads.merge import merge
-from bas.heads.merged import load_spotter
+from bas.heads.merged import load_video_model
 from bas.heads.run import fit
 from bas.heads.spot import dense_scores
 from bas.heads.tuning import tune_run
@@ -32,101 +32,107 @@ _SETS = ("fit.epochs=1", "fit.samples=64", "fit.batch=32", "extract.grid=[2,3]")
 
 
 @pytest.fixture(scope="module")
-def run(place: Place) -> Path:
-    return _fit(place, "netvlad")
+def run(workspace: Workspace) -> Path:
+    return _fit(workspace, "netvlad")
 
 
 @pytest.fixture(scope="module")
-def other(place: Place) -> Path:
+def other(workspace: Workspace) -> Path:
     """A run of another head on rows of another hop."""
-    return _fit(place, "linear", "extract.hop=3")
+    return _fit(workspace, "linear", "extract.hop=3")
 
 
 @pytest.fixture(scope="module")
-def merged(place: Place, run: Path, other: Path) -> Path:
-    return _merge([run, other], place, place.runs / "merged")
+def merged(workspace: Workspace, run: Path, other: Path) -> Path:
+    return _merge([run, other], workspace, workspace.runs / "merged")
 
 
-def test_tuning_a_finished_run_finds_what_its_fit_found(place: Place, run: Path, tmp_path: Path) -> None:
+def test_tuning_a_finished_run_repeats_the_result_of_its_training(
+    workspace: Workspace, run: Path, tmp_path: Path
+) -> None:
     again = shutil.copytree(run, tmp_path / "again")
     config = json.loads((again / "config.json").read_text())
-    found = _tune(again, place)
+    found = _tune(again, workspace)
     assert json.loads((again / "config.json").read_text()) == config
     assert config["tuning"]["mAP@1"] == found.mean_after
     assert "**Post-processing**: " in (again / "README.md").read_text()
 
 
-def test_a_folder_from_before_tuning_loads_and_can_be_tuned(place: Place, run: Path, tmp_path: Path) -> None:
+def test_a_model_without_tuning_loads_and_can_be_tuned(
+    workspace: Workspace, run: Path, tmp_path: Path
+) -> None:
     old = shutil.copytree(run, tmp_path / "old")
     config = json.loads((old / "config.json").read_text())
     tuning = config.pop("tuning")
-    config["settings"]["peaks"] = {"sigma": 3.0, "height": 0.02, "distance": 8}
+    config["settings"]["peaks"] = {"sigma": 3.0, "min_score": 0.02, "min_distance": 8}
     (old / "config.json").write_text(json.dumps(config))
-    assert load_spotter(old, device="cpu").untuned is None
-    assert _tune(old, place).mean_after == tuning["mAP@1"]
+    assert load_video_model(old, device="cpu").base_postprocess is None
+    assert _tune(old, workspace).mean_after == tuning["mAP@1"]
 
 
-def test_the_score_without_tuning_stands_beside_the_tuned_one(
-    place: Place, run: Path, capsys: pytest.CaptureFixture[str]
+def test_eval_prints_the_score_before_tuning_next_to_the_tuned_one(
+    workspace: Workspace, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evaluation = _evaluate(run, place)
-    told = capsys.readouterr()
-    assert "before it was tuned" in told.out
-    assert "says nothing about other matches" not in " ".join(told.err.split())
-    (line,) = [line for line in told.out.splitlines() if line.startswith("as tuned on the validation games")]
+    evaluation = _evaluate(run, workspace)
+    printed = capsys.readouterr()
+    assert "before tuning" in printed.out
+    assert "are not held-out" not in " ".join(printed.err.split())
+    (line,) = [line for line in printed.out.splitlines() if line.startswith("tuned on the validation games")]
     assert f"{100 * evaluation.mean_ap:.2f}" in line
 
 
-def test_nothing_is_tuned_on_what_tests_or_trained_the_model(place: Place, run: Path, tmp_path: Path) -> None:
-    judged = shutil.copytree(run, tmp_path / "judged")
-    config = json.loads((judged / "config.json").read_text())
-    config["tuning"]["games"] = [game.id for game in _games(place, "test")]
-    (judged / "config.json").write_text(json.dumps(config))
-    with pytest.raises(SettingsError, match="would make the test worthless"):
-        _tune(judged, place)
+def test_tuning_on_test_or_training_matches_is_refused(
+    workspace: Workspace, run: Path, tmp_path: Path
+) -> None:
+    changed_run = shutil.copytree(run, tmp_path / "validated_on")
+    config = json.loads((changed_run / "config.json").read_text())
+    config["tuning"]["games"] = [game.id for game in _games(workspace, "test")]
+    (changed_run / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SettingsError, match="would make the test score worthless"):
+        _tune(changed_run, workspace)
     config["tuning"]["games"] = config["learned"]
-    (judged / "config.json").write_text(json.dumps(config))
-    with pytest.raises(SettingsError, match="learned from .* tuning on them would flatter"):
-        _tune(judged, place)
+    (changed_run / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SettingsError, match="was trained on .* cannot be tuned on them"):
+        _tune(changed_run, workspace)
     config["tuning"]["games"] = ["a/match/that is gone"]
-    (judged / "config.json").write_text(json.dumps(config))
-    with pytest.raises(MissingError, match="was judged by a/match/that is gone, not in"):
-        _tune(judged, place)
+    (changed_run / "config.json").write_text(json.dumps(config))
+    with pytest.raises(MissingError, match="was validated on a/match/that is gone, not found in"):
+        _tune(changed_run, workspace)
 
 
-def test_who_is_judged_by_what_it_learned_from_is_told(
-    place: Place, run: Path, capsys: pytest.CaptureFixture[str]
+def test_scoring_a_run_on_its_training_matches_warns(
+    workspace: Workspace, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _evaluate(run, place, split="train")
-    assert "says nothing about other matches" in " ".join(capsys.readouterr().err.split())
+    _evaluate(run, workspace, split="train")
+    assert "are not held-out" in " ".join(capsys.readouterr().err.split())
 
 
-def test_predictions_of_another_model_view_or_video_are_not_taken_for_ones_own(
-    place: Place, run: Path, other: Path, tmp_path: Path
+def test_stored_predictions_of_another_model_view_or_video_are_not_reused(
+    workspace: Workspace, run: Path, other: Path, tmp_path: Path
 ) -> None:
-    (game,) = _games(place, "test")
+    (game,) = _games(workspace, "test")
     for half in game.videos:
         (tmp_path / half.path.name).write_bytes(half.path.read_bytes())
     video = Video(tmp_path / game.videos[0].path.name, 1)
     game, folder = Game("a match", (video,), None), tmp_path / "made"
     for name in ("scores.h5", "results_spotting.json"):
         atomic_write(folder / name, b"")
-    maker = maker_of(load_spotter(run, device="cpu"))
+    maker = provenance_of(load_video_model(run, device="cpu"))
     assert not maker.has_scores(folder, game)
     maker.record(folder, game)
     assert maker.has_scores(folder, game)
     assert maker.has_events(folder, game)
-    retuned = Maker(maker.scores, {**maker.peaks, "sigma": 7})
+    retuned = Provenance(maker.scores, {**maker.peaks, "sigma": 7})
     assert retuned.has_scores(folder, game)
     assert not retuned.has_events(folder, game)
-    assert not maker_of(load_spotter(run, device="cpu"), flip=True).has_scores(folder, game)
-    assert not maker_of(load_spotter(other, device="cpu")).has_scores(folder, game)
+    assert not provenance_of(load_video_model(run, device="cpu"), flip=True).has_scores(folder, game)
+    assert not provenance_of(load_video_model(other, device="cpu")).has_scores(folder, game)
     video.path.write_bytes(b"another video")
     assert not maker.has_scores(folder, game)
 
 
-def test_a_folder_that_holds_something_else_is_not_merged_into(
-    place: Place, run: Path, other: Path, merged: Path, tmp_path: Path
+def test_merging_into_a_folder_that_holds_something_else_is_refused(
+    workspace: Workspace, run: Path, other: Path, merged: Path, tmp_path: Path
 ) -> None:
     kept = shutil.copytree(run, tmp_path / "kept")
     (tmp_path / "notes").mkdir()
@@ -134,36 +140,36 @@ def test_a_folder_that_holds_something_else_is_not_merged_into(
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for folder in (kept, tmp_path / "notes"):
         with pytest.raises(SettingsError, match="Choose another folder: --out FOLDER"):
-            _merge([run, other], place, folder)
+            _merge([run, other], workspace, folder)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     changed = (merged / "config.json").stat().st_mtime_ns
-    assert _merge([run, other], place, merged) == merged  # finished already
+    assert _merge([run, other], workspace, merged) == merged  # finished already
     (merged / "clips").mkdir()  # as bas clips leaves them
-    assert _merge([run, other], place, merged) == merged
+    assert _merge([run, other], workspace, merged) == merged
     assert (merged / "config.json").stat().st_mtime_ns == changed
 
 
-def test_flip_averages_both_views_and_extracts_the_mirrored_rows(place: Place, run: Path) -> None:
-    plain, both = _evaluate(run, place), _evaluate(run, place, flip=True)
-    assert len(plain.rows) == len(both.rows)
-    (game,) = _games(place, "test")
+def test_flip_averages_both_views_and_extracts_the_mirrored_rows(workspace: Workspace, run: Path) -> None:
+    plain, both = _evaluate(run, workspace), _evaluate(run, workspace, flip=True)
+    assert len(plain.classes) == len(both.classes)
+    (game,) = _games(workspace, "test")
     seen, averaged = (
         read_scores(run / "predictions" / split / game.id / "scores.h5")[1].values
         for split in ("test", "test-flip")
     )
     assert seen.shape == averaged.shape
     assert not np.array_equal(seen, averaged)
-    cached = [bas.open_cache(path) for path in place.features.glob(f"*/{game.id}/224p.h5")]
-    assert [json.loads(cache.header.facts.fingerprint)["flip"] for cache in cached].count(True) == 1
+    cached = [bas.open_cache(path) for path in workspace.features.glob(f"*/{game.id}/224p.h5")]
+    assert [json.loads(cache.header.attributes.fingerprint)["flip"] for cache in cached].count(True) == 1
     model = bas.load_model(run)
-    events = bas.predict(game.videos[0].path, model, features=place.features, flip=True)  # type: ignore[arg-type]
-    assert len(events) == sum(row.num_detections for row in both.rows)
+    events = bas.predict(game.videos[0].path, model, features=workspace.features, flip=True)  # type: ignore[arg-type]
+    assert len(events) == sum(row.num_detections for row in both.classes)
 
 
-def test_a_merged_run_that_was_moved_is_the_mean_of_its_members(
-    place: Place, run: Path, other: Path, merged: Path, tmp_path: Path
+def test_a_moved_ensemble_scores_the_mean_of_its_members(
+    workspace: Workspace, run: Path, other: Path, merged: Path, tmp_path: Path
 ) -> None:
-    """With weights by hand, for on matches this small one member may take all."""
+    """With weights set by hand: on matches this small, tuning may give one member all the weight."""
     moved = shutil.copytree(merged, tmp_path / "elsewhere")
     for member in (run, other):
         shutil.copytree(member, moved / "members" / member.name)
@@ -174,14 +180,14 @@ def test_a_merged_run_that_was_moved_is_the_mean_of_its_members(
         {"folder": f"members/{other.name}", "weight": 0.75},
     ]
     (moved / "config.json").write_text(json.dumps(config))
-    games = _games(place, "test")
+    games = _games(workspace, "test")
     one, two, mean = (
         dense_scores(
-            load_spotter(folder, device="cpu"),
+            load_video_model(folder, device="cpu"),
             folder,
             games,
             split="test",
-            features=place.features,
+            features=workspace.features,
             decoder="cpu",
         )[games[0].id][1].values
         for folder in (run, other, moved)
@@ -189,51 +195,55 @@ def test_a_merged_run_that_was_moved_is_the_mean_of_its_members(
     np.testing.assert_allclose(mean, 0.25 * one + 0.75 * two, atol=1e-6)
 
 
-def test_a_merged_run_scores_on_valid_what_was_found_and_is_compared(
-    place: Place, run: Path, merged: Path
+def test_an_ensemble_scores_on_valid_what_tuning_found_and_can_be_compared(
+    workspace: Workspace, run: Path, merged: Path
 ) -> None:
     tuning = json.loads((merged / "config.json").read_text())["tuning"]
-    assert _evaluate(merged, place, split="valid").mean_ap == pytest.approx(tuning["mAP@1"], abs=1e-12)
-    assert _tune(merged, place).mean_after == tuning["mAP@1"]
-    comparison = compare([run, merged], data=place.data, features=place.features, split="test", device="cpu")
-    assert comparison.contestants[1].mean_ap == pytest.approx(_evaluate(merged, place).mean_ap, abs=1e-12)
+    assert _evaluate(merged, workspace, split="valid").mean_ap == pytest.approx(tuning["mAP@1"], abs=1e-12)
+    assert _tune(merged, workspace).mean_after == tuning["mAP@1"]
+    comparison = compare(
+        [run, merged], data=workspace.data, features=workspace.features, split="test", device="cpu"
+    )
+    assert comparison.results[1].mean_ap == pytest.approx(_evaluate(merged, workspace).mean_ap, abs=1e-12)
 
 
-def test_runs_that_do_not_go_together_are_not_merged(
-    place: Place, run: Path, other: Path, merged: Path, tmp_path: Path
+def test_incompatible_runs_are_not_merged(
+    workspace: Workspace, run: Path, other: Path, merged: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(SettingsError, match="two runs or more"):
-        _merge([run], place, tmp_path / "out")
-    with pytest.raises(SettingsError, match="two runs or more"):
-        _merge([run, other, run], place, tmp_path / "out")
-    with pytest.raises(SettingsError, match="is merged itself"):
-        _merge([run, merged], place, tmp_path / "out")
-    with pytest.raises(SettingsError, match=r"is merged of .*\. Choose another folder"):
-        _merge([other, run], place, merged)
+    with pytest.raises(SettingsError, match="two or more different runs"):
+        _merge([run], workspace, tmp_path / "out")
+    with pytest.raises(SettingsError, match="two or more different runs"):
+        _merge([run, other, run], workspace, tmp_path / "out")
+    with pytest.raises(SettingsError, match="is itself a merge"):
+        _merge([run, merged], workspace, tmp_path / "out")
+    with pytest.raises(SettingsError, match=r"is already a merge of .*\. Choose another folder"):
+        _merge([other, run], workspace, merged)
     folds = shutil.copytree(other, tmp_path / "fold")
     config = json.loads((folds / "config.json").read_text())
     config["tuning"]["games"] = config.pop("learned")
     (folds / "config.json").write_text(json.dumps(config))
-    with pytest.raises(SettingsError, match="judged by different matches"):
-        _merge([run, folds], place, tmp_path / "out")
+    with pytest.raises(SettingsError, match="have different validation matches"):
+        _merge([run, folds], workspace, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def _fit(place: Place, head: str, *sets: str) -> Path:
-    return fit(load("heads", head=head, preset="tiny", sets=[*_SETS, *sets]), place)
+def _fit(workspace: Workspace, head: str, *sets: str) -> Path:
+    return fit(load("heads", head=head, preset="tiny", sets=[*_SETS, *sets]), workspace)
 
 
-def _tune(run: Path, place: Place) -> Tuning:
-    return tune_run(run, data=place.data, features=place.features, device="cpu")
+def _tune(run: Path, workspace: Workspace) -> Tuning:
+    return tune_run(run, data=workspace.data, features=workspace.features, device="cpu")
 
 
-def _merge(runs: list[Path], place: Place, out: Path) -> Path:
-    return merge(runs, out=out, data=place.data, features=place.features, device="cpu")
+def _merge(runs: list[Path], workspace: Workspace, out: Path) -> Path:
+    return merge(runs, out=out, data=workspace.data, features=workspace.features, device="cpu")
 
 
-def _evaluate(run: Path, place: Place, *, split: str = "test", flip: bool = False) -> Evaluation:
-    return evaluate_run(run, data=place.data, features=place.features, split=split, device="cpu", flip=flip)
+def _evaluate(run: Path, workspace: Workspace, *, split: str = "test", flip: bool = False) -> Evaluation:
+    return evaluate_run(
+        run, data=workspace.data, features=workspace.features, split=split, device="cpu", flip=flip
+    )
 
 
-def _games(place: Place, split: str) -> tuple[Game, ...]:
-    return open_dataset(place.data, video="224p").split(split)
+def _games(workspace: Workspace, split: str) -> tuple[Game, ...]:
+    return open_dataset(workspace.data, video="224p").split(split)

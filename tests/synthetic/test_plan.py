@@ -1,4 +1,4 @@
-"""The sequence of actions: shares, gaps and order, over many hours."""
+"""Scheduled actions over several hours: class shares, gaps and order."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ import pytest
 
 from bas.dataset.classes import BALL_CLASSES
 from bas.synthetic.actions import FOLLOWERS, Action, Move, ProfileName, profile
-from bas.synthetic.plan import FPS, Planned, plan
+from bas.synthetic.plan import FPS, ScheduledMove, schedule
 
 _MINUTES = 250
-_PLANS: dict[ProfileName, tuple[Planned, ...]] = {}
+_SCHEDULES: dict[ProfileName, tuple[ScheduledMove, ...]] = {}
 
 
-def _planned(name: ProfileName) -> tuple[Planned, ...]:
-    if name not in _PLANS:
-        _PLANS[name] = plan(profile(name), frames=_MINUTES * 60 * FPS, rng=np.random.default_rng(7))
-    return _PLANS[name]
+def _scheduled(name: ProfileName) -> tuple[ScheduledMove, ...]:
+    if name not in _SCHEDULES:
+        _SCHEDULES[name] = schedule(profile(name), frames=_MINUTES * 60 * FPS, rng=np.random.default_rng(7))
+    return _SCHEDULES[name]
 
 
 def _gaps_seconds(name: ProfileName) -> np.ndarray:
-    return np.diff([item.frame for item in _planned(name)]) / FPS
+    return np.diff([scheduled.frame for scheduled in _scheduled(name)]) / FPS
 
 
-def test_actions_are_the_classes_of_the_dataset_in_their_order() -> None:
+def test_actions_are_the_dataset_classes_in_order() -> None:
     assert tuple(Action) == BALL_CLASSES
 
 
 @pytest.mark.parametrize("name", ["real", "even"])
-def test_every_class_has_its_share(name: ProfileName) -> None:
-    planned = _planned(name)
-    wanted = profile(name).counts
+def test_every_class_has_its_target_share(name: ProfileName) -> None:
+    moves = _scheduled(name)
+    target_counts = profile(name).counts
     for action in Action:
-        share = wanted[action] / sum(wanted.values())
-        count = sum(item.move.action is action for item in planned)
-        # Classes come in bursts, so three times the deviation of independent draws.
-        assert abs(count - share * len(planned)) < 0.06 * share * len(planned) + 9 * np.sqrt(
-            share * len(planned)
+        share = target_counts[action] / sum(target_counts.values())
+        count = sum(scheduled.move.action is action for scheduled in moves)
+        # Classes come in bursts, so allow three times the 3-sigma bound of independent samples.
+        assert abs(count - share * len(moves)) < 0.06 * share * len(moves) + 9 * np.sqrt(
+            share * len(moves)
         ), action
 
 
 def test_real_matches_have_eighteen_actions_a_minute() -> None:
-    assert 17 < len(_planned("real")) / _MINUTES < 19
+    assert 17 < len(_scheduled("real")) / _MINUTES < 19
 
 
 def test_even_matches_have_forty_actions_a_minute() -> None:
-    assert 38 < len(_planned("even")) / _MINUTES < 42
+    assert 38 < len(_scheduled("even")) / _MINUTES < 42
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,14 @@ def test_short_gaps_are_as_common_as_in_real_matches() -> None:
     assert np.mean(gaps < 0.5) == pytest.approx(0.029, abs=0.01)
 
 
-def test_the_shortest_gap_is_one_frame_and_no_two_actions_share_one() -> None:
-    frames = np.array([item.frame for item in _planned("real")])
+def test_the_shortest_gap_is_one_frame_and_no_two_actions_share_a_frame() -> None:
+    frames = np.array([scheduled.frame for scheduled in _scheduled("real")])
     assert np.diff(frames).min() == 1
 
 
 @pytest.mark.parametrize("name", ["real", "even"])
-def test_only_what_can_follow_follows(name: ProfileName) -> None:
-    moves = [item.move for item in _planned(name)]
+def test_moves_only_follow_allowed_predecessors(name: ProfileName) -> None:
+    moves = [scheduled.move for scheduled in _scheduled(name)]
     assert moves[0] is Move.KICK_OFF
     for before, after in pairwise(moves):
         assert after in FOLLOWERS[before]

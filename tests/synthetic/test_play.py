@@ -1,4 +1,4 @@
-"""What happens on the pitch carries its label: the motion before and after every action."""
+"""Simulated play: the motion before and after each action matches its label."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bas.synthetic.actions import Action, Move, profile
 from bas.synthetic.passages import HEAD_HEIGHT
 from bas.synthetic.pitch import GOAL_HALF_WIDTH, GOAL_HEIGHT, HALF_LENGTH, HALF_WIDTH
 from bas.synthetic.plan import FPS
-from bas.synthetic.play import Half, play
+from bas.synthetic.play import Half, play_half
 from bas.synthetic.stage import Contact
 
 
 @cache
 def _half() -> Half:
-    return play(profile("even"), frames=200 * FPS, rng=np.random.default_rng(3))
+    return play_half(profile("even"), frames=200 * FPS, rng=np.random.default_rng(3))
 
 
 def _contacts(*actions: Action) -> list[Contact]:
@@ -28,13 +28,13 @@ def _contacts(*actions: Action) -> list[Contact]:
 
 
 def _speed(start: int, stop: int) -> float:
-    """Of the ball, in metres a second, on average over [start, stop]."""
+    """Return the ball's mean speed over frames [start, stop], in metres per second."""
     ball = _half().ball[max(start, 0) : stop + 1]
     return float(np.linalg.norm(np.diff(ball, axis=0), axis=1).mean() * FPS)
 
 
 def _inside_scenes(values: np.ndarray) -> np.ndarray:
-    """Differences from frame to frame, without those across a cut."""
+    """Drop the differences between frames across a cut."""
     return np.delete(values, [scene - 1 for scene in _half().scenes[1:]], axis=0)
 
 
@@ -50,17 +50,17 @@ def test_both_teams_act() -> None:
     assert 0.2 < np.mean(sides) < 0.8
 
 
-def test_the_ball_is_where_the_action_is() -> None:
+def test_the_ball_is_at_the_contact_point() -> None:
     for contact in _half().contacts:
         assert np.allclose(_half().ball[contact.frame], contact.point, atol=1e-3)
 
 
-def test_who_acts_is_at_the_ball() -> None:
+def test_the_acting_player_is_at_the_ball() -> None:
     for contact in _half().contacts:
         if contact.move.leaves_play:
             continue
         person = _half().people[contact.frame, contact.person]
-        assert np.linalg.norm(person - contact.ground) < 0.8, contact
+        assert np.linalg.norm(person - contact.location) < 0.8, contact
         assert contact.person // 11 == contact.side
 
 
@@ -109,7 +109,7 @@ def test_a_shot_is_hard_and_toward_the_opponents_goal() -> None:
 
 def test_out_is_on_a_line_and_goal_is_between_the_posts() -> None:
     for contact in _contacts(Action.OUT):
-        x, y = np.abs(contact.ground)
+        x, y = np.abs(contact.location)
         assert max(x - HALF_LENGTH, y - HALF_WIDTH) == pytest.approx(0.15, abs=0.01)
         assert x < HALF_LENGTH or y > GOAL_HALF_WIDTH
     for contact in _contacts(Action.GOAL):
@@ -118,14 +118,14 @@ def test_out_is_on_a_line_and_goal_is_between_the_posts() -> None:
         assert contact.point[2] < GOAL_HEIGHT
 
 
-def test_a_thrower_holds_the_ball_above_his_head_at_the_touchline_first() -> None:
+def test_a_thrower_first_holds_the_ball_above_his_head_at_the_touchline() -> None:
     for contact in _contacts(Action.THROW_IN):
         held = _half().ball[contact.frame - 20 : contact.frame + 1]
         assert held[:, 2].min() > HEAD_HEIGHT
         assert np.abs(held[:, 1]).min() > HALF_WIDTH - 0.5
 
 
-def test_a_free_kick_ends_a_rest_and_its_taker_comes_running() -> None:
+def test_a_free_kick_is_taken_from_rest_after_a_run_up() -> None:
     for contact in _contacts(Action.FREE_KICK):
         assert _speed(contact.frame - 20, contact.frame) < 0.01
         assert _speed(contact.frame, contact.frame + 3) > 3
@@ -133,7 +133,7 @@ def test_a_free_kick_ends_a_rest_and_its_taker_comes_running() -> None:
         assert np.linalg.norm(run[1] - run[0]) > 2
 
 
-def test_a_blocked_ball_changes_its_way() -> None:
+def test_a_blocked_ball_changes_direction() -> None:
     turns = []
     for contact in _contacts(Action.BLOCK):
         ball = _half().ball[:, :2].astype(float)
@@ -145,7 +145,7 @@ def test_a_blocked_ball_changes_its_way() -> None:
     assert np.median(turns) < 0.7
 
 
-def test_a_tackler_is_of_the_team_that_did_not_have_the_ball() -> None:
+def test_a_tackler_belongs_to_the_team_without_the_ball() -> None:
     contacts = _half().contacts
     for before, tackle in pairwise(contacts):
         if tackle.move is Move.TACKLE:

@@ -1,4 +1,4 @@
-"""Data folders of synthetic matches: layouts, bytes, what the files hold, and what happens the second time."""
+"""Data folders of synthetic matches: layouts, reproducible bytes, file contents, and repeated calls."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bas.dataset import labels_of, open_dataset
 from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES
 from bas.dataset.manifest import read_manifest
 from bas.errors import OutputError, SettingsError
-from bas.synthetic import Layout, synthesize
+from bas.synthetic import LayoutName, synthesize
 from bas.synthetic.layouts import split_games
 
 _SMALL: dict[str, Any] = {"matches": 1, "minutes": 0.2, "size": "64x36", "profile": "even", "processes": 2}
@@ -44,9 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_the_same_call_gives_the_same_bytes_whatever_the_number_of_processes(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_the_same_call_gives_the_same_bytes_for_any_number_of_processes(folder: Path, tmp_path: Path) -> None:
     synthesize(tmp_path / "again", **(_SMALL | {"processes": 1}))
     assert _hashes(tmp_path / "again") == _hashes(folder)
 
@@ -69,7 +67,7 @@ def test_another_seed_gives_another_match(folder: Path, tmp_path: Path) -> None:
     ],
 )
 def test_every_layout_is_recognized_and_its_labels_lie_inside_its_videos(
-    layout: Layout, classes: tuple[str, ...], tmp_path: Path
+    layout: LayoutName, classes: tuple[str, ...], tmp_path: Path
 ) -> None:
     games = synthesize(tmp_path / "data", **_SMALL, layout=layout)
     dataset = open_dataset(tmp_path / "data", video="224p")
@@ -83,8 +81,8 @@ def test_every_layout_is_recognized_and_its_labels_lie_inside_its_videos(
     assert labels.team_words == ("left/right" if layout in ("bas-2025", "folder") else "home/away")
 
 
-def test_the_layouts_are_all_tested() -> None:
-    assert set(get_args(Layout)) == {"bas-2025", "bas-2024", "bas-2023", "soccernet-v2", "folder"}
+def test_all_layouts_are_tested() -> None:
+    assert set(get_args(LayoutName)) == {"bas-2025", "bas-2024", "bas-2023", "soccernet-v2", "folder"}
 
 
 def test_positions_are_strings_of_whole_frames_and_no_two_are_equal(folder: Path) -> None:
@@ -136,7 +134,7 @@ def test_splits_are_written_for_the_dataset(folder: Path) -> None:
     assert len(open_dataset(folder, video="224p").split("train")) == 1
 
 
-def test_a_second_call_touches_nothing_and_a_third_makes_what_is_missing(
+def test_a_second_call_changes_nothing_and_a_third_restores_missing_files(
     folder: Path, tmp_path: Path
 ) -> None:
     out = shutil.copytree(folder, tmp_path / "data")
@@ -149,7 +147,7 @@ def test_a_second_call_touches_nothing_and_a_third_makes_what_is_missing(
     assert _hashes(out) == _hashes(folder)
 
 
-def test_a_killed_run_leaves_no_half_video_and_is_finished_by_the_same_call(
+def test_a_killed_run_leaves_no_partial_video_and_the_same_call_finishes_it(
     folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "data"
@@ -172,7 +170,7 @@ def test_a_killed_run_leaves_no_half_video_and_is_finished_by_the_same_call(
 
 
 def _is_alive(group: int) -> bool:
-    """Whether any process of a group is left, the workers of a killed parent among them."""
+    """Return whether any process of a group is left, including workers of a killed parent."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -180,7 +178,7 @@ def _is_alive(group: int) -> bool:
     return True
 
 
-def test_a_run_killed_at_its_very_start_is_no_other_data(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_left_by_a_run_killed_at_its_start_is_accepted(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "data"
     out.mkdir()
     (out / "synthetic.json.tmp.host.1").touch()
@@ -192,7 +190,7 @@ def test_a_folder_with_other_data_is_refused(folder: Path, tmp_path: Path) -> No
     (tmp_path / "holiday.txt").write_text("sun")
     with pytest.raises(OutputError, match="not an empty folder.*Choose another folder"):
         synthesize(tmp_path, **_SMALL)
-    with pytest.raises(OutputError, match=r"made with .*seed 0; wanted .*seed 9"):
+    with pytest.raises(OutputError, match=r"with other settings .*seed 0; requested: .*seed 9"):
         synthesize(folder, **_SMALL, seed=9)
 
 
