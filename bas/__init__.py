@@ -12,19 +12,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bas.evaluate.score import score
-    from bas.extract.cache import open_cache
-    from bas.heads.apply import predict
-    from bas.heads.merged import load_model
+    from bas.commands.scoring.evaluate import predict
+    from bas.evaluate.scoring.score import score
+    from bas.extract.cache.reader import open_cache
+    from bas.heads.inference.ensemble import load_model
 
 __version__ = "0.1.0"
 __all__ = ["load_model", "open_cache", "predict", "score"]
 
 _MODULES = {
-    "load_model": "bas.heads.merged",
-    "open_cache": "bas.extract.cache",
-    "predict": "bas.heads.apply",
-    "score": "bas.evaluate.score",
+    "load_model": "bas.heads.inference.ensemble",
+    "open_cache": "bas.extract.cache.reader",
+    "predict": "bas.commands.scoring.evaluate",
+    "score": "bas.evaluate.scoring.score",
 }
 
 

@@ -2,7 +2,7 @@
 
 A frame is an index on the model's clock, counted from the start of a video. A position is integer
 milliseconds from the same start. Rates are exact fractions. The floating-point clock of the official
-evaluator is not here, but in `bas.evaluate.precision`.
+evaluator is not here, but in `bas.evaluate.metric.average_precision`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from math import ceil
 import numpy as np
 from jaxtyping import Float
 
-from bas.evaluate.peaks import TEAM_SUFFIXES
+from bas.evaluate.postprocess.events import TEAM_SUFFIXES
 from bas.model import SpottingModel
 from bas.types import Scores
 

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float16
 
-from bas.config.settings import ExtractSettings
+from bas.config.pipeline import ExtractSettings
 from bas.errors import OutputError
-from bas.extract.decode import Decoder, DecodeStats
-from bas.extract.encoder import FrozenEncoder, rows_per_call
+from bas.extract.decode.frames import Decoder, DecodeStats
+from bas.extract.decode.timeline import VideoTimeline
+from bas.extract.encode.encoder import FrozenEncoder, rows_per_call
+from bas.extract.encode.stacks import canvas_of, stack_batches
 from bas.extract.segments import FLOAT16_MAX, record_valid
-from bas.extract.stacks import canvas_of, stack_batches
-from bas.extract.timeline import VideoTimeline
 from bas.signals import StopFlag
 
 

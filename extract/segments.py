@@ -14,14 +14,14 @@ import torch
 from jaxtyping import Bool, Float16, Float32
 
 from bas.clock import milliseconds, span_text
-from bas.config.settings import ExtractSettings
+from bas.config.pipeline import ExtractSettings
 from bas.errors import DataError
-from bas.extract.decode import Decoder, DecodeStats, Frame
-from bas.extract.encoder import FrozenEncoder, rows_per_call
-from bas.extract.identity import VideoIdentity
-from bas.extract.parts import Part, PartHeader, PartSummary, Segments, hash_rows, write_part
-from bas.extract.stacks import canvas_of, stack_batches
-from bas.extract.timeline import VideoTimeline
+from bas.extract.cache.identity import VideoIdentity
+from bas.extract.cache.parts import Part, PartHeader, PartSummary, Segments, hash_rows, write_part
+from bas.extract.decode.frames import Decoder, DecodeStats, Frame
+from bas.extract.decode.timeline import VideoTimeline
+from bas.extract.encode.encoder import FrozenEncoder, rows_per_call
+from bas.extract.encode.stacks import canvas_of, stack_batches
 
 _CUDA_DECODERS = 8  # a GPU has up to seven decoding engines, and one decoder keeps one of them busy
 _CPU_DECODERS = 1  # the encoder takes all cores

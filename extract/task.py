@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bas.config.settings import ExtractSettings
-from bas.extract.decode import Decoder
-from bas.extract.encoder import FrozenEncoder
-from bas.extract.fingerprint import Fingerprint
-from bas.extract.precision import Precision
+from bas.config.pipeline import ExtractSettings
+from bas.extract.cache.fingerprint import Fingerprint
+from bas.extract.decode.frames import Decoder
+from bas.extract.encode.encoder import FrozenEncoder
+from bas.extract.encode.precision import Precision
 from bas.signals import StopFlag
 
 

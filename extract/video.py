@@ -15,11 +15,14 @@ from jaxtyping import Float16
 import bas
 from bas import console
 from bas.errors import DataError, OutputError
-from bas.extract.assemble import write_cache
-from bas.extract.cache import open_cache
-from bas.extract.header import FORMAT, CacheAttributes
-from bas.extract.identity import VideoIdentity, identify_in_background
-from bas.extract.leftovers import (
+from bas.extract.cache.format import FORMAT, CacheAttributes
+from bas.extract.cache.identity import VideoIdentity, identify_in_background
+from bas.extract.cache.parts import PartSummary, Segments, part_path, read_part
+from bas.extract.cache.reader import open_cache
+from bas.extract.cache.writer import write_cache
+from bas.extract.decode.timeline import VideoTimeline, open_timeline
+from bas.extract.quality import VideoQuality, enforce_bad_video_policy, measure_quality
+from bas.extract.resume import (
     ExistingCache,
     find_existing,
     remove_temporaries,
@@ -27,11 +30,8 @@ from bas.extract.leftovers import (
     reused_precision,
     salvage_segments,
 )
-from bas.extract.parts import PartSummary, Segments, part_path, read_part
 from bas.extract.segments import SegmentWork, compute_segments
-from bas.extract.soundness import VideoQuality, enforce_bad_video_policy, measure_quality
 from bas.extract.task import VideoTask
-from bas.extract.timeline import VideoTimeline, open_timeline
 from bas.files import locked
 
 Outcome = Literal["made", "kept", "degraded", "skipped", "refused"]

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from bas import console
+from bas.cli.app import app
 from bas.cli.options import (
     DATA,
     FEATURES,
@@ -20,7 +21,6 @@ from bas.cli.options import (
     Split,
     chosen_device,
 )
-from bas.cli.roof import app
 
 
 @app.command()
@@ -61,7 +61,7 @@ def download(
 
     An interrupted download resumes. The NDA password is read from SOCCERNET_PASSWORD, or prompted for.
     """
-    from bas.dataset.download import download as run
+    from bas.dataset.download.download import download as run
 
     run(edition, split=split, data=data)
 
@@ -80,7 +80,7 @@ def doctor(
     ] = None,
 ) -> None:
     """Check a data or feature folder and report problems."""
-    from bas.doctor import examine_folder
+    from bas.commands.data.doctor import examine_folder
 
     examine_folder(folder, video=video)
 
@@ -93,7 +93,7 @@ def settings(
     ] = None,
 ) -> None:
     """List the settings with their types, defaults, ranges and meanings."""
-    from bas.commands.settings import print_settings
+    from bas.commands.data.settings import print_settings
 
     print_settings(section)
 
@@ -128,13 +128,13 @@ def extract(
     ] = False,
 ) -> None:
     """Extract and cache the features of a split (stage 1)."""
+    from bas.commands.data.extract import extract_split, plan_split
     from bas.config import load
-    from bas.extract.split import extract_split, plan_split
 
     sets = [*(sets or ()), *(["extract.flip=true"] if flip else ())]
     base = None
     if encoder is not None:
-        from bas.heads.models import load_settings
+        from bas.heads.interop.model_folder import load_settings
 
         base, sets = load_settings(encoder), [*sets, f"extract.weights={encoder}"]
     settings = load("extract", base=base, preset=preset, sets=sets).extract

@@ -63,6 +63,6 @@ def newest_run() -> Path:
 
 def chosen_device(name: str) -> str:
     """Resolve `auto` to a device of this machine; check any other name."""
-    from bas.extract.device import choose_device
+    from bas.extract.encode.device import choose_device
 
     return choose_device(name)

@@ -2,9 +2,7 @@
 
 from bas.config.base import Settings, TrainSettings
 from bas.config.finetune import AugmentSettings, FinetuneSettings, RandomTransform
-from bas.config.presets import STAGES, Stage, load, parse, read_yaml, to_yaml
-from bas.config.renamed import upgrade
-from bas.config.settings import (
+from bas.config.pipeline import (
     Blocks3DSettings,
     CalibrationPoint,
     ClipSettings,
@@ -21,6 +19,8 @@ from bas.config.settings import (
     Scoring,
     SGPSettings,
 )
+from bas.config.presets import STAGES, Stage, load, parse, read_yaml, to_yaml
+from bas.config.renamed import upgrade
 
 __all__ = [
     "STAGES",

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from bas.config.base import Settings
+from bas.config.pipeline import Pipeline
 from bas.config.renamed import new_name, upgrade
-from bas.config.settings import Pipeline
 from bas.errors import SettingsError
 from bas.runs import run_state
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
+from bas.dataset.annotations.interchange import soccernet_documents
+from bas.dataset.annotations.video_lists import listed_classes
 from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES
 from bas.dataset.games import require_videos
-from bas.dataset.interchange import soccernet_documents
 from bas.dataset.layouts import Layout, RecognizedLayout, VideoSize, recognize_layout
-from bas.dataset.listed import listed_classes
 from bas.dataset.manifest import require_sizes
 from bas.dataset.splits import select
 from bas.errors import DataError, MissingError

@@ -11,10 +11,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal, assert_never
 
-from bas.dataset.containers import VIDEO_SUFFIXES
+from bas.dataset.annotations.interchange import VideoList
+from bas.dataset.annotations.video_lists import games_of, video_lists_in
 from bas.dataset.games import game_id, listing
-from bas.dataset.interchange import VideoList
-from bas.dataset.listed import games_of, video_lists_in
+from bas.dataset.video.containers import VIDEO_SUFFIXES
 from bas.errors import DataError, MissingError
 from bas.files import read_json
 from bas.types import Game, Video

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bas.config import read_yaml
+from bas.dataset.annotations.video_lists import listed_splits
 from bas.dataset.games import game_id, listing
 from bas.dataset.layouts import Layout, archives_in
-from bas.dataset.listed import listed_splits
 from bas.errors import DataError, MissingError
 from bas.types import Game
 

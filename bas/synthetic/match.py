@@ -8,14 +8,14 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import UInt8
 
-from bas.synthetic.actions import ProfileName, profile
-from bas.synthetic.camera import camera_track
-from bas.synthetic.colors import match_kits
-from bas.synthetic.ground import StadiumTexture
-from bas.synthetic.picture import Painter
-from bas.synthetic.play import Half, play_half
-from bas.synthetic.stadium import paint_stadium
-from bas.synthetic.stage import Contact
+from bas.synthetic.rendering.camera import camera_track
+from bas.synthetic.rendering.colors import match_kits
+from bas.synthetic.rendering.ground import StadiumTexture
+from bas.synthetic.rendering.picture import Painter
+from bas.synthetic.rendering.stadium import paint_stadium
+from bas.synthetic.simulation.actions import ProfileName, profile
+from bas.synthetic.simulation.play import Half, play_half
+from bas.synthetic.simulation.stage import Contact
 
 _METRES_PER_WIDTH = 21
 """Metres of ground covered by as many texels as the picture has columns."""

@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 
 from bas.errors import RunFailedError
 from bas.synthetic.match import HalfSpec, contacts_of, render_pictures
-from bas.synthetic.stage import Contact
+from bas.synthetic.simulation.stage import Contact
 
 _CHUNK_BYTES = 8 << 20
 _CHUNKS_AHEAD = 2  # per process, so that none waits for the encoder

@@ -20,13 +20,20 @@ from bas.dataset.manifest import MANIFEST_NAME, write_manifest
 from bas.dataset.splits import SPLITS_FILE
 from bas.errors import OutputError, SettingsError
 from bas.files import atomic_write, locked, publish, read_json, remove_leftovers, write_at, write_json
-from bas.synthetic.actions import ProfileName
-from bas.synthetic.encode import encode
-from bas.synthetic.labels import label_document
-from bas.synthetic.layouts import LayoutName, MatchFiles, MatchName, match_files, match_name, split_games
+from bas.synthetic.files.encode import encode
+from bas.synthetic.files.labels import label_document
+from bas.synthetic.files.layouts import (
+    LayoutName,
+    MatchFiles,
+    MatchName,
+    match_files,
+    match_name,
+    split_games,
+)
 from bas.synthetic.match import HalfSpec
-from bas.synthetic.plan import FPS
 from bas.synthetic.render import Renderer, open_renderer
+from bas.synthetic.simulation.actions import ProfileName
+from bas.synthetic.simulation.schedule import FPS
 
 _REQUEST_FILE = "synthetic.json"
 _LOCK_FILE = ".synthetic.lock"

@@ -8,8 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import media
 import numpy as np
+from support import media
 
 from bas.console import show, table
 from bas.dataset import length_ms, probe

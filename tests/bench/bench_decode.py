@@ -16,8 +16,8 @@ import numpy as np
 
 from bas import console
 from bas.clock import place_on_clock
-from bas.dataset.times import VideoTimes, probe
-from bas.extract.decode import DecodeStats, read_frames
+from bas.dataset.video.probe import VideoTimes, probe
+from bas.extract.decode.frames import DecodeStats, read_frames
 
 _ROUNDS = 7
 _PICTURES = 500

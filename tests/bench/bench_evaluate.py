@@ -15,12 +15,12 @@ from scipy.ndimage import gaussian_filter1d
 from bas.config import PeaksSettings
 from bas.console import show, table
 from bas.dataset.classes import BALL_CLASSES
-from bas.evaluate.analysis import analyze
-from bas.evaluate.bootstrap import resampled_mean_ap
-from bas.evaluate.page import Page, write_page
-from bas.evaluate.peaks import detect
-from bas.evaluate.score import score_documents
-from bas.evaluate.soccernet import parse_predictions, results_document
+from bas.evaluate.analysis.analysis import analyze
+from bas.evaluate.analysis.bootstrap import resampled_mean_ap
+from bas.evaluate.formats.soccernet import parse_predictions, results_document
+from bas.evaluate.postprocess.events import detect
+from bas.evaluate.report.page import Page, write_page
+from bas.evaluate.scoring.score import score_documents
 from bas.types import Game, Scores, Spot
 
 _FRAMES = 95 * 60 * 25

@@ -22,22 +22,22 @@ import torch
 from rich.table import Table
 
 from bas import console
-from bas.config.settings import ExtractSettings
+from bas.config.pipeline import ExtractSettings
 from bas.dataset import open_dataset
 from bas.extract import segments
-from bas.extract.assemble import write_cache
-from bas.extract.cache import open_cache
-from bas.extract.decode import DecodeStats
-from bas.extract.encoder import FrozenEncoder, rows_per_call
-from bas.extract.fingerprint import fingerprint_of
-from bas.extract.header import FORMAT, CacheAttributes
-from bas.extract.parts import hash_rows
-from bas.extract.precision import best_precision
-from bas.extract.stacks import canvas_of, stack_batches
+from bas.extract.cache.fingerprint import fingerprint_of
+from bas.extract.cache.format import FORMAT, CacheAttributes
+from bas.extract.cache.parts import hash_rows
+from bas.extract.cache.reader import open_cache
+from bas.extract.cache.writer import write_cache
+from bas.extract.decode.frames import DecodeStats
+from bas.extract.decode.timeline import open_timeline
+from bas.extract.encode.encoder import FrozenEncoder, rows_per_call
+from bas.extract.encode.precision import best_precision
+from bas.extract.encode.stacks import canvas_of, stack_batches
+from bas.extract.encode.weights import build_encoder, weights_digest
 from bas.extract.task import VideoTask
-from bas.extract.timeline import open_timeline
 from bas.extract.video import extract_video
-from bas.extract.weights import build_encoder, weights_digest
 from bas.signals import StopFlag
 from bas.synthetic import synthesize
 from bas.types import Game, Video
@@ -56,8 +56,8 @@ _WINDOWS = 5_000
 _EXTRACT_SCRIPT = """
 import sys
 from pathlib import Path
-from bas.config.settings import ExtractSettings
-from bas.extract.run import extract
+from bas.config.pipeline import ExtractSettings
+from bas.extract.extract import extract
 from bas.types import Game, Video
 settings, half, folder = ExtractSettings.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
 game = Game(half.parent.name, (Video(half, 1),), None)

@@ -10,24 +10,24 @@ from pathlib import Path
 
 import torch
 
+from bas.commands.training.finetune import finetune
+from bas.commands.training.fit_head import fit
 from bas.config import FinetuneSettings, Pipeline, load
 from bas.console import show, table
-from bas.extract.encoder import Encoder
-from bas.extract.stacks import canvas_of
+from bas.extract.encode.encoder import Encoder
+from bas.extract.encode.stacks import canvas_of
 from bas.files import read_json
-from bas.heads.build import build_head
-from bas.heads.clip_plan import clip_shape
-from bas.heads.clips import clip_frames
-from bas.heads.finetune_run import finetune
-from bas.heads.joint import ClipModel
-from bas.heads.layers import layerwise_parameter_groups
-from bas.heads.lessons import Workspace
-from bas.heads.memory import expected_bytes
-from bas.heads.models import load_settings
-from bas.heads.optim import TrainingOptimizer
-from bas.heads.outputs import Task
-from bas.heads.run import fit
-from bas.heads.stacker import Stacker
+from bas.heads.finetune.clip_reader import clip_frames
+from bas.heads.finetune.clip_sampler import clip_shape
+from bas.heads.finetune.freezing import layerwise_parameter_groups
+from bas.heads.finetune.memory import expected_bytes
+from bas.heads.finetune.model import ClipModel
+from bas.heads.interop.model_folder import load_settings
+from bas.heads.models.factory import build_head
+from bas.heads.models.outputs import Task
+from bas.heads.models.stacker import Stacker
+from bas.heads.training.annotated_games import Workspace
+from bas.heads.training.optimizer import TrainingOptimizer
 from bas.synthetic import synthesize
 
 _MATCHES, _MINUTES = 3, 1.0

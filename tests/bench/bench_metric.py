@@ -16,9 +16,9 @@ from SoccerNet.Evaluation.ActionSpotting import average_mAP
 from bas.config import PeaksSettings
 from bas.console import show, table
 from bas.dataset.classes import BALL_CLASSES
-from bas.evaluate.peaks import detect
-from bas.evaluate.precision import MarkArrays, average_precision, build_timeline
-from bas.evaluate.tolerance import TOLERANCES
+from bas.evaluate.metric.average_precision import MarkArrays, average_precision, build_timeline
+from bas.evaluate.metric.tolerance import TOLERANCES
+from bas.evaluate.postprocess.events import detect
 from bas.types import Scores
 
 _COUNTS = (712, 614, 102, 109, 79, 37, 52, 24, 32, 11, 3, 2)

@@ -14,9 +14,9 @@ from bas.clock import position_of
 from bas.config import PeaksSettings
 from bas.console import show, table
 from bas.dataset.classes import BALL_CLASSES
-from bas.evaluate.peaks import detect
-from bas.evaluate.score import score_detections
-from bas.evaluate.search import tune
+from bas.evaluate.postprocess.events import detect
+from bas.evaluate.postprocess.search import tune
+from bas.evaluate.scoring.score import score_detections
 from bas.types import Scores, Spot
 
 _COUNTS = (712, 614, 102, 109, 79, 37, 52, 24, 32, 11, 3, 2)

@@ -16,9 +16,9 @@ from rich.table import Table
 
 from bas.console import show, table
 from bas.synthetic import synthesize
-from bas.synthetic.encode import encode
+from bas.synthetic.files.encode import encode
 from bas.synthetic.match import HalfSpec, render_pictures, simulate
-from bas.synthetic.plan import FPS
+from bas.synthetic.simulation.schedule import FPS
 
 _MINUTES = 2.0
 _PART_FRAMES = 500

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import ROOT
 
-from bas.commands.settings import markdown, print_settings, settings_sections, updated
+from bas.commands.data.settings import markdown, print_settings, settings_sections, updated
 from bas.config import Pipeline, load, parse
 from bas.errors import SettingsError
 
-_CONFIGS = Path(__file__).parents[2] / "configs"
+_CONFIGS = ROOT / "configs"
 
 
 def _keys(value: Any, key: str = "") -> Iterator[str]:

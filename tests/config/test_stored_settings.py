@@ -12,11 +12,11 @@ import bas
 from bas.config import PeaksSettings, Pipeline, load, read_yaml
 from bas.errors import SettingsError
 from bas.evaluate.dense import SCORES_FILE
-from bas.evaluate.soccernet import RESULTS_FILE
-from bas.extract.encoder import Encoder
-from bas.heads.made import provenance_of
-from bas.heads.models import FORMAT, load_settings, load_single_model, read_config, write_config
-from bas.heads.stacker import Stacker
+from bas.evaluate.formats.soccernet import RESULTS_FILE
+from bas.extract.encode.encoder import Encoder
+from bas.heads.inference.provenance import provenance_of
+from bas.heads.interop.model_folder import FORMAT, load_settings, load_single_model, read_config, write_config
+from bas.heads.models.stacker import Stacker
 from bas.types import Game
 
 _STORED = Path(__file__).parents[1] / "golden" / "format_1"

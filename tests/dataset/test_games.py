@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matches import GAME
 from SoccerNet.utils import getListGames
+from support.matches import GAME
 
 from bas.dataset import game_id
 from bas.errors import DataError

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from matches import GAME, OTHER_GAME, annotation, touch, write_labels
+from support.matches import GAME, OTHER_GAME, annotation, touch, write_labels
 
 from bas.dataset import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES, Layout, open_dataset
 from bas.errors import DataError, MissingError

@@ -4,9 +4,9 @@ import hashlib
 import json
 from pathlib import Path
 
-import media
 import pytest
-from matches import touch
+from support import media
+from support.matches import touch
 
 from bas.dataset import open_dataset, read_manifest, write_manifest
 from bas.errors import DataError

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from matches import touch
 from SoccerNet.utils import getListGames
+from support.matches import touch
 
 from bas.dataset import Dataset, open_dataset, split_lists
 from bas.errors import DataError, MissingError, SettingsError

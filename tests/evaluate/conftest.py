@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from caches import cache_attributes
 from einops import reduce, repeat
 from jaxtyping import Float, Float16
+from support import GOLDEN
+from support.caches import cache_attributes
 
-from bas.extract.cache import FeatureCache
-from bas.extract.header import CacheHeader
-
-GOLDEN = Path(__file__).parent.parent / "golden"
+from bas.extract.cache.format import CacheHeader
+from bas.extract.cache.reader import FeatureCache
 
 
 @pytest.fixture(scope="session")

@@ -17,17 +17,17 @@ from typing import Any, Literal, NoReturn
 
 import pytest
 import torch
-from extracting import make_game, tiny_encoder, tiny_settings
-from killing import end_of, in_child, start_child
+from support.extracting import make_game, tiny_encoder, tiny_settings
+from support.killing import end_of, in_child, start_child
 
 from bas.errors import OutputError, StoppedError
 from bas.extract import segments as segments_module
-from bas.extract.encoder import FrozenEncoder
-from bas.extract.fingerprint import fingerprint_of
-from bas.extract.run import extract
+from bas.extract.cache.fingerprint import fingerprint_of
+from bas.extract.encode.encoder import FrozenEncoder
+from bas.extract.encode.weights import weights_digest
+from bas.extract.extract import extract
 from bas.extract.task import VideoTask
 from bas.extract.video import VideoReport, extract_video
-from bas.extract.weights import weights_digest
 from bas.signals import StopFlag
 
 FAILING = ("mkdir", "open", "posix_fallocate", "pwrite", "fsync", "replace")

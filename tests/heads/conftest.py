@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bas.evaluate import search
+from bas.evaluate.postprocess import search
 from bas.files import locked
-from bas.heads.lessons import Workspace
+from bas.heads.training.annotated_games import Workspace
 from bas.synthetic import synthesize
 
 

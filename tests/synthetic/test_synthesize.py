@@ -24,7 +24,7 @@ from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CL
 from bas.dataset.manifest import read_manifest
 from bas.errors import OutputError, SettingsError
 from bas.synthetic import LayoutName, synthesize
-from bas.synthetic.layouts import split_games
+from bas.synthetic.files.layouts import split_games
 
 _SMALL: dict[str, Any] = {"matches": 1, "minutes": 0.2, "size": "64x36", "profile": "even", "processes": 2}
 

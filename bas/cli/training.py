@@ -1,0 +1,209 @@
+"""Commands that make models: fit-head, finetune-e2e, contact-sheet, import-weights, tune, merge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bas.cli.app import app
+from bas.cli.options import (
+    DATA,
+    FEATURES,
+    RUNS,
+    Data,
+    Decoder,
+    Device,
+    Features,
+    Preset,
+    Runs,
+    Sets,
+    chosen_device,
+    newest_run,
+)
+
+if TYPE_CHECKING:
+    from bas.config import Pipeline
+
+
+@app.command("fit-head")
+def fit_head(
+    head: Annotated[
+        str,
+        typer.Argument(
+            metavar="HEAD", help="Head (netvlad, blocks3d, sgp, gru, linear), or a recipe from configs/heads."
+        ),
+    ],
+    data: Data = DATA,
+    features: Features = FEATURES,
+    out: Runs = RUNS,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+    preset: Preset = None,
+    sets: Sets = None,
+    fold: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K/N|all",
+            help="Cross-validate on train and valid: hold out fold K of N, counted from 0, e.g. 0/5; `all` runs every fold.",
+        ),
+    ] = None,
+    all_data: Annotated[
+        bool,
+        typer.Option(
+            "--all-data", help="Train on every labeled match, without validation, and keep the last epoch."
+        ),
+    ] = False,
+) -> None:
+    """Fit a temporal head on cached features, and keep the best epoch (stage 2).
+
+    The best epoch is the one with the highest validation mAP@1. Missing features are extracted first.
+    """
+    from bas.commands.training.cross_validate import fit_folds
+    from bas.commands.training.fit_head import fit
+    from bas.config import load
+    from bas.heads.training.annotated_games import Workspace
+
+    settings = load("heads", head=head, preset=preset, sets=sets or ())
+    workspace = Workspace(data, features, out, chosen_device(device), decoder)
+    if fold is None:
+        fit(settings, workspace, all_data=all_data)
+    elif all_data:
+        raise typer.BadParameter("--all-data and --fold exclude each other. Leave out --fold.")
+    else:
+        fit_folds(settings, workspace, fold=fold)
+
+
+@app.command("finetune-e2e")
+def finetune_e2e(
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            help="Run or model folder to start from (default: the newest finished fit-head run in --out)."
+        ),
+    ] = None,
+    data: Data = DATA,
+    out: Runs = RUNS,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+    preset: Preset = None,
+    sets: Sets = None,
+) -> None:
+    """Finetune encoder and head together on video clips, and keep the best epoch (stage 3).
+
+    The best epoch is the one with the highest validation mAP@1.
+    """
+    from bas.commands.training.finetune import finetune
+    from bas.heads.training.annotated_games import Workspace
+
+    start, settings = _finetune_settings(run, runs=out, preset=preset, sets=sets)
+    finetune(start, settings, Workspace(data, FEATURES, out, chosen_device(device), decoder))
+
+
+@app.command("contact-sheet")
+def contact_sheet(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="PNG file to write.")] = Path("clips.png"),
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            help="Run or model folder to start from (default: the newest finished fit-head run in --runs)."
+        ),
+    ] = None,
+    data: Data = DATA,
+    runs: Runs = RUNS,
+    decoder: Decoder = "auto",
+    preset: Preset = None,
+    sets: Sets = None,
+) -> None:
+    """Draw the first augmented clips that finetune-e2e would train on, with their labels."""
+    from bas.commands.training.contact_sheet import contact_sheet as draw
+    from bas.heads.training.annotated_games import Workspace
+
+    start, settings = _finetune_settings(run, runs=runs, preset=preset, sets=sets)
+    draw(start, settings, Workspace(data, FEATURES, runs, "cpu", decoder), out=out)
+
+
+@app.command("import-weights")
+def import_weights(
+    source: Annotated[
+        Literal["lromul", "tdeed", "netvlad"],
+        typer.Argument(metavar="SOURCE", help="Project that published the checkpoint."),
+    ],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="Checkpoint: lRomul .pth, T-DEED .pt or sn-spotting .pth.tar."),
+    ],
+    out: Annotated[Path, typer.Option(help="Model folder to create.")],
+    classes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class",
+            metavar="NAME",
+            help="Class name of one output, in output order; repeatable (default: the SoccerNet list of that length).",
+        ),
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="lromul only: use the raw weights instead of their moving average.")
+    ] = False,
+    pool: Annotated[
+        Literal["MAX", "MAX++", "AVG", "AVG++"] | None,
+        typer.Option(help="netvlad only: pooling of a checkpoint without clusters."),
+    ] = None,
+    window_seconds: Annotated[
+        float | None, typer.Option(help="netvlad only: window length in seconds (default: 15, as published).")
+    ] = None,
+) -> None:
+    """Convert a published checkpoint to a model folder.
+
+    No pickle code in the checkpoint is executed.
+    """
+    from bas.commands.sharing.import_weights import import_weights as run
+
+    run(source, file, out, classes=classes or (), raw=raw, pool=pool, window_seconds=window_seconds)
+
+
+@app.command()
+def tune(
+    run: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RUN", help="Run folder (default: the newest finished run in $BAS_RUNS or runs)."
+        ),
+    ] = None,
+    data: Data = DATA,
+    features: Features = FEATURES,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Tune post-processing on the validation split and save it with the model."""
+    from bas.commands.training.tune import tune_run
+
+    tune_run(run or newest_run(), data=data, features=features, device=chosen_device(device), decoder=decoder)
+
+
+@app.command()
+def merge(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders to merge, two or more.")],
+    out: Annotated[Path, typer.Option(help="Run folder to create.")],
+    data: Data = DATA,
+    features: Features = FEATURES,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Average several runs in one model, with weights tuned on the validation split."""
+    from bas.commands.training.merge import merge as run
+
+    run(runs, out=out, data=data, features=features, device=chosen_device(device), decoder=decoder)
+
+
+def _finetune_settings(
+    run: Path | None, *, runs: Path, preset: str | None, sets: list[str] | None
+) -> tuple[Path, Pipeline]:
+    """Folder to start from, and its settings with preset and --set applied."""
+    from bas.config import load
+    from bas.heads.interop.model_folder import load_settings
+    from bas.runs import newest_finished
+
+    start = run or newest_finished(runs, without="e2e-")
+    return start, load("finetune", base=load_settings(start), preset=preset, sets=sets or ())

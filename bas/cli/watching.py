@@ -1,0 +1,83 @@
+"""Commands that write video (clips, render), and the demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bas.cli.app import app
+from bas.cli.options import (
+    DATA,
+    FEATURES,
+    Confidence,
+    Data,
+    Decoder,
+    Device,
+    Features,
+    Model,
+    RunOrVideo,
+    Split,
+    chosen_device,
+)
+
+
+@app.command()
+def clips(
+    source: RunOrVideo,
+    model: Model = None,
+    split: Split = "test",
+    mistakes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Cut the N worst mistakes instead of detections; needs labels."
+        ),
+    ] = None,
+    confidence: Confidence = None,
+    data: Data = DATA,
+    features: Features = FEATURES,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the clips (default: clips or mistakes, in RUN or VIDEO.spots)."),
+    ] = None,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Cut a six-second clip of every detection, or of the worst mistakes."""
+    from bas.commands.watching.media import MediaSource, make_clips
+
+    media = MediaSource(source, model, split, data, features, chosen_device(device), decoder)
+    make_clips(media, out=out, min_confidence=confidence, num_mistakes=mistakes)
+
+
+@app.command()
+def render(
+    source: RunOrVideo,
+    model: Model = None,
+    split: Split = "test",
+    confidence: Confidence = None,
+    data: Data = DATA,
+    features: Features = FEATURES,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the videos (default: rendered, in RUN or VIDEO.spots).")
+    ] = None,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+) -> None:
+    """Draw scores, detections and labels onto copies of the videos."""
+    from bas.commands.watching.media import MediaSource, make_renders
+
+    media = MediaSource(source, model, split, data, features, chosen_device(device), decoder)
+    make_renders(media, out=out, min_confidence=confidence)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for all data and results.")] = Path("demo"),
+    device: Device = "auto",
+) -> None:
+    """Run the whole pipeline on synthetic matches, in minutes on two CPU cores."""
+    from bas.commands.watching.demo import run_demo
+
+    run_demo(out, device=chosen_device(device))

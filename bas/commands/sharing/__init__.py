@@ -1,0 +1,1 @@
+"""Commands that pack results and import models."""

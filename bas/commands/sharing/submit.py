@@ -1,0 +1,108 @@
+"""`bas submit`: build the submission zip of a run, or validate an existing one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bas import console
+from bas.dataset import open_dataset
+from bas.evaluate.formats.soccernet import RESULTS_FILE, Prediction, read_results
+from bas.evaluate.postprocess.events import actions_of
+from bas.evaluate.predictions import labels_of_games
+from bas.evaluate.report import terminal as report
+from bas.evaluate.scoring.score import score_documents
+from bas.evaluate.submission.archive import check_submission, write_submission
+from bas.evaluate.submission.games import expected_games
+from bas.extract.decode.frames import Decoder
+from bas.heads.inference.predicted import predict_split
+from bas.types import Game
+
+
+def submit_run(
+    run: Path,
+    *,
+    data: Path,
+    features: Path,
+    split: str,
+    device: str,
+    out: Path | None = None,
+    decoder: Decoder = "auto",
+    flip: bool = False,
+) -> Path:
+    """Predict a split if needed, build and validate its zip, and score it if the split has labels.
+
+    Args:
+        run: folder of a finished run or a model.
+        out: path of the zip; by default `submission-<split>.zip` in the run, or `submission-<split>-flip.zip`.
+        flip: average the scores of the original and the mirrored view.
+
+    Returns:
+        The path of the zip.
+
+    Raises:
+        MissingError, DataError: as `predict_split`; or the zip is invalid, and no file is left.
+    """
+    predicted = predict_split(
+        run, data=data, features=features, split=split, device=device, decoder=decoder, flip=flip
+    )
+    classes = actions_of(predicted.model.classes)
+    games = open_dataset(data, video=predicted.model.settings.extract.video).split(split, need_videos=False)
+    documents = {
+        game.id: (predicted.folder / game.id / RESULTS_FILE).read_bytes() for game in predicted.games
+    }
+    out = out or run / f"submission-{split}{'-flip' * flip}.zip"
+    teams = classes != predicted.model.classes or None
+    notes = write_submission(out, documents, games, classes, teams=teams)
+    _print_summary(out, games, classes, notes, split=split)
+    return out
+
+
+def check_zip(archive: Path, *, data: Path, split: str | None = None) -> None:
+    """Validate an existing zip against a split, and score it if the split has labels.
+
+    Without `split`, it is the split whose games the zip holds.
+
+    Raises:
+        MissingError: the zip or the split does not exist.
+        DataError: a server would refuse or misread the zip.
+    """
+    expected = expected_games(archive, data, split=split)
+    notes = check_submission(archive, expected.games, expected.classes)
+    _print_summary(archive, expected.games, expected.classes, (*expected.notes, *notes), split=expected.split)
+
+
+def _print_summary(
+    archive: Path, games: Sequence[Game], classes: Sequence[str], notes: Sequence[str], *, split: str | None
+) -> None:
+    predictions = read_results(archive)
+    scored = all(game.labels is not None for game in games)
+    if scored:
+        evaluation = score_documents(labels_of_games(games), predictions, classes=classes)
+        report.print_evaluation(evaluation, split=split)
+    printed = evaluation.notes if scored else ()
+    for note in notes:
+        if note not in printed:  # print_evaluation has printed these
+            console.info(f"note: {note}")
+    if not scored:
+        console.info(
+            "Not scored: these matches have no labels here. The labels of the challenge split are hidden."
+        )
+    each = [prediction for of_game in predictions.values() for prediction in of_game]
+    of_split = f" of {split}" if split else ""
+    noted = f"; {len(notes)} note{'s' * (len(notes) > 1)} above" if notes else ""
+    console.show(
+        f"{archive}: {len(games)} match{'es' * (len(games) != 1)}{of_split}, {len(each):,} predictions, no errors"
+        f"{noted}. {_acceptance(each, split=split)}"
+    )
+
+
+def _acceptance(predictions: Sequence[Prediction], *, split: str | None) -> str:
+    """One sentence on where the zip can be submitted."""
+    if split is None:
+        return "To learn whether it can be submitted, name its split: --split SPLIT."
+    if not predictions:
+        return "A server accepts it, with a score of 0."
+    if all(prediction.team is None for prediction in predictions):
+        return "Ready to submit to the 2023 and 2024 challenges; the 2025 challenge requires teams."
+    return "Ready to submit."

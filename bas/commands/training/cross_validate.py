@@ -1,0 +1,119 @@
+"""`bas fit-head --fold`: cross-validation over matches, with out-of-fold scores of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from bas import console
+from bas.commands.data.extract import statistics_games
+from bas.commands.training.fit_head import fit_games, labeled_games
+from bas.config import Pipeline
+from bas.dataset import Dataset, open_dataset
+from bas.errors import SettingsError
+from bas.evaluate.predictions import write_predictions
+from bas.evaluate.report import terminal as report
+from bas.evaluate.scoring.score import score
+from bas.extract.extract import cached_features
+from bas.heads.finetune.dataset import readable_games
+from bas.heads.interop.model_folder import load_single_model
+from bas.heads.training.annotated_games import Workspace
+from bas.heads.training.dataset import games_with_features
+from bas.types import Game
+
+_MAX_FOLDS = 7  # of `--fold all`; up to seven matches, one match per fold, as in the winning run of 2023
+_FOLD = re.compile(r"([0-9]+)/([0-9]+)")
+
+
+def fit_folds(settings: Pipeline, workspace: Workspace, *, fold: str) -> list[Path]:
+    """Train on train and valid without the matches of one fold, or without each fold in turn.
+
+    After `all`, `<runs>/<kind>-folds-<hash of the first run>` holds the scores of every match by the head that was
+    not trained on it; `fit.out_of_fold` accepts this folder.
+
+    Args:
+        settings: settings of the whole pipeline.
+        workspace: folders of data, feature caches and runs; device and decoder.
+        fold: `k/n`, with k counted from 0, or `all`.
+
+    Returns:
+        The runs' folders.
+
+    Raises:
+        SettingsError: the fold is invalid, or there are too few labeled matches.
+    """
+    dataset = open_dataset(workspace.data, video=settings.extract.video)
+    games = tuple(readable_games(dataset, labeled_games(dataset, "train", "valid"), settings))
+    if fold != "all":
+        number, count = _parse_fold(fold, games)
+        return [_fit_without(games[number::count], games, settings, workspace, dataset)]
+    if len(games) < 2:
+        raise SettingsError(
+            f"--fold all needs at least two labeled matches in train and valid, and {workspace.data} has {len(games)}. "
+            "Check the folder with bas doctor."
+        )
+    count = min(len(games), _MAX_FOLDS)
+    folds = [games[number::count] for number in range(count)]
+    runs = [_fit_without(held_out, games, settings, workspace, dataset) for held_out in folds]
+    _score_held_out(runs, folds, settings, workspace, dataset)
+    return runs
+
+
+def _parse_fold(fold: str, games: Sequence[Game]) -> tuple[int, int]:
+    match = _FOLD.fullmatch(fold)
+    number, count = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 0 <= number < count or not 2 <= count <= len(games):
+        raise SettingsError(
+            f"Invalid --fold {fold}. Use `all`, or K/N with 0 <= K < N and 2 <= N <= {len(games)} "
+            "(the number of labeled matches in train and valid)."
+        )
+    return number, count
+
+
+def _fit_without(
+    held_out: Sequence[Game],
+    games: Sequence[Game],
+    settings: Pipeline,
+    workspace: Workspace,
+    dataset: Dataset,
+) -> Path:
+    return fit_games(
+        settings,
+        workspace,
+        dataset,
+        train_games=[game for game in games if game not in held_out],
+        valid_games=held_out,
+    )
+
+
+def _score_held_out(
+    runs: Sequence[Path],
+    folds: Sequence[Sequence[Game]],
+    settings: Pipeline,
+    workspace: Workspace,
+    dataset: Dataset,
+) -> None:
+    """Write the out-of-fold predictions and score them together."""
+    out = workspace.runs / f"{settings.head.kind}-folds-{runs[0].name.rpartition('-')[2]}"
+    games = [game for held_out in folds for game in held_out]
+    caches = cached_features(
+        games,
+        settings.extract,
+        features=workspace.features,
+        device=workspace.device,
+        decoder=workspace.decoder,
+        training=statistics_games(dataset, games, settings.extract),
+    )
+    scored: list[Game] = []
+    for run, held_out in zip(runs, folds, strict=True):
+        model = load_single_model(run, device=workspace.device)
+        whole = games_with_features(held_out, caches)
+        write_predictions(model, whole, caches, peaks=settings.peaks, out=out)
+        scored += whole
+    evaluation = score(workspace.data, out, games=[game.id for game in scored])
+    report.print_evaluation(evaluation, split="the held-out folds")
+    report.write_report(out / "report.json", evaluation)
+    console.info(
+        f"Out-of-fold scores of {len(games)} matches: {out}. To sample hard negatives: --set fit.out_of_fold={out}"
+    )

@@ -1,0 +1,216 @@
+"""`bas finetune-e2e`: train encoder and head together, from a starting model to a finished run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import torch
+
+import bas
+from bas import console
+from bas.config import Pipeline, to_yaml
+from bas.dataset import Dataset, open_dataset
+from bas.errors import RunFailedError
+from bas.evaluate.postprocess.search import show_tuning
+from bas.evaluate.predictions import labels_of_games
+from bas.extract.encode.stacks import canvas_of
+from bas.files import sha256_of
+from bas.heads.finetune.clip_reader import clip_frames
+from bas.heads.finetune.clip_sampler import ClipShape, clip_shape
+from bas.heads.finetune.dataset import AnnotatedTimeline, build_loader, open_annotated_videos
+from bas.heads.finetune.distributed import DistributedContext, init_distributed
+from bas.heads.finetune.memory import expected_bytes
+from bas.heads.finetune.model import ClipModel
+from bas.heads.finetune.preflight import (
+    load_starting_model,
+    require_clips_fit,
+    require_divisible_batch,
+    require_memory,
+    require_unseen,
+)
+from bas.heads.finetune.trainer import FinetuneTrainer, compute_precision
+from bas.heads.finetune.validation import VideoValidation
+from bas.heads.interop.model_folder import training_games, write_model
+from bas.heads.models.stacker import Stacker
+from bas.heads.training.annotated_games import Workspace
+from bas.heads.training.dataset import out_of_fold_file
+from bas.heads.training.warm_start import model_file
+from bas.runs import Run, open_run, run_state
+from bas.signals import stop_on_signals
+
+
+def finetune(start: Path, settings: Pipeline, workspace: Workspace) -> Path:
+    """Train a model's encoder and head together on the training matches, and keep the best epoch.
+
+    The run's name is derived from the settings, the data and the starting model, so the same call resumes a stopped
+    run and returns immediately if the run is finished. Under torchrun every process makes this call.
+
+    Args:
+        start: folder of the run or model to start from.
+        settings: settings of the whole pipeline. The extraction settings must equal those of `start`; the head
+            may differ.
+        workspace: folders of data and runs. Features are computed from the video, so no cache is read.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        SettingsError: the settings do not fit the model or the matches.
+        MissingError, DataError: the model, a match, its labels or a video is missing or invalid.
+        LockedError: another job is using the run.
+        RunFailedError: training diverged, memory ran out, or another process was lost.
+        StoppedError: stopped by a signal; the same call resumes.
+    """
+    device = torch.device(workspace.device)
+    with init_distributed(device) as processes:
+        require_divisible_batch(settings, processes)
+        dataset = open_dataset(workspace.data, video=settings.extract.video)
+        stacker = load_starting_model(start, settings, dataset)
+        train_videos = open_annotated_videos(dataset, dataset.split("train"), settings)
+        valid_videos = open_annotated_videos(dataset, dataset.split("valid"), settings)
+        require_unseen(start, valid_videos)
+        digest = _digest(settings, stacker, train_videos, valid_videos, start)
+        processes.require_same(f"{digest} {bas.__version__} {torch.__version__}", what="settings and data")
+        folder = workspace.runs / f"e2e-{digest[:8]}"
+        if processes.broadcast(lambda: run_state(folder)) == "done":
+            console.info(f"{folder} is already finished. Next: bas eval --run {folder}")
+            return folder
+        shape = clip_shape(stacker.head, settings.finetune.clip_rows)
+        require_clips_fit(train_videos, shape, settings)
+        frames, precision = clip_frames(shape, settings), compute_precision(settings.finetune, device)
+        model = ClipModel(stacker, shape, frames, settings.finetune)
+        expected = expected_bytes(
+            model,
+            shape,
+            settings.finetune,
+            size=canvas_of(settings.extract).padded,
+            pictures=len(frames.offsets),
+            world_size=processes.world_size,
+            half_precision=precision != "fp32",
+        )
+        require_memory(expected, settings.finetune, device)
+        with _open_shared_run(folder, settings, processes) as run, stop_on_signals(signal.SIGINT) as stop:
+            trainer = _build_trainer(
+                model, shape, train_videos, valid_videos, dataset, settings, workspace, run, processes
+            )
+            console.info(
+                f"{len(train_videos)} training and {len(valid_videos)} validation videos in {workspace.data}; starting from "
+                f"{start}; run {folder}; device {workspace.device}, {processes.world_size} "
+                f"process{'es' * (processes.world_size > 1)}.",
+            )
+            console.info(_step_description(model, shape, settings, expected=expected, precision=precision))
+            best = trainer.train(stop)
+            tuning = trainer.tune(stop)
+            if processes.is_main:
+                show_tuning(tuning)
+                write_model(
+                    folder,
+                    trainer.averaged,
+                    metrics={
+                        "validation mAP@1": best.history[-1]["mAP@1"],
+                        "epoch": best.history[-1]["epoch"],
+                    },
+                    data={
+                        "started from": start.name,
+                        "training matches": len({video.game.id for video in train_videos}),
+                        "validation matches": len({video.game.id for video in valid_videos}),
+                    },
+                    trained_on={video.game.id for video in train_videos} | training_games(start),
+                    tuning=tuning,
+                )
+                run.set_state("done")
+    console.info(f"{folder} is finished. Next: bas eval --run {folder}")
+    return folder
+
+
+def _build_trainer(
+    model: ClipModel,
+    shape: ClipShape,
+    train_videos: Sequence[AnnotatedTimeline],
+    valid_videos: Sequence[AnnotatedTimeline],
+    dataset: Dataset,
+    settings: Pipeline,
+    workspace: Workspace,
+    run: Run,
+    processes: DistributedContext,
+) -> FinetuneTrainer:
+    device = torch.device(workspace.device)
+    supply = build_loader(shape, train_videos, dataset, settings, workspace, processes)
+    validation = VideoValidation(
+        valid_videos,
+        labels_of_games(tuple({video.game.id: video.game for video in valid_videos}.values())),
+        dataset.classes,
+        settings,
+        workspace.decoder,
+        run.folder,
+    )
+    return FinetuneTrainer(
+        model,
+        supply,
+        validation,
+        settings=settings,
+        run=run,
+        distributed=processes,
+        device=device,
+    )
+
+
+def _step_description(
+    model: ClipModel, shape: ClipShape, settings: Pipeline, *, expected: int, precision: str
+) -> str:
+    """One line on the size of a training step and the memory it needs."""
+    trainable = sum(p.numel() for p in model.stacker.parameters() if p.requires_grad)
+    total = sum(p.numel() for p in model.stacker.parameters())
+    return (
+        f"batch: {settings.finetune.batch} clips of {shape.num_rows} rows "
+        f"({float(shape.num_rows / settings.extract.row_rate):.1f} s), {shape.first_occurrence.sum()} target rows each | "
+        f"{trainable:,} of {total:,} parameters trainable | {precision} | "
+        f"about {expected / 2**30:.1f} GiB per process, excluding framework overhead"
+    )
+
+
+def _digest(
+    settings: Pipeline,
+    stacker: Stacker,
+    train_videos: Sequence[AnnotatedTimeline],
+    valid_videos: Sequence[AnnotatedTimeline],
+    start: Path,
+) -> str:
+    """SHA-256 in hex of settings, labels, names and sizes of videos, and all files that the settings refer to."""
+    data = [
+        [
+            video.game.id,
+            sha256_of(video.game.labels) if video.game.labels else "",
+            video.video.path.name,
+            video.video.path.stat().st_size,
+        ]
+        for video in (*train_videos, *valid_videos)
+    ]
+    files = [model_file(start)]
+    if settings.fit.out_of_fold:
+        folds = Path(settings.fit.out_of_fold)
+        files += [out_of_fold_file(folds, video.game) for video in train_videos]
+    identity = [settings.model_dump(mode="json"), stacker.classes, data, [sha256_of(file) for file in files]]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def _open_shared_run(folder: Path, settings: Pipeline, processes: DistributedContext) -> Iterator[Run]:
+    """The run, shared by all processes: the main process holds its lock, the others record it if they lose that one."""
+    with ExitStack() as stack:
+        run = Run(folder)
+        if processes.is_main:
+            run = stack.enter_context(open_run(folder, settings_yaml=to_yaml(settings)))
+        processes.gather(None)  # no other process may read the run before the main one has created it
+        try:
+            with processes.report_failures():
+                yield run
+        except RunFailedError as error:  # the lost process may be the main one, which then records nothing
+            if not processes.is_main and run.state == "running":
+                run.set_state("failed", reason=str(error), code=error.exit_code)
+            raise

@@ -1,0 +1,191 @@
+"""`bas merge`: an ensemble of finished runs, with weights and post-processing tuned on the validation matches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+import numpy as np
+
+import bas
+from bas import console
+from bas.commands.training.tune import VALID, validation_games
+from bas.config import PeaksSettings, to_yaml
+from bas.dataset import Dataset, open_dataset
+from bas.dataset.games import listing
+from bas.errors import SettingsError
+from bas.evaluate.ensemble import exact_mean_ap, mean_dense_scores, select_weights
+from bas.evaluate.postprocess.events import actions_of
+from bas.evaluate.postprocess.search import show_tuning, tune
+from bas.evaluate.predictions import labels_of_games
+from bas.extract.decode.frames import Decoder
+from bas.files import atomic_write
+from bas.heads.inference.ensemble import load_stacker
+from bas.heads.inference.predictor import dense_scores
+from bas.heads.interop.model_folder import (
+    FORMAT,
+    MODEL_FILES,
+    read_config,
+    training_games,
+    with_tuning,
+    write_config,
+)
+from bas.heads.models.stacker import Stacker
+from bas.runs import open_run, run_state
+from bas.types import Game
+
+
+def merge(
+    runs: Sequence[Path],
+    *,
+    out: Path,
+    data: Path,
+    features: Path,
+    device: str,
+    decoder: Decoder = "auto",
+) -> Path:
+    """Average the dense scores of runs, with weights and post-processing tuned on their validation matches.
+
+    Members are copied, so the resulting folder can be moved. Runs with weight 0 are left out.
+
+    Returns:
+        `out`, a finished run.
+
+    Raises:
+        SettingsError: the runs are incompatible, or `out` holds something else.
+        MissingError, DataError: a model, a match, its labels or a video is missing or invalid.
+    """
+    names = [run.resolve().name for run in runs]
+    if _is_finished(out, names):
+        console.info(f"{out} is already finished. Next: bas eval --run {quote(str(out))}")
+        return out
+    models = _load_compatible(runs, device=device)
+    dataset = open_dataset(data, video=models[0].settings.extract.video)
+    games = _common_games(dataset, runs)
+    dense = [
+        dense_scores(model, run, games, split=VALID, features=features, decoder=decoder)
+        for run, model in zip(runs, models, strict=True)
+    ]
+    complete = [game for game in games if all(game.id in scores for scores in dense)]
+    labels = labels_of_games(complete)
+    actions = actions_of(models[0].classes)
+    peaks = _base_postprocess(_fastest(models))
+    weights = select_weights(dense, labels, actions, peaks)
+    one_hot = np.eye(len(runs)).tolist()
+    _print_weights(
+        runs,
+        weights,
+        [exact_mean_ap(mean_dense_scores(dense, one), labels, actions, peaks) for one in one_hot],
+    )
+    kept = [index for index, weight in enumerate(weights) if weight]
+    mean = mean_dense_scores([dense[index] for index in kept], [weights[index] for index in kept])
+    fastest = _fastest([models[index] for index in kept])  # the averaged scores are on its clock
+    found = tune(labels, mean, classes=actions, peaks=_base_postprocess(fastest))
+    show_tuning(found)
+    # Created before anything else in `out`: _is_finished recognizes an interrupted merge by it.
+    (out / "members").mkdir(parents=True, exist_ok=True)
+    with open_run(out, settings_yaml=to_yaml(fastest.settings)) as run:
+        config: dict[str, Any] = {
+            "format": FORMAT,
+            "bas": bas.__version__,
+            "reads": "runs",
+            "merged": names,
+            "members": [
+                {"folder": _copy(runs[index], out, index), "weight": weights[index]} for index in kept
+            ],
+            "classes": list(models[0].classes),
+            "settings": fastest.settings.model_dump(mode="json"),
+            "metrics": {"validation mAP@1": found.mean_before},
+            "data": {"validation matches": len(complete)},
+            "learned": sorted(set().union(*(training_games(runs[index]) for index in kept))),
+        }
+        write_config(out, with_tuning(config, found))
+        run.set_state("done")
+    console.info(f"{out} is finished. Next: bas eval --run {quote(str(out))}")
+    return out
+
+
+def _is_finished(out: Path, names: Sequence[str]) -> bool:
+    """Whether `out` is a finished merge of these runs.
+
+    Raises:
+        SettingsError: `out` holds anything but a merge of these runs, finished or interrupted.
+    """
+    entries = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
+    config = read_config(out) if "config.json" in entries else {}
+    is_merge = "members" in entries and config.get("reads", "runs") == "runs"
+    if entries and not is_merge:
+        raise SettingsError(
+            f"{out} is not empty: it holds {listing(entries)}. Choose another folder: --out FOLDER."
+        )
+    if run_state(out) != "done":
+        return False
+    if config["merged"] != names:
+        raise SettingsError(
+            f"{out} is already a merge of {', '.join(config['merged'])}. Choose another folder: --out FOLDER."
+        )
+    return True
+
+
+def _load_compatible(runs: Sequence[Path], *, device: str) -> list[Stacker]:
+    """Load the models of the runs. Raises SettingsError if their scores cannot be averaged."""
+    if len({run.resolve() for run in runs}) < max(2, len(runs)):
+        raise SettingsError(f"Cannot merge {', '.join(map(str, runs))}. Name two or more different runs.")
+    for run in runs:
+        if read_config(run)["reads"] == "runs":
+            raise SettingsError(
+                f"{run} is itself a merge of runs. Name its members instead, together with the other runs."
+            )
+    models = [load_stacker(run, device=device) for run in runs]
+    for run, model in zip(runs, models, strict=True):
+        if model.classes != models[0].classes:
+            raise SettingsError(
+                f"The runs predict different classes ({runs[0]}: {', '.join(models[0].classes)}; "
+                f"{run}: {', '.join(model.classes)}). Merge runs with the same class list."
+            )
+        if model.settings.extract.video != models[0].settings.extract.video:
+            raise SettingsError(
+                f"The runs read different videos ({runs[0]}: {models[0].settings.extract.video}; "
+                f"{run}: {model.settings.extract.video}). Merge runs that read the same videos."
+            )
+    return models
+
+
+def _common_games(dataset: Dataset, runs: Sequence[Path]) -> tuple[Game, ...]:
+    """The validation matches of the runs. Raises SettingsError if they differ."""
+    first, *others = (validation_games(dataset, run, read_config(run)) for run in runs)
+    for run, games in zip(runs[1:], others, strict=True):
+        if set(games) != set(first):
+            raise SettingsError(
+                f"{runs[0]} and {run} have different validation matches, so neither set is held out for both, and the "
+                "weights cannot be tuned. Merge runs with the same split."
+            )
+    return first
+
+
+def _copy(run: Path, out: Path, number: int) -> str:
+    """Copy the model files of a run; returns their folder, relative to `out`."""
+    folder = f"members/{number}-{run.resolve().name}"
+    for name in MODEL_FILES:
+        atomic_write(out / folder / name, (run / name).read_bytes())
+    return folder
+
+
+def _fastest(models: Sequence[Stacker]) -> Stacker:
+    return max(models, key=lambda model: model.settings.extract.clock_rate)
+
+
+def _base_postprocess(model: Stacker) -> PeaksSettings:
+    return model.base_postprocess or model.settings.peaks
+
+
+def _print_weights(runs: Sequence[Path], weights: Sequence[float], alone: Sequence[float]) -> None:
+    """Print the weight of each run and its score alone."""
+    table = console.table("Ensemble", "run", "weight", "mAP@1 exact, alone", left=1)
+    for run, weight, mean_ap in zip(runs, weights, alone, strict=True):
+        table.add_row(str(run), f"{weight:.2f}", f"{100 * mean_ap:.2f}")
+    console.show(table)
+    if max(weights) == 1:
+        console.warn("One run alone scores higher than any average with the others: merging gains nothing.")

@@ -1,0 +1,1 @@
+"""Commands that make videos to watch, and the demo."""

@@ -1,0 +1,1 @@
+"""Annotation files: SoccerNet labels, OSL JSON and E2E-Spot JSON."""

@@ -1,0 +1,1 @@
+"""Video files: opened safely, and timed without decoding a picture."""

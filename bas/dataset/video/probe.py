@@ -1,0 +1,173 @@
+"""Presentation times of all pictures of a video, read from its packets without decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Int64
+
+from bas.clock import milliseconds, place_on_clock
+from bas.dataset.video.containers import container_of, open_video, packets
+from bas.dataset.video.problems import LATE, Problem, find_problems
+from bas.dataset.video.scan import Scan, declared, scan
+from bas.errors import DataError
+
+if TYPE_CHECKING:
+    from av import VideoStream
+
+_LONGEST = 24 * 60 * 60  # seconds from the first picture to the last
+_TAIL = 10  # seconds read at the end to find the last picture
+_USUAL_FPS = Fraction(25)  # assumed for a single picture without a declared rate
+_RATE_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class VideoTimes:
+    """Properties of a video according to its packets."""
+
+    path: Path
+    codec: str
+    width: int
+    height: int
+    fps: Fraction
+    """Declared pictures per second, exact; measured if not declared."""
+    time_base: Fraction
+    """Seconds per unit of all presentation times below."""
+    pts: Int64[np.ndarray, "pictures"]
+    """Presentation time of each picture, increasing."""
+    keyframes: Int64[np.ndarray, "keyframes"]
+    """Presentation times of the packets that a decoder can start at, increasing; hidden ones included."""
+    zero_pts: int
+    """Zero of the container: 0, or the start time of a transport stream, whose clock starts anywhere."""
+    stream_index: int
+    duration: Fraction | None
+    """Declared duration in seconds."""
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+    """Unusual but harmless properties, as messages."""
+
+    @property
+    def start_pts(self) -> int:
+        """Presentation time of the first picture."""
+        return int(self.pts[0])
+
+    @property
+    def interval(self) -> Fraction:
+        """Seconds from one picture to the next."""
+        return _interval(self.pts, self.time_base, fps=self.fps)
+
+    @property
+    def length_ms(self) -> int:
+        """Length in milliseconds from the first picture, or from the container's zero if the first picture is late."""
+        return _length_ms(self.start_pts, int(self.pts[-1]), self.zero_pts, self.time_base, self.interval)
+
+
+def probe(path: Path) -> VideoTimes:
+    """Read the times of all packets, which takes a few seconds for a match and reads the whole file.
+
+    A picture is a packet that a decoder would output; packets hidden by an edit list do not count.
+    Counts declared by the container are never used.
+
+    Raises:
+        MissingError: `path` does not exist.
+        DataError: it is not a video, or its presentation times are unusable.
+    """
+    with open_video(path) as stream:
+        scanned, properties = scan(stream), declared(stream)
+        pts = np.unique(scanned.shown)
+        _require_usable(path, pts, properties.time_base, scanned)
+        interval = _interval(pts, properties.time_base, fps=properties.fps)
+        fps = properties.fps or 1 / interval
+        problems = find_problems(path, scanned, properties, pts=pts, interval=interval)
+        return VideoTimes(
+            path=path,
+            codec=stream.codec_context.name,
+            width=stream.width,
+            height=stream.height,
+            fps=fps,
+            time_base=properties.time_base,
+            pts=pts,
+            keyframes=np.unique(scanned.pts[scanned.key]),
+            zero_pts=properties.zero_pts,
+            stream_index=stream.index,
+            duration=properties.duration,
+            problems=tuple(problems),
+            notes=tuple(_notes(stream, pts, fps=fps)),
+        )
+
+
+def length_ms(path: Path) -> int:
+    """Length in milliseconds as in `probe`, read from the last seconds of an intact video only.
+
+    Raises:
+        MissingError: `path` does not exist.
+        DataError: it is not a video.
+    """
+    with open_video(path) as stream:
+        properties = declared(stream)
+        start, unit = properties.start_pts, properties.time_base
+        if start is not None and properties.fps is not None and properties.end_seconds is not None:
+            tail = max(start, start + int((properties.end_seconds - _TAIL) / unit))
+            container_of(stream).seek(tail, stream=stream, backward=True)
+            last = max((p.pts for p in packets(stream) if p.pts is not None and p.size), default=start - 1)
+            if last >= start:
+                return _length_ms(start, last, properties.zero_pts, unit, 1 / properties.fps)
+    return probe(path).length_ms
+
+
+def declared_fps(path: Path) -> Fraction | None:
+    """Pictures per second declared by the container; None if it declares no rate or `path` does not exist.
+
+    Raises:
+        DataError: it is not a video.
+    """
+    if not path.is_file():
+        return None
+    with open_video(path) as stream:
+        return declared(stream).fps
+
+
+def _length_ms(start_pts: int, last_pts: int, zero_pts: int, unit: Fraction, interval: Fraction) -> int:
+    late = (start_pts - zero_pts) * unit > LATE
+    return milliseconds((last_pts - (zero_pts if late else start_pts)) * unit + interval)
+
+
+def _require_usable(path: Path, pts: Int64[np.ndarray, "pictures"], unit: Fraction, times: Scan) -> None:
+    if len(pts) == 0:
+        found = f"{times.undated:,} pictures without presentation times" if times.undated else "no pictures"
+        raise DataError(f"{path} has {found}. Copy or download it again, or convert it to .mkv or .mp4.")
+    seconds = (int(pts[-1]) - int(pts[0])) * unit
+    if seconds > _LONGEST:
+        raise DataError(
+            f"{path} has invalid times: its pictures span {float(seconds):,.0f} s. Expected at most one day. "
+            "Copy or convert it again."
+        )
+
+
+def _interval(pts: Int64[np.ndarray, "pictures"], unit: Fraction, *, fps: Fraction | None) -> Fraction:
+    """Seconds between pictures: the mean of the usual intervals, because the unit of time may be coarse."""
+    if len(pts) < 2:
+        return 1 / (fps or _USUAL_FPS)
+    gaps = np.diff(pts)
+    usual = gaps[2 * gaps <= 3 * np.median(gaps)]
+    return Fraction(int(usual.sum()), len(usual)) * unit
+
+
+def _notes(stream: VideoStream, pts: Int64[np.ndarray, "pictures"], *, fps: Fraction) -> Iterator[str]:
+    assert stream.time_base is not None
+    num_streams = len(container_of(stream).streams.video)
+    if num_streams > 1:
+        yield f"{num_streams} video streams; using stream {stream.index}, {stream.width} x {stream.height}"
+    if stream.frames and stream.frames != len(pts):
+        yield f"declares {stream.frames:,} pictures, but has {len(pts):,}"
+    if place_on_clock(pts, stream.time_base, origin=int(pts[0]), rate=fps).varying:
+        yield "variable frame rate; pictures are placed by their presentation times"
+        return
+    measured = 1 / _interval(pts, stream.time_base, fps=fps)
+    if abs(measured / fps - 1) > _RATE_TOLERANCE:
+        yield f"declares {float(fps):.2f} pictures per second, but shows {float(measured):.2f}"

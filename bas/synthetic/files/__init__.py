@@ -1,0 +1,1 @@
+"""Files of a synthetic match: H.264 video, labels, folders and names."""

@@ -1,0 +1,1 @@
+"""Rendering of a simulated half to pictures."""

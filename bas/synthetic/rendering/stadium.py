@@ -1,0 +1,182 @@
+"""Stadium texture: grass and lines, surrounded by boards and stands folded outward into the plane."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+
+from bas.synthetic.rendering.colors import to_yuv
+from bas.synthetic.rendering.ground import LEFT_EDGE, NEAR_EDGE, STAND_METRES, StadiumTexture
+from bas.synthetic.simulation.pitch import BOARDS_X, BOARDS_Y, GOAL_HALF_WIDTH, HALF_LENGTH, HALF_WIDTH
+
+_LINE_METRES = 0.17
+_STRIPE_METRES = 5.25
+_BOARD_METRES = 1.1
+_GRASS = np.array([74, 140, 52], np.float32)
+_TRACK = np.array([84, 92, 84], np.float32)
+_SEATS = np.array([52, 58, 84], np.float32)
+
+
+def paint_stadium(*, texels_x: float, rng: np.random.Generator) -> StadiumTexture:
+    """Paint a stadium with `texels_x` texels per metre along the pitch."""
+    texels_y = 0.4 * texels_x
+    columns = int(2 * -LEFT_EDGE * texels_x)
+    rows = int((BOARDS_Y + STAND_METRES - NEAR_EDGE) * texels_y)
+    # Coordinates of texel centers.
+    x = ((np.arange(columns) + 0.5) / texels_x + LEFT_EDGE).astype(np.float32)
+    y = ((np.arange(rows) + 0.5) / texels_y + NEAR_EDGE).astype(np.float32)
+    rgb = _grass(x, y, rng)
+    rgb += _lines(x, y, texels_x, texels_y)[..., None] * (np.array([236, 240, 232], np.float32) - rgb)
+    _build_stands(rgb, x, y, rng)
+    yuv = to_yuv(rgb.clip(0, 255))
+    planes = [np.rint(yuv[..., i]).astype(np.uint8).ravel() for i in range(3)]
+    return StadiumTexture((planes[0], planes[1], planes[2]), rows, columns, texels_x, texels_y)
+
+
+def _grass(
+    x: Float32[np.ndarray, "columns"], y: Float32[np.ndarray, "rows"], rng: np.random.Generator
+) -> Float32[np.ndarray, "rows columns 3"]:
+    """Paint mown stripes, worn patches and fine noise."""
+    stripe = np.where(np.floor((x + HALF_LENGTH) / _STRIPE_METRES) % 2 == 0, 1.0, 0.88)
+    light = stripe[None, :] * np.ones((len(y), 1), np.float32)
+    coarse = rng.normal(0, 1, (12, 18)).astype(np.float32)
+    rows = np.linspace(0, 10.99, len(y))
+    columns = np.linspace(0, 16.99, len(x))
+    light += 0.035 * _interpolate(coarse, rows, columns)
+    light += rng.normal(0, 0.028, light.shape)
+    return (light[..., None] * _GRASS).astype(np.float32)
+
+
+def _interpolate(
+    grid: Float32[np.ndarray, "h w"], rows: Float[np.ndarray, "rows"], columns: Float[np.ndarray, "columns"]
+) -> Float[np.ndarray, "rows columns"]:
+    i, j = rows.astype(int), columns.astype(int)
+    down, across = (rows - i)[:, None], columns - j
+    top = grid[i][:, j] * (1 - across) + grid[i][:, j + 1] * across
+    bottom = grid[i + 1][:, j] * (1 - across) + grid[i + 1][:, j + 1] * across
+    values: Float[np.ndarray, "rows columns"] = top * (1 - down) + bottom * down
+    return values
+
+
+def _lines(
+    x: Float32[np.ndarray, "columns"], y: Float32[np.ndarray, "rows"], texels_x: float, texels_y: float
+) -> Float32[np.ndarray, "rows columns"]:
+    """Return the white share of every texel: all markings that the Laws of the Game require."""
+    cover = np.zeros((len(y), len(x)), np.float32)
+    half_line = _LINE_METRES / 2
+
+    def band(
+        values: Float32[np.ndarray, "n"], start: float, stop: float, texels_per_metre: float
+    ) -> Float32[np.ndarray, "n"]:
+        lower = np.clip((values - start) * texels_per_metre + 0.5, 0, 1)
+        return np.minimum(lower, np.clip((stop - values) * texels_per_metre + 0.5, 0, 1)) * min(
+            1.0, (stop - start) * texels_per_metre
+        )
+
+    def line(x0: float, x1: float, y0: float, y1: float) -> None:
+        across = band(y, y0 - half_line, y1 + half_line, texels_y)
+        np.maximum(cover, across[:, None] * band(x, x0 - half_line, x1 + half_line, texels_x), out=cover)
+
+    def box(depth: float, half_width: float, side: int) -> None:
+        inner, outer = sorted((side * HALF_LENGTH, side * (HALF_LENGTH - depth)))
+        front = side * (HALF_LENGTH - depth)
+        line(front, front, -half_width, half_width)
+        for across in (-half_width, half_width):
+            line(inner, outer, across, across)
+
+    for along in (-HALF_LENGTH, 0.0, HALF_LENGTH):
+        line(along, along, -HALF_WIDTH, HALF_WIDTH)
+    for across in (-HALF_WIDTH, HALF_WIDTH):
+        line(-HALF_LENGTH, HALF_LENGTH, across, across)
+    for side in (-1, 1):
+        box(16.5, 20.16, side)
+        box(5.5, GOAL_HALF_WIDTH + 5.5, side)
+        spot = side * (HALF_LENGTH - 11)
+        _ring(cover, x, y, spot, 0.0, 0.0, 0.2, texels_x, keep=np.ones_like(x, bool))
+        _ring(cover, x, y, spot, 0.0, 9.15, half_line, texels_x, keep=side * x < HALF_LENGTH - 16.5)
+        for corner in (-1, 1):
+            inside = np.abs(x) < HALF_LENGTH
+            _ring(cover, x, y, side * HALF_LENGTH, corner * HALF_WIDTH, 1.0, half_line, texels_x, keep=inside)
+    _ring(cover, x, y, 0.0, 0.0, 9.15, half_line, texels_x, keep=np.ones_like(x, bool))
+    _ring(cover, x, y, 0.0, 0.0, 0.0, 0.2, texels_x, keep=np.ones_like(x, bool))
+    return cover
+
+
+def _ring(
+    cover: Float32[np.ndarray, "rows columns"],
+    x: Float32[np.ndarray, "columns"],
+    y: Float32[np.ndarray, "rows"],
+    center_x: float,
+    center_y: float,
+    radius: float,
+    half_line: float,
+    texels_x: float,
+    *,
+    keep: Bool[np.ndarray, "columns"],
+) -> None:
+    rows = np.flatnonzero((np.abs(y - center_y) < radius + 1) & (np.abs(y) < HALF_WIDTH + 0.1))
+    columns = np.flatnonzero((np.abs(x - center_x) < radius + 1) & keep)
+    if not len(rows) or not len(columns):
+        return
+    window = np.ix_(rows, columns)
+    distance = np.hypot(x[columns] - center_x, (y[rows] - center_y)[:, None])
+    ring = np.clip((half_line - np.abs(distance - radius)) * texels_x * 0.7 + 0.5, 0, 1)
+    # Markings overlap; the maximum keeps their crossings at full white, where a sum would exceed it.
+    cover[window] = np.maximum(cover[window], ring)
+
+
+def _build_stands(
+    rgb: Float32[np.ndarray, "rows columns 3"],
+    x: Float32[np.ndarray, "columns"],
+    y: Float32[np.ndarray, "rows"],
+    rng: np.random.Generator,
+) -> None:
+    """Paint, in place, boards and crowd on the far side and behind both goals."""
+    height = np.maximum(np.abs(x)[None, :] - BOARDS_X, y[:, None] - BOARDS_Y)
+    along = np.where((y[:, None] - BOARDS_Y) > (np.abs(x)[None, :] - BOARDS_X), x[None, :], y[:, None])
+    track = (np.maximum(np.abs(x)[None, :] - 55.8, np.abs(y)[:, None] - 36.8) > 0) & (height <= 0)
+    rgb[track] = rgb[track] * 0.25 + _TRACK
+    board = (height > 0) & (height < _BOARD_METRES)
+    rgb[board] = _boards(along[board], height[board], rng)
+    stand = height >= _BOARD_METRES
+    rgb[stand] = _crowd(along[stand], height[stand], rng)
+
+
+def _boards(
+    along: Float32[np.ndarray, "texels"], height: Float32[np.ndarray, "texels"], rng: np.random.Generator
+) -> Float32[np.ndarray, "texels 3"]:
+    """Paint panels of seven metres with blocks that look like letters."""
+    panel = np.floor(along / 7 + 50).astype(int)
+    palette = np.array(
+        [[22, 40, 130], [230, 230, 230], [190, 20, 26], [12, 12, 14], [240, 200, 20]], np.float32
+    )
+    background = rng.integers(0, len(palette), 101)
+    foreground = (background + rng.integers(1, len(palette), 101)) % len(palette)
+    cell = np.floor(along * 2.2).astype(int)
+    pattern = rng.integers(0, 4, (600, 3))
+    level = ((height / _BOARD_METRES - 0.2) * 5).astype(int).clip(0, 2)
+    inside = (np.mod(along + 350, 7) > 0.8) & (np.mod(along + 350, 7) < 6.2)
+    letter = (pattern[cell + 300, level] > 0) & inside & (np.abs(height / _BOARD_METRES - 0.5) < 0.3)
+    letter &= np.mod(along * 2.2, 1) > 0.25
+    colors: Float32[np.ndarray, "texels 3"] = np.where(
+        letter[:, None], palette[foreground[panel]], palette[background[panel]]
+    )
+    return colors
+
+
+def _crowd(
+    along: Float32[np.ndarray, "texels"], height: Float32[np.ndarray, "texels"], rng: np.random.Generator
+) -> Float32[np.ndarray, "texels 3"]:
+    """Paint rows of people on dark seats, each a dot for the head above a block for the body."""
+    seat = np.floor(along / 0.55 + 200).astype(int)
+    row = np.floor((height - _BOARD_METRES) / 0.75).astype(int)
+    shirts = (rng.uniform(50, 190, (420, 24, 1)) + rng.normal(0, 26, (420, 24, 3))).astype(np.float32)
+    shirts[rng.random((420, 24)) < 0.2] = _SEATS
+    body: Float32[np.ndarray, "texels 3"] = shirts[seat, row] * np.float32(0.8)
+    level = np.mod((height - _BOARD_METRES) / 0.75, 1)
+    head = (level > 0.55) & (np.abs(np.mod(along / 0.55, 1) - 0.5) < 0.28)
+    body[head] = np.array([186, 142, 116], np.float32) * (0.7 + 0.3 * body[head, :1] / 150)
+    body[(level > 0.84) | ((level > 0.55) & ~head)] = _SEATS * 0.6
+    fade = 0.95 - 0.03 * (height - _BOARD_METRES)
+    body *= fade[:, None]
+    return body

@@ -1,0 +1,129 @@
+"""Twenty-two players and a referee: team formations, and scripted runs of those who meet the ball."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from bas.synthetic.simulation.pitch import HALF_LENGTH, HALF_WIDTH
+
+LEFT, RIGHT = 0, 1
+KEEPERS = (0, 11)
+REFEREE = 22
+NUM_PEOPLE = 23
+ATTACK = np.array([1.0, -1.0])
+"""Sign of the direction along x in which the left and the right team attack."""
+
+_REACTION_FRAMES = 3
+_FORMATION_SPEED = 6.5
+
+_FORMATION = np.array(
+    [
+        (-48, 0), (-24, -20), (-27, -7), (-27, 7), (-24, 20), (-6, -18), (-9, -6), (-9, 6), (-6, 18), (10, -7), (10, 7),
+    ],
+    dtype=float,
+)  # fmt: skip
+"""4-4-2 of a team that attacks to the right, with the ball at the center spot."""
+
+
+def team_of(person: int) -> int:
+    """Return LEFT or RIGHT."""
+    return person // 11
+
+
+def outfield(side: int) -> Int[np.ndarray, "10"]:
+    """Return the indices of a team's outfield players."""
+    return np.arange(1, 11) + 11 * side
+
+
+def formation(ball: Float[np.ndarray, "2"], *, possession: int) -> Float[np.ndarray, "23 2"]:
+    """Return the formation of both teams and the referee: each block follows the ball and closes around it."""
+    positions = np.empty((NUM_PEOPLE, 2))
+    for side in (LEFT, RIGHT):
+        # Both teams are laid out as attacking to the right, then mirrored for the right team.
+        along = ATTACK[side] * ball[0]
+        positions[11 * side : 11 * side + 11] = _FORMATION * (0.78, 0.72)
+        block = positions[11 * side + 1 : 11 * side + 11]
+        block[:, 0] += 0.72 * along + (9 if side == possession else 1)
+        block[:, 1] += 0.45 * ball[1] * (1 if side == LEFT else -1)
+        positions[11 * side] = (-50 + 4 * (along + 52) / 105, 0.06 * ball[1])
+        positions[11 * side : 11 * side + 11] *= ATTACK[side]
+    positions[KEEPERS[RIGHT], 1] *= -1  # undo the mirroring: both goalkeepers shift toward the ball
+    positions[REFEREE] = ball + np.array([-7 * np.sign(ball[0] + 0.1), 9])
+    return np.clip(positions, (-HALF_LENGTH + 1, -HALF_WIDTH + 1), (HALF_LENGTH - 1, HALF_WIDTH - 1))
+
+
+class People:
+    """Positions and velocities, frame by frame; scripted people follow their path, all others keep the formation."""
+
+    def __init__(self, *, fps: int, rng: np.random.Generator) -> None:
+        self._fps = fps
+        self._rng = rng
+        self._scripts: dict[int, Float[np.ndarray, "frames 2"]] = {}
+        self.start_scene(np.zeros(2), possession=LEFT)
+
+    def start_scene(self, ball: Float[np.ndarray, "2"], *, possession: int) -> None:
+        """Start a scene: everyone stands in the formation, with random offsets."""
+        self._offsets = self._rng.normal(0, 1.5, (NUM_PEOPLE, 2))
+        self._targets = formation(ball, possession=possession) + self._offsets
+        self._separation = np.zeros((NUM_PEOPLE, 2))
+        self._frames_until_update = 0
+        self.position = self._targets.copy()
+        self.velocity = np.zeros((NUM_PEOPLE, 2))
+        self._scripts.clear()
+
+    def script(self, person: int, path: Float[np.ndarray, "frames 2"]) -> None:
+        """Make a person follow `path` from the next frame on."""
+        self._scripts[person] = path
+
+    def step(self, ball: Float[np.ndarray, "2"], *, possession: int, pressing_metres: float) -> None:
+        """Advance one frame.
+
+        The nearest opponent closes in to `pressing_metres`, and three teammates offer themselves for a pass.
+        """
+        if self._frames_until_update == 0:
+            self._update_targets(ball, possession=possession, pressing_metres=pressing_metres)
+            self._frames_until_update = _REACTION_FRAMES
+        self._frames_until_update -= 1
+        desired = (self._targets - self.position) * 1.1
+        speed = np.sqrt((desired**2).sum(axis=1, keepdims=True))
+        desired *= np.minimum(1, _FORMATION_SPEED / np.maximum(speed, 1e-6))
+        self.velocity += (desired - self.velocity) * 0.12
+        next_position = self.position + (self.velocity + self._separation) / self._fps
+        # Scripts override the formation; velocities follow them, so that the end of a script causes no jerk.
+        for person, path in list(self._scripts.items()):
+            self.velocity[person] = (path[0] - self.position[person]) * self._fps
+            next_position[person] = path[0]
+            if len(path) == 1:
+                del self._scripts[person]
+            else:
+                self._scripts[person] = path[1:]
+        self.position = next_position
+
+    def _update_targets(
+        self, ball: Float[np.ndarray, "2"], *, possession: int, pressing_metres: float
+    ) -> None:
+        """Choose new target positions."""
+        self._offsets += self._rng.normal(0, 0.17, (NUM_PEOPLE, 2)) - 0.03 * self._offsets
+        self._targets = formation(ball, possession=possession) + self._offsets
+        offset = self.position - ball
+        distance = np.sqrt((offset**2).sum(axis=1))
+        order = [person for person in np.argsort(distance).tolist() if person not in (*KEEPERS, REFEREE)]
+        opponents = [person for person in order if team_of(person) != possession]
+        teammates = [person for person in order if team_of(person) == possession]
+        to_own_goal = np.array([-ATTACK[1 - possession] * HALF_LENGTH, 0.0]) - ball
+        to_own_goal /= max(float(np.hypot(*to_own_goal)), 1.0)
+        for person, gap in zip(opponents[:2], (pressing_metres, pressing_metres + 4), strict=True):
+            self._targets[person] = ball + to_own_goal * gap
+        for person in teammates[1:4]:
+            length = max(float(distance[person]), 0.5)
+            self._targets[person] = ball + offset[person] * min(max(length, 6.5), 11.0) / length
+        self._separation = self._separation_velocity()
+
+    def _separation_velocity(self) -> Float[np.ndarray, "23 2"]:
+        """Return velocities away from anyone who is too near."""
+        offset = self.position[:, None] - self.position[None]
+        squared = (offset**2).sum(axis=2) + 1e-6
+        strength = np.where((squared < 2.6) & (squared > 1e-5), 1.6 / np.maximum(squared, 0.2), 0.0)
+        velocity: Float[np.ndarray, "23 2"] = (offset * strength[:, :, None]).sum(axis=1)
+        return velocity.clip(-2.5, 2.5)

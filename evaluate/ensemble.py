@@ -1,0 +1,83 @@
+"""Ensemble weights by greedy selection with replacement.
+
+Caruana et al., Ensemble Selection from Libraries of Models, ICML 2004.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bas import console
+from bas.config import PeaksSettings
+from bas.evaluate.merge import mean_scores
+from bas.evaluate.postprocess.objective import action_ap, action_scores
+from bas.types import Scores, Spot
+
+DenseScores = Mapping[str, Mapping[int, Scores]]
+"""Dense scores by game and half."""
+
+_PICKS = 10
+_EPSILON = 1e-9  # of AP; differences below it are rounding
+
+
+def select_weights(
+    members: Sequence[DenseScores],
+    labels: Mapping[str, Sequence[Spot]],
+    actions: Sequence[str],
+    peaks: PeaksSettings,
+) -> list[float]:
+    """Weights with the best exact mAP@1 along ten greedy picks, one member each.
+
+    Uniform weights are kept unless another choice is better.
+
+    Args:
+        members: dense scores of games on which no member was trained.
+        labels: annotations of the games to score.
+        actions: the vocabulary, without teams.
+        peaks: post-processing of the mean scores.
+
+    Returns:
+        One weight per member, with sum 1.
+    """
+    best = [1 / len(members)] * len(members)
+    best_score = exact_mean_ap(mean_dense_scores(members, best), labels, actions, peaks)
+    picks = np.zeros(len(members))
+    with console.progress("weights", _PICKS, unit="picks") as advance:
+        for _ in range(_PICKS):
+            tried = [picks + pick for pick in np.eye(len(members))]
+            weights = [(counts / counts.sum()).tolist() for counts in tried]
+            scores = [
+                exact_mean_ap(mean_dense_scores(members, one), labels, actions, peaks) for one in weights
+            ]
+            chosen = int(np.argmax(scores))
+            # Greedy: continue from the best pick even if the score drops, since later picks may make up for it.
+            picks = tried[chosen]
+            if scores[chosen] > best_score + _EPSILON:
+                best_score, best = scores[chosen], weights[chosen]
+            advance()
+    return best
+
+
+def mean_dense_scores(
+    members: Sequence[DenseScores], weights: Sequence[float]
+) -> dict[str, dict[int, Scores]]:
+    """Weighted mean of the scores of every game that all members scored."""
+    games = [game for game in members[0] if all(game in member for member in members)]
+    return {
+        game: {
+            half: mean_scores([member[game][half] for member in members], weights)
+            for half in members[0][game]
+        }
+        for game in games
+    }
+
+
+def exact_mean_ap(
+    dense: DenseScores, labels: Mapping[str, Sequence[Spot]], actions: Sequence[str], peaks: PeaksSettings
+) -> float:
+    """mAP@1 with every distinct confidence as a threshold."""
+    return float(
+        np.mean([action_ap(action_scores(labels, dense, a), peaks.for_action(a)).exact for a in actions])
+    )

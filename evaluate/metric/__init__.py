@@ -1,0 +1,1 @@
+"""The SoccerNet metrics: average precision, Team-mAP, tolerances."""

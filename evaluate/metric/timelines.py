@@ -1,0 +1,127 @@
+"""Scoring timelines built from labels and predictions, with counts of what the official scorer silently ignores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bas.evaluate.formats.soccernet import Prediction
+from bas.evaluate.metric.average_precision import (
+    VECTOR_SECONDS,
+    MarkArrays,
+    ScoringTimeline,
+    build_timeline,
+    official_frames,
+)
+from bas.types import Spot
+
+TEAMS = "left", "right"
+HALVES = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A spot or a prediction, reduced to what is scored."""
+
+    position_ms: int
+    half: int
+    column: str
+    """Name of the scored column: the class, or for Team-mAP the class and the team."""
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class GameTimelines:
+    """Timelines of one game, and how often the official scorer ignored or moved a mark."""
+
+    timelines: list[ScoringTimeline] = field(default_factory=list)
+    oddities: Counter[str] = field(default_factory=Counter)
+
+
+def half_timelines(
+    spots: Sequence[Spot], predictions: Sequence[Prediction], *, classes: Sequence[str], framerate: int
+) -> GameTimelines:
+    """Timelines for mAP: one per half of a game, with one column per class."""
+    game = GameTimelines()
+    annotated = [Mark(s.position_ms, s.half, s.label, _value(s)) for s in spots]
+    predicted = [Mark(p.position_ms, p.half, p.label, p.confidence) for p in predictions]
+    game.oddities.update(_oddities("annotations", annotated, classes=classes, framerate=framerate))
+    game.oddities.update(_oddities("predictions", predicted, classes=classes, framerate=framerate))
+    game.oddities.update(_odd_confidences(predictions))
+    if spots and not any(spot.half == 2 for spot in spots):
+        lost = sum(mark.half == 2 for mark in predicted)
+        game.oddities.update({"predictions in half 2 of a game whose labels are all in half 1": lost})
+    for half in HALVES:
+        game.timelines.append(
+            build_timeline(
+                _mark_arrays((m for m in annotated if m.half == half), classes, framerate=framerate),
+                _mark_arrays((m for m in predicted if m.half == half), classes, framerate=framerate),
+                num_classes=len(classes),
+            )
+        )
+    return game
+
+
+def team_timeline(
+    spots: Sequence[Spot], predictions: Sequence[Prediction], *, classes: Sequence[str], framerate: int
+) -> ScoringTimeline:
+    """Timeline for Team-mAP: one for the whole game, with one column per action and team.
+
+    As in the official scorer of 2025, annotations outside half 1 are dropped, and the half of a
+    prediction is ignored.
+    """
+    columns = [f"{action}-{team}" for action in classes for team in TEAMS]
+    annotated = (Mark(s.position_ms, 1, f"{s.label}-{s.team}", _value(s)) for s in spots if s.half == 1)
+    predicted = (Mark(p.position_ms, 1, f"{p.label}-{p.team}", p.confidence) for p in predictions)
+    return build_timeline(
+        _mark_arrays(annotated, columns, framerate=framerate),
+        _mark_arrays(predicted, columns, framerate=framerate),
+        num_classes=len(columns),
+    )
+
+
+def _value(spot: Spot) -> float:
+    return 1.0 if spot.visible else -1.0
+
+
+def _mark_arrays(marks: Iterable[Mark], columns: Sequence[str], *, framerate: int) -> MarkArrays:
+    index_of = {name: index for index, name in enumerate(columns)}
+    known = [mark for mark in marks if mark.column in index_of]
+    return MarkArrays(
+        official_frames(np.array([m.position_ms for m in known], dtype=np.float64), framerate=framerate),
+        np.array([index_of[m.column] for m in known], dtype=np.int64),
+        np.array([m.value for m in known], dtype=np.float64),
+    )
+
+
+def _oddities(what: str, marks: Sequence[Mark], *, classes: Sequence[str], framerate: int) -> Counter[str]:
+    """Count the marks that the official scorer silently ignores, moves or replaces."""
+    scored = [mark for mark in marks if mark.column in classes and mark.half in HALVES]
+    positions = np.array([mark.position_ms for mark in scored], dtype=np.float64)
+    frames = official_frames(positions, framerate=framerate).tolist()
+    distinct = {(mark.half, frame, mark.column) for mark, frame in zip(scored, frames, strict=True)}
+    odd_halves = sum(mark.column in classes and mark.half not in HALVES for mark in marks)
+    counts = Counter({f"{what} ignored: half is neither 1 nor 2": odd_halves})
+    counts[f"{what} before the start, wrapped to the end of the 120 minutes"] = int(np.sum(positions < 0))
+    counts[f"{what} after 120 minutes, moved onto the last frame"] = int(
+        np.sum(positions >= 1000 * VECTOR_SECONDS)
+    )
+    counts[f"{what} replaced by a later one of the same class on the same frame"] = len(scored) - len(
+        distinct
+    )
+    return +counts  # drops the zeros
+
+
+def _odd_confidences(predictions: Iterable[Prediction]) -> Counter[str]:
+    confidences = [prediction.confidence for prediction in predictions]
+    return +Counter(
+        {
+            "predictions ignored: confidence is NaN or below 0": sum(not c >= 0 for c in confidences),
+            "predictions with confidence above 1, which no threshold removes": sum(
+                c > 1 for c in confidences
+            ),
+        }
+    )

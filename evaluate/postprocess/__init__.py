@@ -1,0 +1,1 @@
+"""Post-processing of scores to detections, and its search."""

@@ -1,0 +1,128 @@
+"""AP of a single action under given post-processing settings, exactly as in the score of all actions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float, Float64, Int64
+
+from bas.clock import positions_of
+from bas.config import CalibrationPoint, EventSettings
+from bas.evaluate.metric.average_precision import (
+    THRESHOLDS,
+    ClassMarks,
+    interpolated_ap,
+    match_detections,
+    official_frames,
+)
+from bas.evaluate.metric.timelines import half_timelines
+from bas.evaluate.metric.tolerance import half_window_frames
+from bas.evaluate.postprocess.events import calibrate, smooth, split_team
+from bas.evaluate.postprocess.suppression import pick_events
+from bas.evaluate.postprocess.thresholds import threshold_curve
+from bas.evaluate.scoring.score import FRAMERATE
+from bas.types import Scores, Spot
+
+_HALF_WINDOW = half_window_frames(1.0, framerate=FRAMERATE)  # of the official mAP@1
+
+
+@dataclass(frozen=True, slots=True)
+class ActionHalf:
+    """Dense scores and spots of one action in one half of a game."""
+
+    columns: tuple[Float[np.ndarray, "frames"], ...]
+    """Dense scores: one column, or one per team."""
+    fps: Fraction
+    spots: ClassMarks
+    """Spots on the official clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionScores:
+    """Dense scores and spots of one action in all games."""
+
+    halves: tuple[ActionHalf, ...]
+
+    @property
+    def num_spots(self) -> int:
+        """Number of spots in all games."""
+        return sum(len(half.spots.frames) for half in self.halves)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionAP:
+    """AP@1 of one action under some settings."""
+
+    official: float
+    """AP at the 200 official thresholds."""
+    exact: float
+    """AP with every distinct confidence as a threshold, hence independent of their scale."""
+    scores: Float64[np.ndarray, "n"]
+    """Confidences of all detections."""
+
+
+def action_scores(
+    labels: Mapping[str, Sequence[Spot]], dense: Mapping[str, Mapping[int, Scores]], action: str
+) -> ActionScores:
+    """Collect the spots of one action, as they are scored, and its columns of the dense scores."""
+    halves = []
+    for game, spots in labels.items():
+        timelines = half_timelines(spots, (), classes=[action], framerate=FRAMERATE).timelines
+        for half, timeline in enumerate(timelines, start=1):
+            scores = dense[game].get(half)
+            if scores is None:
+                halves.append(ActionHalf((), Fraction(FRAMERATE), timeline.spots[0]))
+                continue
+            named = zip(scores.classes, scores.values.T, strict=True)
+            columns = tuple(np.ascontiguousarray(c) for name, c in named if split_team(name)[0] == action)
+            halves.append(ActionHalf(columns, scores.fps, timeline.spots[0]))
+    return ActionScores(tuple(halves))
+
+
+def action_ap(
+    action: ActionScores, settings: EventSettings, points: Sequence[CalibrationPoint] = ()
+) -> ActionAP:
+    """AP@1 of one action under `settings`, with confidences calibrated by `points`."""
+    pairs = [(half.spots, _detections(half, settings, points)) for half in action.halves]
+    scores = np.concatenate([np.zeros(0), *(detections.values for _, detections in pairs)])
+    hits = np.concatenate(
+        [np.zeros(0, dtype=bool), *(match_detections(*pair, half_window=_HALF_WINDOW) for pair in pairs)]
+    )
+    official, exact = (
+        interpolated_ap(scores, hits, num_spots=action.num_spots, thresholds=thresholds)
+        for thresholds in (THRESHOLDS, np.unique(scores))
+    )
+    return ActionAP(official, exact, scores)
+
+
+def display_threshold(
+    action: ActionScores, settings: EventSettings, points: Sequence[CalibrationPoint] = ()
+) -> float | None:
+    """Confidence threshold of maximum F1 for showing an action's events; None if they are mostly noise."""
+    pairs = [(half.spots, _detections(half, settings, points)) for half in action.halves]
+    return threshold_curve(pairs, half_window=_HALF_WINDOW).display_threshold
+
+
+def _detections(half: ActionHalf, settings: EventSettings, points: Sequence[CalibrationPoint]) -> ClassMarks:
+    """Detections of one half on the official clock; of several on an official frame, the one written last."""
+    by_team = [pick_events(smooth(column, sigma=settings.sigma), settings) for column in half.columns]
+    frames = np.concatenate([np.zeros(0, np.int64), *(events.frames for events in by_team)])
+    scores = np.concatenate([np.zeros(0), *(calibrate(events.scores, points) for events in by_team)])
+    # As in the results file: by frame, and on the same frame by increasing confidence.
+    order = np.lexsort((scores, frames))
+    official = _official_clock(max(map(len, half.columns), default=0), half.fps)[frames[order]]
+    last = np.diff(official, append=-1) != 0
+    return ClassMarks(official[last], scores[order][last])
+
+
+@lru_cache(
+    maxsize=16
+)  # one entry per video length and clock; the search asks for the same few again and again
+def _official_clock(num_frames: int, fps: Fraction) -> Int64[np.ndarray, "frames"]:
+    """Official frame of what is written for each frame of the model's clock."""
+    positions_ms = positions_of(np.arange(num_frames), fps).astype(np.float64)
+    return official_frames(positions_ms, framerate=FRAMERATE)

@@ -1,0 +1,309 @@
+"""Grid search of post-processing on held-out matches, from their dense scores, in seconds.
+
+Every setting of a small grid is tried for every action. A few dozen events of one action are weak
+evidence. So half the criterion is the action's own gain, and half the gain averaged over all actions.
+Without this, the settings that look best on the validation matches do worse on others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from bas import console
+from bas.config import CalibrationPoint, EventSettings, PeaksSettings
+from bas.evaluate.postprocess.confidence import calibration_points
+from bas.evaluate.postprocess.events import detect, split_team
+from bas.evaluate.postprocess.objective import ActionScores, action_ap, action_scores, display_threshold
+from bas.evaluate.scoring.score import score_detections
+from bas.types import Scores, Spot
+
+_SIGMAS_S = 0.04, 0.08, 0.12, 0.16, 0.24  # of the Gaussian
+_DISTANCES_S = 0.32, 0.64, 0.96  # the last is T-DEED's
+_SUPPRESSIONS = "hard", "linear", "quadratic"
+_LOW_MIN_SCORE = 0.01  # T-DEED's threshold
+_MIN_GAIN = 0.001  # of AP; a smaller gain does not justify writing more events
+_EPSILON = 1e-9  # of AP; differences below it are rounding
+
+
+@dataclass(frozen=True, slots=True)
+class ActionGain:
+    """AP of one action at the 200 official thresholds: before, with tuned settings, and calibrated as well."""
+
+    action: str
+    num_spots: int
+    before: float
+    tuned: float
+    calibrated: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Settings found by the search, and their scores on the matches that it used."""
+
+    before: PeaksSettings
+    after: PeaksSettings
+    games: tuple[str, ...]
+    actions: tuple[ActionGain, ...]
+
+    @property
+    def mean_before(self) -> float:
+        """Official mAP@1 with the initial settings."""
+        return float(np.mean([action.before for action in self.actions]))
+
+    @property
+    def mean_tuned(self) -> float:
+        """Official mAP@1 with the tuned settings, without calibration."""
+        return float(np.mean([action.tuned for action in self.actions]))
+
+    @property
+    def mean_after(self) -> float:
+        """Official mAP@1 with tuned settings and calibration, as `bas eval` prints it for these matches."""
+        return float(np.mean([action.calibrated for action in self.actions]))
+
+
+def tune(
+    labels: Mapping[str, Sequence[Spot]],
+    dense: Mapping[str, Mapping[int, Scores]],
+    *,
+    classes: Sequence[str],
+    peaks: PeaksSettings,
+) -> Tuning:
+    """Choose the post-processing of every action by exact AP@1, then calibrate its confidences.
+
+    The result is never worse than `peaks` on these matches in official mAP@1, nor in Team-mAP if
+    scores and labels name teams. On ties the initial settings stay. The display threshold of an
+    action is that of maximum F1, unless `peaks` sets one.
+
+    Args:
+        labels: annotations by game, of matches on which no model is trained or tested.
+        dense: dense scores of the same games, by half.
+        classes: the vocabulary, without teams.
+        peaks: initial settings.
+    """
+    actions = {action: action_scores(labels, dense, action) for action in classes}
+    current = {action: _without_classes(peaks.for_action(action)) for action in classes}
+    before = _Candidate(actions, current, peaks.confidences)
+    chosen = _choose_settings(actions, current, fps=_fps(dense))
+    if _Candidate(actions, chosen, {}).total <= _Candidate(actions, current, {}).total + _EPSILON:
+        chosen = current
+    after = before
+    min_team_map = _team_map(labels, dense, before.peaks, classes)
+    # From the largest change to the smallest: take the first that improves mAP and does not lower Team-mAP.
+    for settings, calibrated in ((chosen, True), (chosen, False), (current, True)):
+        candidate = _Candidate(actions, settings, _calibrations(actions, settings) if calibrated else {})
+        better = candidate.total > before.total + _EPSILON
+        if better and _team_map(labels, dense, candidate.peaks, classes) >= min_team_map - _EPSILON:
+            after = candidate
+            break
+    return Tuning(
+        before=peaks,
+        after=after.peaks.model_copy(update={"thresholds": after.thresholds | peaks.thresholds}),
+        games=tuple(labels),
+        actions=tuple(
+            ActionGain(
+                action,
+                num_spots=actions[action].num_spots,
+                before=before.official[action],
+                tuned=_official_ap(actions[action], after.settings[action])
+                if after is not before
+                else before.official[action],
+                calibrated=after.official[action],
+            )
+            for action in classes
+        ),
+    )
+
+
+def show_tuning(tuning: Tuning) -> None:
+    """Print the settings found and their gain, by action."""
+    table = console.table(
+        f"post-processing, validation games: {len(tuning.games)}, mAP@1",
+        "class",
+        "method",
+        "ground truths",
+        "before",
+        "tuned",
+        "calibrated",
+        "display threshold",
+        left=2,
+    )
+    for gain in tuning.actions:
+        method = describe_settings(tuning.after.for_action(gain.action))
+        numbers = (gain.before, gain.tuned, gain.calibrated)
+        table.add_row(
+            gain.action,
+            method,
+            str(gain.num_spots),
+            *(f"{100 * ap:.2f}" for ap in numbers),
+            f"{tuning.after.threshold(gain.action):.2f}",
+        )
+    means = (tuning.mean_before, tuning.mean_tuned, tuning.mean_after)
+    num_spots = sum(gain.num_spots for gain in tuning.actions)
+    table.add_row("mAP@1", "", str(num_spots), *(f"{100 * mean:.2f}" for mean in means))
+    console.show(table)
+
+
+def describe_settings(settings: EventSettings) -> str:
+    """Settings in one line: `"quadratic NMS, min score 0.02, radius 24 frames, sigma 3"`."""
+    if settings.method == "peaks":
+        method, distance = "local maxima", "min distance"
+    else:
+        method, distance = f"{settings.method} NMS", "radius"
+    return (
+        f"{method}, min score {settings.min_score:g}, {distance} {settings.min_distance} frames, "
+        f"sigma {settings.sigma:g}"
+    )
+
+
+def _choose_settings(
+    actions: Mapping[str, ActionScores], current: Mapping[str, EventSettings], *, fps: Fraction
+) -> dict[str, EventSettings]:
+    """Settings of every action: the best shared ones, or its own where these gain more."""
+    grid = _grid(fps, min_score=min(settings.min_score for settings in current.values()))
+    gains = np.zeros((1 + len(grid), len(actions)))  # row 0: the current settings
+    with console.progress("tuning", len(actions), unit="classes") as advance:
+        for column, (action, scores) in enumerate(actions.items()):
+            if scores.num_spots:
+                tried = [action_ap(scores, settings).exact for settings in (current[action], *grid)]
+                gains[:, column] = np.array(tried) - tried[0]
+            advance(note=action)
+    chosen = {}
+    for action, row in zip(actions, _best_rows(gains).tolist(), strict=True):
+        chosen[action] = _with_low_min_score(actions[action], grid[row - 1] if row else current[action])
+    return chosen
+
+
+def _grid(fps: Fraction, *, min_score: float) -> list[EventSettings]:
+    """All settings to try, the simplest first."""
+    tried = [("peaks", distance_s) for distance_s in _DISTANCES_S]
+    tried += list(product(_SUPPRESSIONS, _DISTANCES_S[1:]))
+    return [
+        EventSettings.model_validate(
+            {
+                "method": method,
+                "sigma": round(float(sigma_s * fps), 3),
+                "min_score": min_score,
+                "min_distance": max(1, round(distance_s * fps)),
+            }
+        )
+        for (method, distance_s), sigma_s in product(tried, _SIGMAS_S)
+    ]
+
+
+def _best_rows(gains: Float64[np.ndarray, "settings actions"]) -> Int64[np.ndarray, "actions"]:
+    """Row of every action: that of the best mean gain, unless own plus mean gain is higher in another."""
+    mean = gains.mean(axis=1)
+    shared = int(mean.argmax())
+    if mean[shared] <= _EPSILON:
+        shared = 0
+    both = gains + mean[:, None]
+    own = both.argmax(axis=0)
+    better = both.max(axis=0) > both[shared] + _EPSILON
+    return np.where(better, own, shared)
+
+
+def _with_low_min_score(action: ActionScores, settings: EventSettings) -> EventSettings:
+    """Settings with a lower minimum score, if the AP gained is worth the additional events."""
+    lower = settings.model_copy(update={"min_score": min(settings.min_score, _LOW_MIN_SCORE)})
+    gain = action_ap(action, lower).exact - action_ap(action, settings).exact
+    return lower if gain >= _MIN_GAIN else settings
+
+
+class _Candidate:
+    """Settings and calibration of every action, with their official AP."""
+
+    def __init__(
+        self,
+        actions: Mapping[str, ActionScores],
+        settings: Mapping[str, EventSettings],
+        points: Mapping[str, tuple[CalibrationPoint, ...]],
+    ) -> None:
+        self._actions, self.settings, self._points = actions, settings, points
+        self.official = {
+            action: _official_ap(scores, settings[action], points.get(action, ()))
+            for action, scores in actions.items()
+        }
+        self.total = sum(self.official.values())
+
+    @property
+    def peaks(self) -> PeaksSettings:
+        """The settings as they are stored, except for the thresholds."""
+        return _merge_settings(self.settings).model_copy(update={"confidences": dict(self._points)})
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Display threshold of every action that has one."""
+        best = {
+            action: display_threshold(scores, self.settings[action], self._points.get(action, ()))
+            for action, scores in self._actions.items()
+        }
+        return {action: _round_down(threshold) for action, threshold in best.items() if threshold is not None}
+
+
+def _calibrations(
+    actions: Mapping[str, ActionScores], settings: Mapping[str, EventSettings]
+) -> dict[str, tuple[CalibrationPoint, ...]]:
+    """Calibration points of the actions whose official AP they improve."""
+    points = {
+        action: calibration_points(action_ap(scores, settings[action]).scores)
+        for action, scores in actions.items()
+    }
+    return {
+        action: points[action]
+        for action, scores in actions.items()
+        if _official_ap(scores, settings[action], points[action])
+        > _official_ap(scores, settings[action]) + _EPSILON
+    }
+
+
+def _team_map(
+    labels: Mapping[str, Sequence[Spot]],
+    dense: Mapping[str, Mapping[int, Scores]],
+    peaks: PeaksSettings,
+    classes: Sequence[str],
+) -> float:
+    """Team-mAP over the actions that occur; 0 if scores or labels name no teams."""
+    names = next(scores.classes for halves in dense.values() for scores in halves.values())
+    if all(split_team(name)[1] is None for name in names):
+        return 0.0
+    detections = {
+        game: {half: detect(scores, peaks) for half, scores in halves.items()}
+        for game, halves in dense.items()
+    }
+    teams = score_detections(labels, detections, classes=classes, fps=_fps(dense)).teams
+    return teams.mean_ap_defined if teams else 0.0
+
+
+def _official_ap(
+    action: ActionScores, settings: EventSettings, points: Sequence[CalibrationPoint] = ()
+) -> float:
+    return action_ap(action, settings, points).official
+
+
+def _round_down(confidence: float) -> float:
+    """Round a threshold down, so that the event it was found at still passes once its confidence is rounded."""
+    return math.floor(confidence * 1e6) / 1e6
+
+
+def _merge_settings(chosen: Mapping[str, EventSettings]) -> PeaksSettings:
+    """The settings shared by most actions as the default, with exceptions by class."""
+    settings = list(chosen.values())
+    common = max(settings, key=settings.count)
+    own = {action: one for action, one in chosen.items() if one != common}
+    return PeaksSettings(**common.model_dump(), classes=own)
+
+
+def _without_classes(settings: EventSettings) -> EventSettings:
+    """Plain event settings, also from `PeaksSettings`, which carry more fields."""
+    return EventSettings(**settings.model_dump(include=set(EventSettings.model_fields)))
+
+
+def _fps(dense: Mapping[str, Mapping[int, Scores]]) -> Fraction:
+    return next(scores.fps for halves in dense.values() for scores in halves.values())

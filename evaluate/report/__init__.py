@@ -1,0 +1,1 @@
+"""Reports: terminal tables, report.json and the HTML page."""

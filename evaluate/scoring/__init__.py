@@ -1,0 +1,1 @@
+"""Scoring: documents or detections in, an Evaluation out."""

@@ -1,0 +1,1 @@
+"""Submission archives for the challenge server, built and checked."""

@@ -1,0 +1,1 @@
+"""Videos for people: highlights and overlays."""

@@ -1,0 +1,1 @@
+"""Feature caches: one immutable HDF5 file per video."""

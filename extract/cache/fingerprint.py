@@ -1,0 +1,82 @@
+"""Fingerprint of all that determines the bytes of a cached row, and the cache folder named after it.
+
+Not included: the video (checked by its own identity), the decoder and the compute precision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from bas.config.pipeline import ExtractSettings
+from bas.types import Game, Video
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Everything that two runs must share for their rows to be interchangeable.
+
+    Field names, values and defaults are a format on disk: any change makes all existing caches stale.
+    """
+
+    clock: str
+    """Frames per second, an exact fraction."""
+    encoder: str
+    weights: str
+    """SHA-256 of the encoder's tensors, in hex; it does not depend on the layout of their file."""
+    stack: tuple[int, int, int]
+    hop: int
+    size: tuple[int, int]
+    """Rows and columns of a picture before padding."""
+    flip: bool
+    grid: tuple[int, int]
+    origin: Literal["first picture", "container's zero"]
+    """Which time frame 0 has."""
+    resize: str = "bilinear, antialiased, rounded to 8 bits"
+    padding: str = "zeros, even, to multiples of 32"
+    luma: str = "as decoded, / 255"
+    dtype: str = "<f2"
+    format: int = 1
+
+    @property
+    def json(self) -> str:
+        """Canonical JSON: sorted keys, no whitespace."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @property
+    def key(self) -> str:
+        """Name of the folder with all caches of this fingerprint."""
+        encoder = re.sub(r"[^\w.-]", "_", self.encoder)
+        grid_rows, grid_columns = self.grid
+        digits = hashlib.sha256(self.json.encode()).hexdigest()[:8]
+        return f"{encoder}-{grid_rows}x{grid_columns}-hop{self.hop}-{digits}"
+
+    @property
+    def clock_rate(self) -> Fraction:
+        """Frames per second."""
+        return Fraction(self.clock)
+
+
+def fingerprint_of(settings: ExtractSettings, *, weights: str) -> Fingerprint:
+    """Return the fingerprint of rows with these settings and the SHA-256 of the encoder's weights."""
+    return Fingerprint(
+        clock=settings.clock,
+        encoder=settings.encoder,
+        weights=weights,
+        stack=settings.stack,
+        hop=settings.hop,
+        size=(settings.height, settings.width),
+        flip=settings.flip,
+        grid=settings.grid,
+        origin="container's zero" if settings.time_origin == "zero" else "first picture",
+    )
+
+
+def cache_path(features: Path, fingerprint: Fingerprint, game: Game, video: Video) -> Path:
+    """Return the path of one video's cache file."""
+    return features / fingerprint.key / game.id / f"{video.path.stem}.h5"

@@ -1,0 +1,1 @@
+"""Encoders: luma stacks in, feature rows out."""

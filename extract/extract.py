@@ -1,0 +1,277 @@
+"""Extract features for many videos: skip complete caches, compute missing ones, report failures."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from rich.markup import escape
+
+from bas import console
+from bas.config.pipeline import ExtractSettings
+from bas.errors import (
+    BasError,
+    DataError,
+    LockedError,
+    MissingError,
+    PartialError,
+    RunFailedError,
+    SettingsError,
+)
+from bas.extract.cache.fingerprint import Fingerprint, cache_path, fingerprint_of
+from bas.extract.cache.reader import FeatureCache, open_cache, verify
+from bas.extract.decode.frames import Decoder
+from bas.extract.encode.encoder import Encoder, FrozenEncoder
+from bas.extract.encode.precision import Precision, best_precision
+from bas.extract.encode.stacks import canvas_of
+from bas.extract.encode.weights import build_encoder, weights_digest
+from bas.extract.quality import exceeds_loss
+from bas.extract.task import VideoTask
+from bas.extract.video import Outcome, VideoReport, extract_video
+from bas.files import write_json
+from bas.signals import StopFlag, stop_on_signals
+from bas.types import Game, Video
+
+_POLL_SECONDS = 0.5  # while other processes extract the last videos
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractReport:
+    """Result of every video, and the folder of the rows."""
+
+    folder: Path
+    """Folder of all caches with this fingerprint."""
+    fingerprint: Fingerprint
+    videos: tuple[VideoReport, ...]
+
+
+def extract(
+    games: Sequence[Game],
+    settings: ExtractSettings,
+    *,
+    features: Path,
+    device: str,
+    decoder: Decoder = "auto",
+    shard: tuple[int, int] | None = None,
+    training: Sequence[Game] = (),
+) -> ExtractReport:
+    """Create the cache file of every video of `games`; complete and valid ones are skipped.
+
+    Several processes may run this at once: each video is extracted by one of them.
+
+    Args:
+        games: games whose videos are extracted.
+        settings: settings of the rows.
+        features: folder of all caches.
+        device: device of the encoder, as torch names it.
+        decoder: auto uses NVDEC if it works, else the CPU.
+        shard: (i, n) selects every n-th video, starting at the i-th, counted from 0.
+        training: games on which the statistics of random weights are measured.
+
+    Raises:
+        DataError, MissingError: some videos failed; raised after all others are finished.
+        PartialError: some videos are damaged or skipped, as the settings allow; raised at the end.
+        OutputError, StoppedError: raised at once; the same command continues.
+    """
+    encoder = build_encoder(settings, features=features, training=training)
+    fingerprint = fingerprint_of(settings, weights=weights_digest(encoder))
+    ready = _encoder_factory(encoder, settings, device)
+    shard = shard or _torchrun_shard()
+    with stop_on_signals() as stop:
+        tasks = [
+            VideoTask(
+                game=game.id,
+                video=video.path,
+                target=cache_path(features, fingerprint, game, video),
+                settings=settings,
+                fingerprint=fingerprint,
+                encoder_for=ready,
+                row_shape=(encoder.width, *settings.grid),
+                decoder=decoder,
+                stop=stop,
+            )
+            for game, video in _sharded(games, shard)
+        ]
+        try:
+            reports, errors = _extract_all(tasks, stop)
+        except torch.OutOfMemoryError as error:
+            raise RunFailedError(
+                f"Out of memory on {device} with extract.batch={settings.batch}. Pass "
+                f"--set extract.batch={max(1, settings.batch // 2)}; finished segments are kept."
+            ) from error
+    report = ExtractReport(features / fingerprint.key, fingerprint, tuple(reports))
+    _publish_report(report, shard)
+    if errors:
+        raise _summary(errors, report)
+    if any(video.outcome in ("skipped", "degraded") for video in reports):
+        raise PartialError(f"Some videos were skipped or are incomplete: see {_report_path(report, shard)}.")
+    return report
+
+
+def cached_features(
+    games: Sequence[Game],
+    settings: ExtractSettings,
+    *,
+    features: Path,
+    device: str,
+    decoder: Decoder = "auto",
+    training: Sequence[Game] = (),
+) -> dict[Path, FeatureCache]:
+    """Return the cache of every video of `games`, by video path; extract missing ones first.
+
+    All cached rows are checked against their hashes, and damaged ones are extracted again. Of the
+    video only its size is compared with the cache, while `extract` and `bas doctor` read all of it.
+
+    Raises:
+        MissingError, DataError: some videos cannot be read, or are worse than the settings allow.
+    """
+    opened = open_caches(games, settings, features=features, training=training)
+    _warn_of_losses(opened)
+    missing = [game for game in games if any(video.path not in opened for video in game.videos)]
+    if missing:
+        console.info(f"Features of {len(missing)} of {len(games)} matches are missing; extracting them.")
+        try:
+            extract(
+                missing,
+                settings,
+                features=features,
+                device=device,
+                decoder=decoder,
+                shard=(0, 1),  # all of them here: under torchrun the default would be this rank's share
+                training=training,
+            )
+        except PartialError as error:
+            console.warn(str(error))
+        opened = open_caches(games, settings, features=features, training=training)
+    return opened
+
+
+def _warn_of_losses(opened: Mapping[Path, FeatureCache]) -> None:
+    """Warn, on every use of the rows and not only at extraction, of videos with a notable loss."""
+    for path, rows in opened.items():
+        attributes = rows.header.attributes
+        if exceeds_loss(attributes.missing + attributes.damaged, of=attributes.expected):
+            console.warn(
+                f"{path}: of {attributes.expected:,} pictures {attributes.missing:,} are missing and {attributes.damaged:,} "
+                "damaged; actions there cannot be detected."
+            )
+
+
+def open_caches(
+    games: Sequence[Game], settings: ExtractSettings, *, features: Path, training: Sequence[Game] = ()
+) -> dict[Path, FeatureCache]:
+    """Open the complete and valid caches, by video path; skip those whose video has another size by now."""
+    encoder = build_encoder(settings, features=features, training=training)
+    fingerprint = fingerprint_of(settings, weights=weights_digest(encoder))
+    found = {}
+    for game, video in _videos(games):
+        try:
+            path = cache_path(features, fingerprint, game, video)
+            opened = open_cache(path, fingerprint=fingerprint)
+            if verify(path):
+                continue
+        except (MissingError, DataError):  # `extract` reports the problem and repairs the file
+            continue
+        if video.path.exists() and video.path.stat().st_size == opened.video.bytes:
+            found[video.path] = opened
+    return found
+
+
+def _encoder_factory(
+    encoder: Encoder, settings: ExtractSettings, device: str
+) -> Callable[[Precision | None], FrozenEncoder]:
+    """Return a function that builds the frozen encoder of a precision at the first call, and then reuses it."""
+
+    @cache
+    def ready(precision: Precision) -> FrozenEncoder:
+        size = canvas_of(settings).padded
+        return FrozenEncoder(encoder, size=size, grid=settings.grid, precision=precision, device=device)
+
+    return lambda precision: ready(precision or best_precision(settings.precision, device))
+
+
+def _videos(games: Sequence[Game]) -> list[tuple[Game, Video]]:
+    return [(game, video) for game in games for video in game.videos]
+
+
+def _sharded(games: Sequence[Game], shard: tuple[int, int]) -> list[tuple[Game, Video]]:
+    number, count = shard
+    if not 0 <= number < count:
+        raise SettingsError(f"Invalid shard {number}/{count}: the index must be between 0 and {count - 1}.")
+    return _videos(games)[number::count]
+
+
+def _extract_all(tasks: Sequence[VideoTask], stop: StopFlag) -> tuple[list[VideoReport], list[BasError]]:
+    """Extract each video; those locked by another process come last, after waiting for it."""
+    reports: list[VideoReport] = []
+    errors: list[BasError] = []
+    waiting = deque(tasks)
+    num_locked = 0  # locked videos in a row; a full round of them means that there is nothing else to do
+    while waiting:
+        task = waiting.popleft()
+        try:
+            reports.append(extract_video(task))
+        except LockedError:
+            waiting.append(task)
+            num_locked += 1
+            if num_locked == len(waiting):
+                console.info(f"Waiting for another process that is extracting {task.game} {task.video.name}.")
+            if num_locked >= len(waiting):
+                stop.check()
+                time.sleep(_POLL_SECONDS)
+            continue
+        except (DataError, MissingError) as error:
+            skipped = isinstance(error, DataError) and task.settings.on_bad_video == "skip"
+            if not skipped:
+                errors.append(error)
+            outcome: Outcome = "skipped" if skipped else "refused"
+            notes = (str(error),)
+            reports.append(VideoReport(task.game, task.video.name, outcome, notes=notes))
+        num_locked = 0
+    return reports, errors
+
+
+def _publish_report(report: ExtractReport, shard: tuple[int, int]) -> None:
+    """Write `report.json`, and print a table unless every video was already complete."""
+    fingerprint = json.loads(report.fingerprint.json)
+    videos = [asdict(video) for video in report.videos]
+    write_json(_report_path(report, shard), {"fingerprint": fingerprint, "videos": videos})
+    if all(video.outcome == "kept" for video in report.videos):
+        console.info(f"All {len(report.videos)} videos are already extracted in {report.folder}.")
+        return
+    table = console.table(
+        str(report.folder), "game", "video", "outcome", "rows", "missing", "damaged", "decoder", left=3
+    )
+    for video in report.videos:
+        counts = (f"{count:,}" for count in (video.rows, video.missing, video.damaged))
+        table.add_row(escape(video.game), escape(video.video), video.outcome, *counts, video.decoder)
+    console.show(table)
+    for video in report.videos:
+        for note in video.notes:
+            console.info(f"{video.game} {video.video}: {note}")
+
+
+def _report_path(report: ExtractReport, shard: tuple[int, int]) -> Path:
+    number, count = shard
+    return report.folder / ("report.json" if count == 1 else f"report-{number}-of-{count}.json")
+
+
+def _summary(errors: Sequence[BasError], report: ExtractReport) -> BasError:
+    """Combine the errors of all failed videos into one."""
+    if len(errors) == 1:
+        return errors[0]
+    kind = type(errors[0]) if len({type(error) for error in errors}) == 1 else DataError
+    lines = "\n".join(f"  {error}" for error in errors)
+    return kind(f"{len(errors)} of {len(report.videos)} videos could not be extracted:\n{lines}")
+
+
+def _torchrun_shard() -> tuple[int, int]:
+    """Return this process's shard under torchrun; without torchrun, the shard of all videos."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))

@@ -1,0 +1,121 @@
+"""Reuse and removal of what earlier runs left: cache files, part files and temporary files."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bas import console
+from bas.errors import DataError, MissingError, SettingsError
+from bas.extract.cache.identity import VideoIdentity
+from bas.extract.cache.parts import Part, PartHeader, PartSummary, Segments, read_part, write_part
+from bas.extract.cache.reader import DamagedSpan, FeatureCache, open_cache, verify
+from bas.extract.encode.precision import Precision
+from bas.extract.task import VideoTask
+from bas.files import remove_leftovers
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingCache:
+    """Cache file of this video, undamaged except for the spans in `damaged`."""
+
+    cache: FeatureCache
+    damaged: tuple[DamagedSpan, ...]
+
+
+def find_existing(task: VideoTask, identity: Callable[[], VideoIdentity]) -> ExistingCache | None:
+    """Return the cache file of this video; None if there is no usable one, with a warning that says why."""
+    try:
+        cache = open_cache(task.target, fingerprint=task.fingerprint)
+    except MissingError:
+        return None
+    except DataError as error:
+        console.warn(str(error))
+        return None
+    if cache.video != identity():
+        console.warn(
+            f"{task.target} was extracted from another video than {task.video}; extracting it again."
+        )
+        return None
+    damaged = verify(task.target)
+    if damaged:
+        spans = ", ".join(str(span) for span in damaged)
+        console.warn(f"{task.target} is damaged at {spans}; extracting these spans again.")
+    return ExistingCache(cache, damaged)
+
+
+def remove_temporaries(task: VideoTask) -> None:
+    """Remove temporary files of killed processes, of this video only: others may be in use."""
+    remove_leftovers(task.folder)
+    for path in task.target.parent.glob(f"{glob.escape(task.target.name)}.tmp.*"):
+        path.unlink(missing_ok=True)
+
+
+def salvage_segments(task: VideoTask, existing: ExistingCache, segments: Segments) -> None:
+    """Turn the undamaged segments of a damaged file into part files, where nothing has to be guessed."""
+    cache = existing.cache
+    # The file counts clamped values as a whole, a part per segment: with any, the split is unknown.
+    if cache.segments != segments or cache.header.attributes.clamped:
+        return
+    damaged = {span.segment for span in existing.damaged}
+    for number in range(len(segments)):
+        rows = segments.rows(number)
+        # An invalid row does not say which of its three frames was lost, and the part stores that.
+        if number in damaged or not cache.valid[rows.start : rows.stop].all():
+            continue
+        header = PartHeader(
+            fingerprint=cache.fingerprint,
+            video=cache.video,
+            segment=number,
+            first_row=rows.start,
+            shape=(len(rows), *task.row_shape),
+            precision=cache.header.attributes.precision,
+            decoder=cache.header.attributes.decoder,
+            clamped=0,
+            rows_sha256=cache.header.segment_sha256[number],
+        )
+        summary = PartSummary(header, np.ones((len(rows), 3), bool))
+        write_part(task.folder, Part(summary, np.array(cache.features[rows.start : rows.stop])))
+
+
+def reusable_parts(
+    task: VideoTask, segments: Segments, identity: Callable[[], VideoIdentity]
+) -> dict[int, PartSummary]:
+    """Return finished segments of an earlier run, except those of other settings or another video."""
+    reusable = {}
+    for number in range(len(segments)):
+        part = read_part(task.folder, number)
+        if part is None:
+            continue
+        rows, header = segments.rows(number), part.summary.header
+        expected = replace(
+            header,
+            fingerprint=task.fingerprint.json,
+            video=identity(),
+            first_row=rows.start,
+            shape=(len(rows), *task.row_shape),
+        )
+        if header == expected:
+            reusable[number] = part.summary
+    return reusable
+
+
+def reused_precision(task: VideoTask, parts: Mapping[int, PartSummary]) -> Precision | None:
+    """Return the precision of the finished segments, which the others must share; None if there are none.
+
+    Raises:
+        SettingsError: the settings ask for another precision.
+    """
+    found = {part.header.precision for part in parts.values()}
+    if not found:
+        return None
+    reused, requested = found.pop(), task.settings.precision
+    if found or requested not in ("auto", reused):
+        raise SettingsError(
+            f"{task.folder} holds segments computed in {reused}, but this run asks for {requested}. Pass "
+            f"--set extract.precision={reused} to continue them, or delete that folder to start over."
+        )
+    return reused

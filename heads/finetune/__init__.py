@@ -1,0 +1,1 @@
+"""Joint training of encoder and head on clips of the video (stage 3)."""

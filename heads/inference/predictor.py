@@ -1,0 +1,134 @@
+"""Features and dense scores of games for a model, and where its predictions are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bas import console
+from bas.dataset import Dataset
+from bas.dataset.games import listing
+from bas.dataset.layouts import SPOTS
+from bas.errors import DataError
+from bas.evaluate.dense import SCORES_FILE, read_scores
+from bas.evaluate.postprocess.events import actions_of
+from bas.evaluate.scores import BothViews, Rows, score_video
+from bas.extract.cache.reader import FeatureCache
+from bas.extract.decode.frames import Decoder
+from bas.extract.extract import cached_features
+from bas.heads.inference.ensemble import MergedModel, VideoModel
+from bas.heads.inference.provenance import provenance_of
+from bas.heads.interop.model_folder import training_games
+from bas.heads.models.stacker import Stacker
+from bas.heads.training.dataset import games_with_features
+from bas.types import Game, Scores
+
+
+def predictions_folder(run: Path, split: str, *, flip: bool = False) -> Path:
+    """Folder in a run for its predictions of a split."""
+    return run / "predictions" / (f"{split}-flip" if flip else split)
+
+
+def sidecar_folder(video: Path) -> Path:
+    """Folder beside a video for its predictions."""
+    return video.with_name(video.name + SPOTS)
+
+
+def require_classes(model: VideoModel, dataset: Dataset, *, run: Path) -> None:
+    """Check that the matches are labeled with the classes that the model predicts.
+
+    Raises:
+        DataError: they are not; the message lists both.
+    """
+    if set(actions_of(model.classes)) != set(dataset.classes):
+        raise DataError(
+            f"The model in {run} predicts {', '.join(actions_of(model.classes))}, but {dataset.root} is labeled with "
+            f"{', '.join(dataset.classes)}. Use a model of these classes, or matches labeled with its own."
+        )
+
+
+def warn_of_leakage(run: Path, games: Sequence[Game]) -> None:
+    """Warn if a model was trained on some of the games."""
+    seen = sorted(training_games(run) & {game.id for game in games})
+    if seen:
+        console.warn(f"{run} was trained on {listing(seen)}; its scores on them are not held-out.")
+
+
+def features_for(
+    model: VideoModel,
+    games: Sequence[Game],
+    *,
+    features: Path,
+    decoder: Decoder,
+    flip: bool = False,
+    degrade: bool = False,
+) -> dict[Path, Rows]:
+    """The features that a model reads, by path of the video; missing ones are extracted with its own encoder.
+
+    Args:
+        flip: also those of the mirrored view.
+        degrade: use what a damaged video holds, with a warning, whatever the settings say.
+    """
+    if isinstance(model, MergedModel):
+        each = [
+            features_for(one, games, features=features, decoder=decoder, flip=flip, degrade=degrade)
+            for one in model.members
+        ]
+        whole = [path for path in each[0] if all(path in caches for caches in each)]
+        return {path: tuple(_of_one(caches[path]) for caches in each) for path in whole}
+    view = partial(_view, model, games, features=features, decoder=decoder, degrade=degrade)
+    seen = view(mirrored=False)
+    if not flip:
+        return dict(seen)
+    mirrored = view(mirrored=True)
+    return {path: BothViews(seen[path], mirrored[path]) for path in seen if path in mirrored}
+
+
+def dense_scores(
+    model: VideoModel, folder: Path, games: Sequence[Game], *, split: str, features: Path, decoder: Decoder
+) -> dict[str, dict[int, Scores]]:
+    """Scores of every frame, by game id and half; read from the run's folder if this model made those there.
+
+    Raises:
+        DataError: no game is left, because of damaged videos.
+    """
+    maker, stored = provenance_of(model), predictions_folder(folder, split)
+    found = {
+        game.id: read_scores(stored / game.id / SCORES_FILE)
+        for game in games
+        if maker.has_scores(stored / game.id, game)
+    }
+    missing = [game for game in games if game.id not in found]
+    if not missing:
+        return found
+    caches = features_for(model, missing, features=features, decoder=decoder)
+    with console.progress(f"scoring with {folder.name}", len(missing), unit="games") as advance:
+        for game in games_with_features(missing, caches):
+            found[game.id] = {video.half: score_video(model, caches[video.path]) for video in game.videos}
+            advance(note=game.id)
+    return found
+
+
+def _view(
+    model: Stacker,
+    games: Sequence[Game],
+    *,
+    features: Path,
+    decoder: Decoder,
+    degrade: bool,
+    mirrored: bool,
+) -> dict[Path, FeatureCache]:
+    assert model.folder is not None, "a model that was never saved has no encoder to extract with"
+    own = model.settings.extract
+    changes: dict[str, Any] = {"weights": str(model.folder), "flip": own.flip != mirrored}
+    if degrade:
+        changes["on_bad_video"] = "degrade"
+    settings = own.model_copy(update=changes)
+    return cached_features(games, settings, features=features, device=str(model.device), decoder=decoder)
+
+
+def _of_one(caches: Rows) -> FeatureCache | BothViews:
+    assert not isinstance(caches, tuple), "members are single models"
+    return caches

@@ -1,0 +1,90 @@
+"""Provenance of stored predictions.
+
+A file is reused only if the same model, settings, view and video produced it. A video is identified by
+name and size.
+
+<folder of a game's predictions>/made.json    weights, settings, view, videos, and post-processing
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bas.config import upgrade
+from bas.errors import BasError
+from bas.evaluate.dense import SCORES_FILE
+from bas.evaluate.formats.soccernet import RESULTS_FILE
+from bas.files import read_json, sha256_of, write_json
+from bas.heads.inference.ensemble import VideoModel
+from bas.heads.interop.model_folder import read_config
+from bas.types import Game
+
+_FILE = "made.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """A model and a view, in the form that made.json records."""
+
+    scores: Mapping[str, Any]
+    """Everything that determines dense scores, except the video."""
+    peaks: Mapping[str, Any]
+    """Post-processing settings, which together with `scores` determine the events."""
+
+    def record(self, folder: Path, game: Game) -> None:
+        """Record that this model and view produced the predictions in `folder`; call it once they are complete."""
+        videos = {video.path.name: video.path.stat().st_size for video in game.videos}
+        write_json(folder / _FILE, {"scores": self.scores, "peaks": self.peaks, "videos": videos})
+
+    def has_scores(self, folder: Path, game: Game) -> bool:
+        """Whether the dense scores in `folder` are those that this model and view would produce."""
+        return (folder / SCORES_FILE).is_file() and self._stored_peaks(folder, game) is not None
+
+    def has_events(self, folder: Path, game: Game) -> bool:
+        """Whether the events in `folder` are those that this model and view would produce."""
+        return (folder / RESULTS_FILE).is_file() and self._stored_peaks(folder, game) == self.peaks
+
+    def _stored_peaks(self, folder: Path, game: Game) -> Mapping[str, Any] | None:
+        """Post-processing of the predictions in `folder`; None unless model, view and videos are the same."""
+        try:
+            recorded = read_json(folder / _FILE)
+        except BasError:
+            return None
+        there = {video.path.name: video.path.stat().st_size for video in game.videos if video.path.is_file()}
+        # Videos that were deleted since do not make the predictions stale.
+        match recorded:
+            case {"scores": {"settings": dict(settings)} as scores, "videos": dict(videos), "peaks": dict()}:
+                # The file may be older than the present names of settings.
+                stored = upgrade({**settings, "peaks": recorded["peaks"]})
+                peaks: Mapping[str, Any] = stored.pop("peaks")
+                same = {**scores, "settings": stored} == self.scores and there.items() <= videos.items()
+                return peaks if same else None
+            case _:
+                return None
+
+
+def provenance_of(model: VideoModel, *, flip: bool = False) -> Provenance:
+    """Provenance of the predictions of a model that was loaded from disk."""
+    assert model.folder is not None, "the model was never saved"
+    config = read_config(model.folder)
+    settings = dict(config["settings"])
+    peaks = settings.pop("peaks")
+    files = [model.folder / "model.safetensors", *sorted(model.folder.glob("members/*/model.safetensors"))]
+    scores = {
+        "weights": [sha256_of(file) for file in files if file.is_file()],
+        "members": [
+            config.get("members", []),
+            *(sha256_of(file.with_name("config.json")) for file in files[1:]),
+        ],
+        "settings": settings,
+        "flip": flip,
+    }
+    return Provenance(scores, peaks)
+
+
+def invalidate(folder: Path) -> None:
+    """Remove the record before predictions are replaced: until that is done, old and new may be mixed."""
+    (folder / _FILE).unlink(missing_ok=True)

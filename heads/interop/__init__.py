@@ -1,0 +1,1 @@
+"""Model folders, and checkpoints that other projects published."""

@@ -1,0 +1,1 @@
+"""Temporal heads and the stacker that joins one to its encoder."""

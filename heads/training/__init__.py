@@ -1,0 +1,1 @@
+"""Training of a head on cached feature rows (stage 2)."""

@@ -1,0 +1,115 @@
+"""Annotated games of one label set with their cached features, for training and validation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bas.config import ExtractSettings, Pipeline
+from bas.dataset import Dataset, labels_of, require_left_right
+from bas.extract.cache.reader import FeatureCache
+from bas.extract.decode.frames import Decoder
+from bas.extract.extract import cached_features
+from bas.files import sha256_of
+from bas.heads.training.dataset import CachedVideo, games_with_features
+from bas.types import Game, Spot
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Folders, device and decoder of a training."""
+
+    data: Path
+    features: Path
+    runs: Path
+    device: str
+    decoder: Decoder
+
+
+@dataclass(frozen=True, slots=True)
+class CachedGames:
+    """Annotated games of one label set with their cached features."""
+
+    classes: tuple[str, ...]
+    games: tuple[Game, ...]
+    """Games whose videos all have feature rows."""
+    videos: tuple[CachedVideo, ...]
+    mirrored: Mapping[Path, FeatureCache] | None
+    """Caches of the mirrored view by video path; None if not requested."""
+
+    def identity(self) -> list[Any]:
+        """JSON values that identify these games, their labels and their rows."""
+        return [
+            [
+                video.game.id,
+                sha256_of(video.game.labels) if video.game.labels else "",
+                video.cache.fingerprint,
+                video.cache.video.sha256,
+            ]
+            for video in self.videos
+        ]
+
+
+def load_cached_games(
+    dataset: Dataset,
+    games: Sequence[Game],
+    settings: Pipeline,
+    workspace: Workspace,
+    *,
+    statistics_games: Sequence[Game],
+    teams: bool = False,
+    mirrored: bool = False,
+) -> CachedGames:
+    """Read the annotations of games and open their caches; missing rows are extracted first.
+
+    Args:
+        dataset: dataset of the games.
+        games: games to load; may be empty.
+        settings: settings of the rows.
+        workspace: location of the caches.
+        statistics_games: games that the normalization statistics of random encoder weights are computed on.
+        teams: reject annotations without a team on the left or right.
+        mirrored: open the caches of the mirrored view too.
+    """
+    labels = {game.id: spots_of(game, dataset.classes, teams=teams) for game in games}
+    if not games:
+        return CachedGames(dataset.classes, (), (), None)
+    caches = _caches(games, settings.extract, workspace, statistics_games)
+    complete = games_with_features(games, caches)
+    videos = tuple(_cached_videos(complete, caches, labels))
+    flipped = settings.extract.model_copy(update={"flip": not settings.extract.flip})
+    mirrored_caches = _caches(complete, flipped, workspace, statistics_games) if mirrored else None
+    return CachedGames(dataset.classes, complete, videos, mirrored_caches)
+
+
+def _cached_videos(
+    games: Iterable[Game], caches: Mapping[Path, FeatureCache], labels: Mapping[str, Sequence[Spot]]
+) -> Iterable[CachedVideo]:
+    """Yield every video with its cache and the spots of its half."""
+    for game in games:
+        for video in game.videos:
+            spots = tuple(spot for spot in labels[game.id] if spot.half == video.half)
+            yield CachedVideo(game, video, caches[video.path], spots)
+
+
+def spots_of(game: Game, classes: tuple[str, ...], *, teams: bool) -> tuple[Spot, ...]:
+    """Annotations of a game; with `teams` each must have a team, left or right."""
+    labels = labels_of(game, classes)
+    if teams:
+        require_left_right(labels, source=str(game.labels))
+    return labels.spots
+
+
+def _caches(
+    games: Sequence[Game], settings: ExtractSettings, workspace: Workspace, statistics_games: Sequence[Game]
+) -> dict[Path, FeatureCache]:
+    return cached_features(
+        games,
+        settings,
+        features=workspace.features,
+        device=workspace.device,
+        decoder=workspace.decoder,
+        training=statistics_games,
+    )

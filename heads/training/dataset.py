@@ -1,0 +1,230 @@
+"""Training sets: rows of annotated videos with their targets and sampling probabilities."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from bas import console
+from bas.config import FitSettings
+from bas.errors import DataError, MissingError
+from bas.evaluate.dense import SCORES_FILE, read_scores
+from bas.extract.cache.reader import FeatureCache
+from bas.heads.training.sampling import OutOfFold, balance_classes, sampling_probabilities
+from bas.heads.training.targets import Targets, concatenate_targets, near_spots, output_of, row_targets
+from bas.heads.training.windows import FeatureBank
+from bas.types import Game, Spot, Video
+
+
+@runtime_checkable
+class AnnotatedVideo(Protocol):
+    """One video of a game as rows on the model's clock, with its annotations."""
+
+    @property
+    def game(self) -> Game: ...
+    @property
+    def video(self) -> Video: ...
+    @property
+    def spots(self) -> tuple[Spot, ...]: ...
+    @property
+    def hop(self) -> int:
+        """Frames between neighboring rows."""
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second."""
+
+    @property
+    def valid(self) -> Bool[np.ndarray, "rows"]:
+        """Whether all pictures of a row are valid."""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedVideo:
+    """A video whose rows come from the cache."""
+
+    game: Game
+    video: Video
+    cache: FeatureCache
+    spots: tuple[Spot, ...]
+
+    @property
+    def hop(self) -> int:
+        """Frames between neighboring rows."""
+        return self.cache.hop
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second."""
+        return self.cache.rate
+
+    @property
+    def valid(self) -> Bool[np.ndarray, "rows"]:
+        """Whether all pictures of a row are valid."""
+        return self.cache.valid
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Numbered rows of several videos with their targets and sampling probabilities."""
+
+    outputs: tuple[str, ...]
+    """Names of the class logits that the label columns belong to."""
+    spot_counts: Mapping[str, int]
+    """Number of annotated actions of each output."""
+    bank: FeatureBank
+    mirrored: FeatureBank | None
+    """Features of the same rows from mirrored pictures; None without that augmentation."""
+    targets: Targets
+    valid: Bool[np.ndarray, "rows"]
+    """Whether all pictures of a row are valid."""
+    probabilities: Float64[np.ndarray, "rows"]
+    """Sampling probability of each row; without `class_probability`, every video has the same total."""
+
+
+def games_with_features(games: Sequence[Game], caches: Mapping[Path, object]) -> tuple[Game, ...]:
+    """Games whose videos all have caches; videos may lack one because they are damaged (`on_bad_video`).
+
+    Raises:
+        DataError: no game is left.
+    """
+    complete = tuple(game for game in games if all(video.path in caches for video in game.videos))
+    left_out = "; ".join(game.id for game in games if game not in complete)
+    if not complete:
+        raise DataError(
+            f"No match left to use: the videos of {left_out} are damaged. Copy or download them again, or pass "
+            "--set extract.on_bad_video=degrade to bas fit-head."
+        )
+    if left_out:
+        console.warn(f"Skipped matches with a damaged video: {left_out}.")
+    return complete
+
+
+def build_training_set(
+    videos: Sequence[CachedVideo],
+    outputs: Sequence[str],
+    settings: FitSettings,
+    *,
+    mirrored: Mapping[Path, FeatureCache] | None = None,
+    out_of_fold: Path | None = None,
+) -> TrainingSet:
+    """Build the training set of all rows of `videos`.
+
+    Args:
+        videos: videos with their caches and annotations.
+        outputs: names of the head's class logits.
+        settings: settings of targets and sampling.
+        mirrored: caches of the mirrored view by video path.
+        out_of_fold: folder with the scores of models that were not trained on these games, by game.
+
+    Raises:
+        DataError: no valid row of any video is near an action.
+        MissingError: a game has no out-of-fold scores.
+    """
+    targets, probabilities = targets_and_probabilities(videos, outputs, settings, out_of_fold=out_of_fold)
+    spot_counts = Counter(output_of(spot, outputs) for video in videos for spot in video.spots)
+    return TrainingSet(
+        tuple(outputs),
+        spot_counts,
+        FeatureBank([video.cache.features for video in videos]),
+        FeatureBank([mirrored[video.video.path].features for video in videos]) if mirrored else None,
+        concatenate_targets(targets),
+        np.concatenate([video.valid for video in videos]),
+        probabilities,
+    )
+
+
+def targets_and_probabilities(
+    videos: Sequence[AnnotatedVideo],
+    outputs: Sequence[str],
+    settings: FitSettings,
+    *,
+    out_of_fold: Path | None = None,
+) -> tuple[list[Targets], Float64[np.ndarray, "rows"]]:
+    """Targets of the rows of each video, and the sampling probabilities of the rows of all videos.
+
+    Raises:
+        DataError: no valid row of any video is near an action.
+        MissingError: a game has no out-of-fold scores.
+    """
+    targets, near, weights = [], [], []
+    for video in videos:
+        targets.append(_targets(video, outputs, settings, window=settings.target_window))
+        close = _near(video, window=settings.action_window)
+        near.append(close & video.valid)
+        weights.append(
+            sampling_probabilities(
+                close,
+                action_probability=settings.action_probability,
+                usable=video.valid,
+                out_of_fold=_out_of_fold_scores(video, out_of_fold, settings) if out_of_fold else None,
+            )
+        )
+    if not np.concatenate(near).any():
+        raise DataError(
+            f"No labeled action on a valid picture in the {len(videos)} training videos, so there is nothing to "
+            "train on. Check the labels with bas doctor DATA."
+        )
+    # Each video's probabilities sum to 1, or to 0 if it has no valid row.
+    probabilities = np.concatenate(weights) / sum(float(w.sum()) for w in weights)
+    if settings.class_probability:
+        by_class = [
+            _targets(video, outputs, settings, window=settings.action_window).labels > 0 for video in videos
+        ]
+        near_class = np.concatenate(by_class) & np.concatenate(near)[:, None]
+        probabilities = balance_classes(probabilities, near_class, share=settings.class_probability)
+    return targets, probabilities
+
+
+def out_of_fold_file(folder: Path, game: Game) -> Path:
+    """Path of the scores of a game by a model that was not trained on it.
+
+    Raises:
+        MissingError: the file does not exist.
+    """
+    file = folder / game.id / SCORES_FILE
+    if not file.is_file():
+        raise MissingError(
+            f"Missing out-of-fold scores of {game.id}: {file} does not exist. Compute them for all training "
+            f"matches with bas fit-head HEAD --fold all, or remove fit.out_of_fold={folder}."
+        )
+    return file
+
+
+def _targets(video: AnnotatedVideo, outputs: Sequence[str], settings: FitSettings, *, window: int) -> Targets:
+    return row_targets(
+        video.spots,
+        outputs,
+        frames=_frames(video),
+        rate=video.rate,
+        hop=video.hop,
+        window=window,
+        displacement_window=settings.displacement_window,
+    )
+
+
+def _near(video: AnnotatedVideo, *, window: int) -> Bool[np.ndarray, "rows"]:
+    return near_spots(video.spots, frames=_frames(video), rate=video.rate, window=window)
+
+
+def _frames(video: AnnotatedVideo) -> Int64[np.ndarray, "rows"]:
+    return np.arange(len(video.valid)) * video.hop
+
+
+def _out_of_fold_scores(video: AnnotatedVideo, folder: Path, settings: FitSettings) -> OutOfFold:
+    file = out_of_fold_file(folder, video.game)
+    scores = read_scores(file)[video.video.half].values.max(axis=1)
+    frames = _frames(video)
+    if len(scores) <= frames[-1]:
+        raise DataError(
+            f"{file} has {len(scores)} frames, but the rows of {video.video.path} extend to frame {frames[-1]}: "
+            "the scores belong to another video. Run bas fit-head HEAD --fold all again."
+        )
+    return OutOfFold(scores[frames].astype(np.float64), _near(video, window=settings.hard_negative_margin))

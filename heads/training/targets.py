@@ -1,0 +1,117 @@
+"""Training targets of feature rows; a row may be near several actions at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64
+
+from bas.clock import frame_at
+from bas.config import Pipeline
+from bas.heads.models.outputs import Task
+from bas.types import Spot
+
+SIDES = ("left", "right")
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Training targets of every row of one or several videos."""
+
+    labels: Float32[np.ndarray, "rows outputs"]
+    """1 near an action of the output, else 0."""
+    displacement: Float32[np.ndarray, "rows outputs"]
+    """Rows from the nearest action of the output to the row; 0 if none is near."""
+    nearest_displacement: Float32[np.ndarray, "rows"]
+    """Rows from the nearest action of any output to the row; 0 if none is near."""
+    team: Float32[np.ndarray, "rows"]
+    """Team of the nearest action: 1 right, 0 left, NaN if no action is near or its team is unknown."""
+
+
+def concatenate_targets(parts: Sequence[Targets]) -> Targets:
+    """Concatenate the targets of several videos."""
+    return Targets(
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.displacement for part in parts]),
+        np.concatenate([part.nearest_displacement for part in parts]),
+        np.concatenate([part.team for part in parts]),
+    )
+
+
+def target_classes(classes: Sequence[str], *, teams: bool) -> tuple[str, ...]:
+    """Names of the score columns: the classes, or with teams ACTION-left and ACTION-right for each class."""
+    if not teams:
+        return tuple(classes)
+    return tuple(f"{name}-{side}" for name in classes for side in SIDES)
+
+
+def output_of(spot: Spot, outputs: Collection[str]) -> str:
+    """Name of the output of a spot; if outputs have teams, the spot's team must be left or right."""
+    return spot.label if spot.label in outputs else f"{spot.label}-{spot.team}"
+
+
+def task_of(settings: Pipeline, *, actions: int, second_classes: int = 0) -> Task:
+    """Outputs required of a head for the given numbers of classes."""
+    doubled = settings.fit.teams == "classes"
+    return Task(2 * actions if doubled else actions, settings.fit.teams == "output", second_classes)
+
+
+def row_targets(
+    spots: Sequence[Spot],
+    outputs: Sequence[str],
+    *,
+    frames: Int64[np.ndarray, "rows"],
+    rate: Fraction,
+    hop: int,
+    window: int,
+    displacement_window: int,
+) -> Targets:
+    """Targets of the rows of one video.
+
+    Args:
+        spots: annotations of the video; if outputs have teams, every spot needs one.
+        outputs: names of the head's class logits, with or without teams.
+        frames: frame of each row.
+        rate: frames per second.
+        hop: frames between neighboring rows.
+        window: length in frames of the labeled window, centered on an action.
+        displacement_window: length in frames of the window with displacement and team targets.
+    """
+    column = {name: k for k, name in enumerate(outputs)}
+    labels = np.zeros((len(frames), len(outputs)), np.float32)
+    displacement = np.zeros((len(frames), len(outputs)), np.float32)
+    nearest, team = np.zeros(len(frames), np.float32), np.full(len(frames), np.nan, np.float32)
+    # Distance in frames to the nearest action so far, per output and over all outputs; the first of equals wins.
+    class_distance = np.full((len(frames), len(outputs)), np.inf)
+    any_distance = np.full(len(frames), np.inf)
+    for spot in spots:
+        k = column[output_of(spot, outputs)]
+        offset = frames - frame_at(spot.position_ms, rate)
+        distance = np.abs(offset)
+        labels[distance <= window // 2, k] = 1
+        near = distance <= displacement_window // 2
+        of_class = near & (distance < class_distance[:, k])
+        displacement[of_class, k], class_distance[of_class, k] = offset[of_class] / hop, distance[of_class]
+        of_any = near & (distance < any_distance)
+        nearest[of_any], any_distance[of_any] = offset[of_any] / hop, distance[of_any]
+        team[of_any] = float(spot.team == "right") if spot.team in SIDES else np.nan
+    return Targets(labels, displacement, nearest, team)
+
+
+def near_spots(
+    spots: Sequence[Spot], *, frames: Int64[np.ndarray, "rows"], rate: Fraction, window: int
+) -> Bool[np.ndarray, "rows"]:
+    """Whether each row's frame lies in a window of `window` frames centered on any spot."""
+    near = np.zeros(len(frames), bool)
+    for spot in spots:
+        near |= np.abs(frames - frame_at(spot.position_ms, rate)) <= window // 2
+    return near
+
+
+def swap_teams(labels: np.ndarray) -> np.ndarray:
+    """Swap the columns of left and right, as mirroring the picture does."""
+    sides = labels.reshape(*labels.shape[:-1], labels.shape[-1] // 2, 2)
+    return np.ascontiguousarray(sides[..., ::-1]).reshape(labels.shape)

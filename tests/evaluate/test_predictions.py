@@ -1,0 +1,158 @@
+"""Both forms of `bas eval`: from feature rows or from prediction files to tables, files and the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bas.config import PeaksSettings
+from bas.dataset.classes import BALL_CLASSES
+from bas.dataset.splits import official_lists
+from bas.errors import MissingError
+from bas.evaluate.dense import read_scores, write_scores
+from bas.evaluate.predictions import evaluate_model, evaluate_predictions
+from bas.evaluate.scoring.score import score
+from bas.extract.cache.reader import FeatureCache
+from bas.model import SpottingModel
+from bas.types import Game, Scores, Video
+
+MakeCache = Callable[[np.ndarray, int], FeatureCache]
+GAME = "league/season/A - B"
+
+
+def test_a_model_is_scored_from_the_files_that_are_written(
+    tmp_path: Path, make_cache: MakeCache, reader: SpottingModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = np.zeros((400, 4), dtype=np.float32)
+    scores[0, 0] = scores[100, 3] = scores[399, 0] = 1.0
+    labels = tmp_path / "data" / GAME / "Labels-ball.json"
+    _write(labels, [("PASS", 0, "left"), ("DRIVE", 8000, "right"), ("PASS", 31_920, "left")])
+    video = Video(tmp_path / "720p.mp4", 1)
+    evaluation = evaluate_model(
+        reader,
+        [Game(GAME, (video,), labels)],
+        {video.path: make_cache(scores, 2)},
+        peaks=PeaksSettings(),
+        out=tmp_path / "out",
+        split="test",
+        json=tmp_path / "report.json",
+    )
+    assert [(row.label, row.ap, row.num_detections) for row in evaluation.classes] == [
+        ("PASS", 1.0, 2),
+        ("DRIVE", 1.0, 1),
+    ]
+    assert evaluation.teams is not None
+    assert evaluation.teams.mean_ap == 1.0
+    assert score(tmp_path / "data", tmp_path / "out", classes=("PASS", "DRIVE")) == evaluation
+    assert read_scores(tmp_path / "out" / GAME / "scores.h5")[1].values.shape == (800, 4)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["format"] == 2
+    assert report["mAP"] == 1.0
+    assert {one["kind"] for one in report["outcomes"]} == {"hit"}
+    assert "1 game of test, 2 classes, tolerance 1 s = ±12 frames at 25 fps" in capsys.readouterr().out
+
+
+def test_a_game_without_labels_is_an_error(
+    tmp_path: Path, make_cache: MakeCache, reader: SpottingModel
+) -> None:
+    hidden = official_lists("spotting-ball")["challenge"][0]
+    for name, words in (
+        (GAME, r".* holds no Labels-ball\.json.*bas doctor"),
+        (hidden, "bas submit RUN"),
+    ):
+        game = Game(name, (Video(tmp_path / name / "720p.mp4", 1),), None)
+        with pytest.raises(MissingError, match=f"{name} has no labels, so it cannot be scored: .*{words}"):
+            evaluate_model(reader, [game], {}, peaks=PeaksSettings(), out=tmp_path)
+
+
+def test_predictions_of_any_model_are_scored_without_a_video(
+    match_folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluation = evaluate_predictions(*match_folders, tolerance="1", json=tmp_path / "report.json")
+    assert evaluation.mean_ap == pytest.approx(0.5508502958, abs=1e-9)
+    assert json.loads((tmp_path / "report.json").read_text())["mAP"] == evaluation.mean_ap
+    out = capsys.readouterr().out
+    assert "2 games, 12 classes, tolerance 1 s = ±12 frames at 25 fps" in out
+    assert "55.09" in out
+
+
+@pytest.mark.parametrize("given", ["the folder", "a folder around it", "the document"])
+def test_dense_scores_beside_the_predictions_add_window_accuracy_and_chance(
+    match_folders: tuple[Path, Path], tmp_path: Path, given: str
+) -> None:
+    labels, results = match_folders
+    for document in results.rglob("*.json"):
+        values = np.full((160_000, 12), 0.01, np.float32)
+        write_scores(document.parent / "scores.h5", {1: Scores(values, BALL_CLASSES, Fraction(25))})
+    if given == "a folder around it":
+        (tmp_path / "outer").mkdir()
+        results = results.rename(tmp_path / "outer" / "results").parent
+    if given == "the document":
+        labels, results = (next(folder.rglob("*Reading*/*.json")) for folder in match_folders)
+    evaluate_predictions(labels, results, json=tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["windows"]["count"] > 0
+    assert 0 <= report["chance"] < 0.1
+    assert set(report["windows"]["micro"]) == set(report["windows"]["macro"])
+
+
+def test_without_dense_scores_of_every_game_there_is_no_window_accuracy(
+    match_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    labels, results = match_folders
+    values = np.full((160_000, 12), 0.01, np.float32)
+    one = next(results.rglob("*.json")).parent
+    write_scores(one / "scores.h5", {1: Scores(values, BALL_CLASSES, Fraction(25))})
+    evaluate_predictions(labels, results, json=tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["windows"] is report["chance"] is None
+
+
+def test_infinite_confidences_are_scored_and_reported(tmp_path: Path) -> None:
+    _write(tmp_path / "labels" / "a" / "Labels-ball.json", [("PASS", 1000, "left"), ("SHOT", 9000, "left")])
+    prediction = {
+        "gameTime": "1 - 00:01",
+        "label": "PASS",
+        "position": "1000",
+        "half": "1",
+        "confidence": "inf",
+    }
+    results = tmp_path / "results" / "a" / "results_spotting.json"
+    results.parent.mkdir(parents=True)
+    results.write_text(json.dumps({"predictions": [prediction]}))
+    evaluation = evaluate_predictions(
+        tmp_path / "labels", tmp_path / "results", json=tmp_path / "report.json"
+    )
+    assert evaluation.mean_ap == pytest.approx(1 / 12)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["outcomes"][0]["confidence"] is None
+    assert report["few_ground_truths"] == ["PASS", "SHOT"]
+
+
+def test_one_split_of_a_data_folder_is_scored_alone(match_folders: tuple[Path, Path]) -> None:
+    labels, results = match_folders
+    other = "england_efl/2019-2020/2019-10-01 - Middlesbrough - Preston North End"
+    _write(labels / other / "Labels-ball.json", [("PASS", 0, "home")])
+    with pytest.raises(MissingError, match=r"Middlesbrough.*score a single split \(--split\)"):
+        evaluate_predictions(labels, results)
+    assert len(evaluate_predictions(labels, results, split="test").games) == 2
+
+
+def _write(path: Path, annotations: list[tuple[str, int, str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    entries = [
+        {
+            "gameTime": f"1 - 00:{position // 1000:02d}",
+            "label": label,
+            "position": str(position),
+            "team": team,
+            "visibility": "visible",
+        }
+        for label, position, team in annotations
+    ]
+    path.write_text(json.dumps({"annotations": entries}))
