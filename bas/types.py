@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float16
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +68,22 @@ class Scores:
 
     def __post_init__(self) -> None:
         assert self.values.shape[1] == len(self.classes), (self.values.shape, self.classes)
+
+
+@runtime_checkable
+class SpottingModel(Protocol):
+    """Scores every cached feature row of one video."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the score columns, in order."""
+
+    def score_rows(
+        self, rows: Float16[np.ndarray, "rows channels height width"], *, rate: Fraction
+    ) -> Float[np.ndarray, "rows classes"]:
+        """Scores in [0, 1] for every row of one video, including the first and the last.
+
+        Args:
+            rows: feature rows in frame order, usually memory-mapped from a cache: read them in chunks.
+            rate: rows per second.
+        """

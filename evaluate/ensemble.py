@@ -11,8 +11,8 @@ import numpy as np
 
 from bas import console
 from bas.config import PeaksSettings
-from bas.evaluate.merge import mean_scores
 from bas.evaluate.postprocess.objective import action_ap, action_scores
+from bas.evaluate.scores import mean_scores
 from bas.types import Scores, Spot
 
 DenseScores = Mapping[str, Mapping[int, Scores]]

@@ -15,7 +15,6 @@ from bas.dataset import open_dataset
 from bas.dataset.splits import official_lists
 from bas.errors import DataError, MissingError
 from bas.evaluate.analysis.analysis import Analysis, analyze
-from bas.evaluate.dense import SCORES_FILE, read_scores, write_scores
 from bas.evaluate.formats.exports import write_exports, write_osl
 from bas.evaluate.formats.osl import PredictedGame
 from bas.evaluate.formats.soccernet import (
@@ -27,16 +26,14 @@ from bas.evaluate.formats.soccernet import (
     results_document,
     write_results,
 )
-from bas.evaluate.merge import Ensemble
 from bas.evaluate.metric.tolerance import Tolerance, tolerance_name
 from bas.evaluate.postprocess.events import actions_of, detect
 from bas.evaluate.report import terminal as report
-from bas.evaluate.report.details import analysis_document, print_analysis
 from bas.evaluate.report.page import Page, write_page
-from bas.evaluate.scores import Rows, score_video
+from bas.evaluate.report.terminal import analysis_document, print_analysis
+from bas.evaluate.scores import SCORES_FILE, Ensemble, Rows, read_scores, score_video, write_scores
 from bas.evaluate.scoring.score import Evaluation, read_documents, score_documents
-from bas.model import SpottingModel
-from bas.types import Detection, Game, Scores, Spot
+from bas.types import Detection, Game, Scores, Spot, SpottingModel
 
 
 def evaluate_predictions(

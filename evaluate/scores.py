@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from bas.evaluate.merge import Ensemble, mean_scores, unmirror
+from bas import files
+from bas.errors import DataError, MissingError
+from bas.evaluate.postprocess.events import TEAM_SUFFIXES
 from bas.extract.cache.reader import FeatureCache
-from bas.model import SpottingModel
-from bas.types import Scores
+from bas.types import Scores, SpottingModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,7 @@ class BothViews:
 
 
 Rows = FeatureCache | BothViews | tuple[FeatureCache | BothViews, ...]
+
 """Feature rows that a model reads for one video; for an ensemble, one entry per member."""
 
 
@@ -65,3 +72,99 @@ def interpolate_rows(
     for column in range(rows.shape[1]):
         values[:, column] = np.interp(frames, known * hop, rows[known, column])
     return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ensemble:
+    """Models whose scores are averaged."""
+
+    members: tuple[SpottingModel, ...]
+    """Models with the same classes; each reads its own feature rows."""
+    weights: tuple[float, ...]
+    """Weight of each member in the mean, with sum 1."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the score columns, in order."""
+        return self.members[0].classes
+
+
+def mean_scores(parts: Sequence[Scores], weights: Sequence[float]) -> Scores:
+    """Weighted mean of several scores of one video, on the fastest of their clocks.
+
+    Slower clocks are interpolated linearly. A part that ends before the others holds its last scores.
+
+    Args:
+        parts: scores with the same classes in the same order.
+        weights: weight of each part, with sum 1.
+    """
+    fps = max(part.fps for part in parts)
+    num_frames = max(ceil(len(part.values) * fps / part.fps) for part in parts)
+    total = np.zeros((num_frames, len(parts[0].classes)))
+    for part, weight in zip(parts, weights, strict=True):
+        assert part.classes == parts[0].classes, (part.classes, parts[0].classes)
+        if weight and len(part.values):
+            total += weight * _resampled(part, num_frames=num_frames, step=float(part.fps / fps))
+    return Scores(total.astype(np.float32), parts[0].classes, fps)
+
+
+def unmirror(scores: Scores) -> Scores:
+    """Scores of mirrored pictures as scores of the originals: left and right swapped."""
+    values = scores.values[:, [scores.classes.index(_other_team(name)) for name in scores.classes]]
+    return Scores(values, scores.classes, scores.fps)
+
+
+def _other_team(name: str) -> str:
+    left, right = TEAM_SUFFIXES
+    if name.endswith(left):
+        return name.removesuffix(left) + right
+    return name.removesuffix(right) + left if name.endswith(right) else name
+
+
+def _resampled(scores: Scores, *, num_frames: int, step: float) -> Float[np.ndarray, "frames classes"]:
+    """Scores at positions 0, step, 2 * step, ... in frames of their own clock."""
+    positions = np.arange(num_frames) * step
+    if step == 1 and num_frames == len(scores.values):
+        return scores.values
+    known = np.arange(len(scores.values))
+    return np.stack([np.interp(positions, known, column) for column in scores.values.T], axis=1)
+
+
+SCORES_FILE = "scores.h5"
+
+
+def write_scores(path: Path, halves: Mapping[int, Scores]) -> None:
+    """Write the scores of one game atomically, with a dataset `/<half>` of shape (frames, classes) per half."""
+    import h5py
+
+    memory = io.BytesIO()  # HDF5 does not report a full disk cleanly, atomic_write does
+    with h5py.File(memory, "w") as file:
+        for half, scores in halves.items():
+            dataset = file.create_dataset(str(half), data=scores.values.astype(np.float32))
+            dataset.attrs["classes"] = np.array([name.encode() for name in scores.classes])
+            dataset.attrs["fps"] = np.bytes_(str(scores.fps))
+    files.atomic_write(path, memory.getvalue())
+
+
+def read_scores(path: Path) -> dict[int, Scores]:
+    """Read the scores of one game, by half.
+
+    Raises:
+        MissingError: the file does not exist.
+        DataError: the file was not written by `write_scores`.
+    """
+    import h5py
+
+    if not path.exists():
+        raise MissingError(f"{path} does not exist. `bas eval` writes it.")
+    halves = {}
+    try:
+        with h5py.File(path, "r") as file:
+            for half, dataset in file.items():
+                classes = tuple(name.decode() for name in dataset.attrs["classes"])
+                halves[int(half)] = Scores(dataset[()], classes, Fraction(dataset.attrs["fps"].decode()))
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, AssertionError) as error:
+        raise DataError(
+            f"{path} is not a valid scores file: {error}. Delete it and run `bas eval` again."
+        ) from error
+    return halves

@@ -28,8 +28,8 @@ from bas.errors import (
 from bas.extract.cache.fingerprint import Fingerprint, cache_path, fingerprint_of
 from bas.extract.cache.reader import FeatureCache, open_cache, verify
 from bas.extract.decode.frames import Decoder
+from bas.extract.encode.device import Precision, best_precision
 from bas.extract.encode.encoder import Encoder, FrozenEncoder
-from bas.extract.encode.precision import Precision, best_precision
 from bas.extract.encode.stacks import canvas_of
 from bas.extract.encode.weights import build_encoder, weights_digest
 from bas.extract.quality import exceeds_loss

@@ -9,8 +9,8 @@ from pathlib import Path
 from bas.config.pipeline import ExtractSettings
 from bas.extract.cache.fingerprint import Fingerprint
 from bas.extract.decode.frames import Decoder
+from bas.extract.encode.device import Precision
 from bas.extract.encode.encoder import FrozenEncoder
-from bas.extract.encode.precision import Precision
 from bas.signals import StopFlag
 
 

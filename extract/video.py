@@ -15,8 +15,8 @@ from jaxtyping import Float16
 import bas
 from bas import console
 from bas.errors import DataError, OutputError
+from bas.extract.cache.fingerprint import VideoIdentity, identify_in_background
 from bas.extract.cache.format import FORMAT, CacheAttributes
-from bas.extract.cache.identity import VideoIdentity, identify_in_background
 from bas.extract.cache.parts import PartSummary, Segments, part_path, read_part
 from bas.extract.cache.reader import open_cache
 from bas.extract.cache.writer import write_cache

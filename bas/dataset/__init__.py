@@ -1,6 +1,5 @@
 """Matches on disk: layouts, splits, classes, labels, and presentation times of videos."""
 
-from bas.commands.data.findings import print_findings, print_verdict
 from bas.dataset.annotations.soccernet import Labels, labels_of, read_annotations, require_left_right
 from bas.dataset.checks import Finding, FolderReport, examine
 from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES
@@ -35,8 +34,6 @@ __all__ = [
     "open_dataset",
     "open_video",
     "packets",
-    "print_findings",
-    "print_verdict",
     "probe",
     "read_annotations",
     "read_manifest",

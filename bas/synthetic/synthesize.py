@@ -30,8 +30,7 @@ from bas.synthetic.files.layouts import (
     match_name,
     split_games,
 )
-from bas.synthetic.match import HalfSpec
-from bas.synthetic.render import Renderer, open_renderer
+from bas.synthetic.match import HalfSpec, Renderer, open_renderer
 from bas.synthetic.simulation.actions import ProfileName
 from bas.synthetic.simulation.schedule import FPS
 

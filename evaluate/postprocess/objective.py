@@ -21,9 +21,8 @@ from bas.evaluate.metric.average_precision import (
 )
 from bas.evaluate.metric.timelines import half_timelines
 from bas.evaluate.metric.tolerance import half_window_frames
-from bas.evaluate.postprocess.events import calibrate, smooth, split_team
-from bas.evaluate.postprocess.suppression import pick_events
-from bas.evaluate.postprocess.thresholds import threshold_curve
+from bas.evaluate.postprocess.confidence import threshold_curve
+from bas.evaluate.postprocess.events import calibrate, pick_events, smooth, split_team
 from bas.evaluate.scoring.score import FRAMERATE
 from bas.types import Scores, Spot
 

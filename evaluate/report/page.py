@@ -12,8 +12,7 @@ from bas import files
 from bas.clock import game_time
 from bas.config.pipeline import TimeOrigin
 from bas.evaluate.analysis.analysis import BACKGROUND, MIN_SPOTS, Analysis
-from bas.evaluate.analysis.mistakes import worst_mistakes
-from bas.evaluate.analysis.outcomes import Outcome
+from bas.evaluate.analysis.outcomes import Outcome, worst_mistakes
 from bas.evaluate.metric.tolerance import tolerance_name, window_text
 from bas.evaluate.report import plots
 from bas.evaluate.report.frame_strips import frame_strip

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bas.dataset.classes import recognize_classes
 from bas.dataset.games import listing
-from bas.dataset.vocabulary import recognize_classes
 from bas.errors import MissingError
 from bas.evaluate.formats import documents
 from bas.evaluate.formats.soccernet import (

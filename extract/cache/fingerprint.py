@@ -8,12 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 from bas.config.pipeline import ExtractSettings
+from bas.errors import MissingError
+from bas.files import sha256_of
 from bas.types import Game, Video
 
 
@@ -80,3 +85,31 @@ def fingerprint_of(settings: ExtractSettings, *, weights: str) -> Fingerprint:
 def cache_path(features: Path, fingerprint: Fingerprint, game: Game, video: Video) -> Path:
     """Return the path of one video's cache file."""
     return features / fingerprint.key / game.id / f"{video.path.stem}.h5"
+
+
+@dataclass(frozen=True, slots=True)
+class VideoIdentity:
+    """Identity of a video, independent of where its file lies and when it was written."""
+
+    bytes: int
+    sha256: str
+
+
+def identify_in_background(path: Path) -> Callable[[], VideoIdentity]:
+    """Start hashing a video; the returned function waits for its identity.
+
+    Raises:
+        MissingError: (from the returned function) the file is missing or unreadable.
+    """
+    future: Future[VideoIdentity] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(VideoIdentity(path.stat().st_size, sha256_of(path)))
+        except OSError as error:
+            future.set_exception(
+                MissingError(f"{path} cannot be read: {error.strerror}. Check the path and its permissions.")
+            )
+
+    threading.Thread(target=work, name="bas-hash", daemon=True).start()
+    return future.result

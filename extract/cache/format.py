@@ -26,7 +26,7 @@ from jaxtyping import Bool, Int64
 
 from bas.errors import DataError, MissingError
 from bas.extract.cache.parts import Segments
-from bas.extract.encode.precision import Precision
+from bas.extract.encode.device import Precision
 
 FORMAT = "bas features 1"
 _TRAILER = struct.Struct("<8sQ32s")

@@ -19,9 +19,8 @@ from jaxtyping import Bool, Float16, Int64
 
 from bas.clock import milliseconds, span_text
 from bas.errors import DataError
-from bas.extract.cache.fingerprint import Fingerprint
+from bas.extract.cache.fingerprint import Fingerprint, VideoIdentity
 from bas.extract.cache.format import CacheHeader, read_header
-from bas.extract.cache.identity import VideoIdentity
 from bas.extract.cache.parts import Segments
 
 

@@ -13,8 +13,7 @@ from jaxtyping import UInt8
 
 from bas.dataset.video.probe import VideoTimes
 from bas.errors import DataError
-from bas.extract.decode.damage import CorruptionTracker
-from bas.extract.decode.pictures import DecodeStats, Picture
+from bas.extract.decode.pictures import CorruptionTracker, DecodeStats, Picture
 from bas.extract.decode.seek import SeekPoint, open_at
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from bas.dataset.video.probe import VideoTimes
 from bas.errors import UnavailableError
-from bas.extract.decode.damage import CorruptionTracker
-from bas.extract.decode.pictures import DecodeStats, Picture
+from bas.extract.decode.pictures import CorruptionTracker, DecodeStats, Picture
 from bas.extract.decode.seek import SeekPoint, open_at
 
 if TYPE_CHECKING:

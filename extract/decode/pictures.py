@@ -48,3 +48,44 @@ class DecodeStats:
     """Number of pictures that NVDEC left out and the CPU decoded."""
     missing_or_damaged: int = 0
     """Number of frames whose picture is missing or damaged."""
+
+
+class CorruptionTracker:
+    """Set of presentation times that cannot be trusted, built packet by packet in decoding order.
+
+    Pictures are predicted from earlier ones, and FFmpeg marks only those whose own packet is
+    broken, a fifth of the wrong ones. So everything that is decoded from a broken packet up to the
+    next keyframe counts as damaged. Pictures that follow a keyframe but are shown before it (open
+    GOP) may be predicted from pictures before it, and are damaged if those were.
+
+        decoding order   I0  P1  P2  I4  B3  P5      B3 is decoded after I4 and shown before it
+        broken packet        x
+        damaged              x   x       x           I4 stops it; B3 may still refer to P2
+    """
+
+    def __init__(self) -> None:
+        self._damaged: set[int | None] = set()
+        self._keyframe: int | None = None
+        self._broken = False
+        self._broken_before = False
+
+    def update(self, pts: int | None, *, keyframe: bool, broken: bool) -> None:
+        """Record the next packet of the stream.
+
+        Args:
+            pts: presentation time of the packet; None if it has none.
+            keyframe: whether it holds a keyframe.
+            broken: whether the packet itself is damaged.
+        """
+        if keyframe:
+            self._keyframe, self._broken_before, self._broken = pts, self._broken, False
+        leading = None not in (pts, self._keyframe) and pts < self._keyframe  # type: ignore[operator]
+        # Leading pictures are never references for what follows the keyframe, so a broken one
+        # spoils itself alone. This runs after the keyframe's reset: a broken keyframe spoils its GOP.
+        if not leading:
+            self._broken |= broken
+        if broken or (self._broken_before if leading else self._broken):
+            self._damaged.add(pts)
+
+    def __contains__(self, pts: int | None) -> bool:
+        return pts in self._damaged

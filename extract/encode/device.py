@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from bas.errors import SettingsError, UnavailableError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def choose_device(name: str) -> str:
@@ -31,3 +36,20 @@ def choose_device(name: str) -> str:
             "Pass --device cpu, or install a driver that this version of torch supports."
         )
     return str(device)
+
+
+Precision = Literal["fp32", "bf16"]
+
+_CPU_INFO = Path("/proc/cpuinfo")
+
+
+def best_precision(requested: Literal["auto", "fp32", "bf16"], device: torch.device | str) -> Precision:
+    """Resolve `auto` on this machine: bf16 if the hardware computes in it natively, else fp32."""
+    import torch
+
+    if requested != "auto":
+        return requested
+    if torch.device(device).type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    flags = _CPU_INFO.read_text() if _CPU_INFO.exists() else ""
+    return "bf16" if "avx512_bf16" in flags or "amx_bf16" in flags else "fp32"

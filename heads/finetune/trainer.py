@@ -15,16 +15,15 @@ from bas import console
 from bas.config import FinetuneSettings, Pipeline
 from bas.errors import RunFailedError, StoppedError
 from bas.evaluate.postprocess.search import Tuning
-from bas.extract.encode.precision import best_precision
+from bas.extract.encode.device import best_precision
+from bas.heads.finetune.dataset import ClipLoader, ClipSample
 from bas.heads.finetune.distributed import DistributedContext
 from bas.heads.finetune.freezing import layerwise_parameter_groups
 from bas.heads.finetune.model import ClipModel
-from bas.heads.finetune.supply import ClipLoader, ClipSample
 from bas.heads.finetune.validation import VideoValidation
 from bas.heads.models.stacker import Stacker
-from bas.heads.training.determinism import deterministic_on_cpu
 from bas.heads.training.losses import head_loss
-from bas.heads.training.optimizer import TrainingOptimizer
+from bas.heads.training.optimizer import TrainingOptimizer, deterministic_on_cpu
 from bas.heads.training.trainer import best_epoch
 from bas.runs import Checkpoint, Run
 from bas.signals import StopFlag

@@ -13,8 +13,8 @@ from bas.evaluate.postprocess.search import Tuning, tune
 from bas.evaluate.scores import interpolate_rows
 from bas.evaluate.scoring.score import score_detections
 from bas.extract.decode.frames import Decoder
+from bas.extract.encode.device import best_precision
 from bas.extract.encode.encoder import FrozenEncoder
-from bas.extract.encode.precision import best_precision
 from bas.extract.encode.stacks import canvas_of
 from bas.extract.online import features_of
 from bas.heads.finetune.dataset import AnnotatedTimeline

@@ -13,7 +13,7 @@ import torch
 
 from bas.config import PeaksSettings, Pipeline, parse
 from bas.errors import DataError
-from bas.evaluate.merge import Ensemble
+from bas.evaluate.scores import Ensemble
 from bas.heads.interop.model_folder import base_postprocess, load_single_model, read_config
 from bas.heads.models.stacker import FeatureModel, Stacker
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bas import console
-from bas.dataset import Dataset
+from bas.dataset import Dataset, open_dataset
 from bas.dataset.games import listing
 from bas.dataset.layouts import SPOTS
 from bas.errors import DataError
-from bas.evaluate.dense import SCORES_FILE, read_scores
 from bas.evaluate.postprocess.events import actions_of
-from bas.evaluate.scores import BothViews, Rows, score_video
+from bas.evaluate.predictions import write_predictions
+from bas.evaluate.scores import SCORES_FILE, BothViews, Rows, read_scores, score_video
 from bas.extract.cache.reader import FeatureCache
 from bas.extract.decode.frames import Decoder
 from bas.extract.extract import cached_features
-from bas.heads.inference.ensemble import MergedModel, VideoModel
-from bas.heads.inference.provenance import provenance_of
+from bas.heads.inference.ensemble import MergedModel, VideoModel, load_video_model
+from bas.heads.inference.provenance import invalidate, provenance_of
 from bas.heads.interop.model_folder import training_games
 from bas.heads.models.stacker import Stacker
 from bas.heads.training.dataset import games_with_features
@@ -132,3 +133,54 @@ def _view(
 def _of_one(caches: Rows) -> FeatureCache | BothViews:
     assert not isinstance(caches, tuple), "members are single models"
     return caches
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPredictions:
+    """Predictions of one split on disk."""
+
+    folder: Path
+    """`<folder>/<game>/` holds the files that `bas eval` writes for a game."""
+    games: tuple[Game, ...]
+    """Games with predictions, in the order of the split."""
+    model: VideoModel
+
+
+def predict_split(
+    run: Path,
+    *,
+    data: Path,
+    features: Path,
+    split: str,
+    device: str,
+    decoder: Decoder = "auto",
+    flip: bool = False,
+) -> SplitPredictions:
+    """The predictions of a run for a split; predicted again unless this model made all that are stored.
+
+    Args:
+        flip: average the scores of the original and the mirrored view.
+
+    Raises:
+        MissingError, DataError: the model, a match or a video is missing or invalid.
+    """
+    model = load_video_model(run, device=device)
+    dataset = open_dataset(data, video=model.settings.extract.video)
+    require_classes(model, dataset, run=run)
+    games = dataset.split(split, need_videos=False)
+    folder, maker = predictions_folder(run, split, flip=flip), provenance_of(model, flip=flip)
+    if all(maker.has_events(folder / game.id, game) for game in games):
+        console.info(f"Using the predictions of {len(games)} {split} matches in {folder}.")
+        return SplitPredictions(folder, games, model)
+    console.info(
+        f"Predicting {len(games)} {split} matches in {data} with {run}; features in {features}; device {device}."
+    )
+    games = dataset.split(split)
+    caches = features_for(model, games, features=features, decoder=decoder, flip=flip)
+    games = games_with_features(games, caches)
+    for game in games:
+        invalidate(folder / game.id)
+    write_predictions(model, games, caches, peaks=model.settings.peaks, out=folder, split=split)
+    for game in games:
+        maker.record(folder / game.id, game)
+    return SplitPredictions(folder, games, model)

@@ -15,8 +15,8 @@ from typing import Any
 
 from bas.config import upgrade
 from bas.errors import BasError
-from bas.evaluate.dense import SCORES_FILE
 from bas.evaluate.formats.soccernet import RESULTS_FILE
+from bas.evaluate.scores import SCORES_FILE
 from bas.files import read_json, sha256_of, write_json
 from bas.heads.inference.ensemble import VideoModel
 from bas.heads.interop.model_folder import read_config

@@ -24,8 +24,8 @@ from torch.nn import functional
 from bas.config import NetVLADSettings, Pooling
 from bas.errors import DataError
 from bas.heads.models.base import FeatureRows, WindowHead
+from bas.heads.models.layers import Standardize
 from bas.heads.models.outputs import Classifier, Output, Task
-from bas.heads.models.standard import Standardize
 
 _CHUNK_ROWS = 1024
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bas.config import SGPSettings
-from bas.heads.models.clip_head import SequenceHead
+from bas.heads.models.base import SequenceHead
 from bas.heads.models.outputs import Classifier, Output, Task
 
 _GROUPS = 16

@@ -16,7 +16,7 @@ from bas.config import FitSettings
 from bas.heads.models.base import Head
 from bas.heads.training.dataset import TrainingSet
 from bas.heads.training.sampling import draw_rows
-from bas.heads.training.truth import TargetBatch, target_batch
+from bas.heads.training.targets import TargetBatch, target_batch
 
 _JITTER_STEPS, _JITTER_PROBABILITIES = (-1, 0, 1), (0.2, 0.6, 0.2)
 """Shifts of the rows of a jittered window (lRomul, ball-action-spotting, 2023)."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from bas.config import FitSettings, Scoring
 from bas.heads.models.outputs import Output
-from bas.heads.training.truth import TargetBatch
+from bas.heads.training.targets import TargetBatch
 
 
 def head_loss(

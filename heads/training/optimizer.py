@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, assert_never
 
 import torch
@@ -16,6 +17,7 @@ from bas.config import TrainSettings
 from bas.errors import RunFailedError
 
 _MOMENTUM = 0.9
+
 _MAX_CONSECUTIVE_SKIPS = 20
 
 
@@ -165,3 +167,21 @@ def _optimizer(groups: Sequence[dict[str, Any]], settings: TrainSettings) -> Tor
             return SGD(filled, weight_decay=decay, momentum=_MOMENTUM, nesterov=True)
         case _:
             assert_never(settings.optimizer)
+
+
+@contextmanager
+def deterministic_on_cpu(device: torch.device) -> Iterator[None]:
+    """Accumulate gradients on the CPU in a fixed order, for any number of threads.
+
+    By default threads race in the backward pass of indexing. GPUs are not changed: there, indexing is
+    deterministic, and some pooling has no deterministic implementation.
+    """
+    switch: Any = torch.utils.deterministic  # the stubs lack its attribute
+    before, filled = torch.are_deterministic_algorithms_enabled(), switch.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(before or device.type == "cpu")
+    switch.fill_uninitialized_memory = False  # bas writes tensors before it reads them
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        switch.fill_uninitialized_memory = filled

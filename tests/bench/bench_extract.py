@@ -32,8 +32,8 @@ from bas.extract.cache.reader import open_cache
 from bas.extract.cache.writer import write_cache
 from bas.extract.decode.frames import DecodeStats
 from bas.extract.decode.timeline import open_timeline
+from bas.extract.encode.device import best_precision
 from bas.extract.encode.encoder import FrozenEncoder, rows_per_call
-from bas.extract.encode.precision import best_precision
 from bas.extract.encode.stacks import canvas_of, stack_batches
 from bas.extract.encode.weights import build_encoder, weights_digest
 from bas.extract.task import VideoTask

@@ -24,11 +24,10 @@ from bas.heads.models.base import FeatureRows, Head, WindowHead
 from bas.heads.models.factory import build_head
 from bas.heads.models.outputs import Task
 from bas.heads.training.batches import Epoch
-from bas.heads.training.dataset import TrainingSet
+from bas.heads.training.dataset import FeatureBank, TrainingSet
 from bas.heads.training.losses import head_loss
 from bas.heads.training.optimizer import TrainingOptimizer, parameter_groups
 from bas.heads.training.targets import Targets
-from bas.heads.training.windows import FeatureBank
 
 _RATE = Fraction(25, 2)
 _CHANNELS, _CLASSES = 192, 12

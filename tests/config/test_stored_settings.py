@@ -11,8 +11,8 @@ import pytest
 import bas
 from bas.config import PeaksSettings, Pipeline, load, read_yaml
 from bas.errors import SettingsError
-from bas.evaluate.dense import SCORES_FILE
 from bas.evaluate.formats.soccernet import RESULTS_FILE
+from bas.evaluate.scores import SCORES_FILE
 from bas.extract.encode.encoder import Encoder
 from bas.heads.inference.provenance import provenance_of
 from bas.heads.interop.model_folder import FORMAT, load_settings, load_single_model, read_config, write_config

@@ -9,11 +9,9 @@ import numpy as np
 
 from bas.config import PeaksSettings
 from bas.evaluate.ensemble import DenseScores, select_weights
-from bas.evaluate.merge import Ensemble, mean_scores, unmirror
-from bas.evaluate.scores import BothViews, score_video
+from bas.evaluate.scores import BothViews, Ensemble, mean_scores, score_video, unmirror
 from bas.extract.cache.reader import FeatureCache
-from bas.model import SpottingModel
-from bas.types import Scores, Spot
+from bas.types import Scores, Spot, SpottingModel
 
 
 def _scores(column: list[float], fps: int = 25) -> Scores:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bas.evaluate.scores import interpolate_rows, score_video
 from bas.extract.cache.reader import FeatureCache
-from bas.model import SpottingModel
+from bas.types import SpottingModel
 
 
 def test_frames_between_rows_are_interpolated_and_the_last_row_is_held() -> None:

@@ -14,12 +14,11 @@ from bas.config import PeaksSettings
 from bas.dataset.classes import BALL_CLASSES
 from bas.dataset.splits import official_lists
 from bas.errors import MissingError
-from bas.evaluate.dense import read_scores, write_scores
 from bas.evaluate.predictions import evaluate_model, evaluate_predictions
+from bas.evaluate.scores import read_scores, write_scores
 from bas.evaluate.scoring.score import score
 from bas.extract.cache.reader import FeatureCache
-from bas.model import SpottingModel
-from bas.types import Game, Scores, Video
+from bas.types import Game, Scores, SpottingModel, Video
 
 MakeCache = Callable[[np.ndarray, int], FeatureCache]
 GAME = "league/season/A - B"

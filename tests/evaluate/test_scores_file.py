@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bas.errors import DataError, MissingError
-from bas.evaluate.dense import read_scores, write_scores
+from bas.evaluate.scores import read_scores, write_scores
 from bas.types import Scores
 
 

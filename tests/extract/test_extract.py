@@ -15,7 +15,7 @@ from support import media
 from support.extracting import make_game, tiny_encoder, tiny_settings
 from torch.nn import functional
 
-from bas.commands.data.plan import plan_extraction, plan_table
+from bas.commands.data.extract import plan_extraction, plan_table
 from bas.config.pipeline import ExtractSettings
 from bas.errors import DataError, MissingError, OutputError, PartialError, RunFailedError, SettingsError
 from bas.extract import extract as run_module
@@ -464,7 +464,7 @@ def test_a_plan_decodes_nothing_and_recognizes_existing_caches(
     games = [make_game(tmp_path, "cached"), make_game(tmp_path, "missing", 50)]
     run(games[:1], settings, tmp_path)
     monkeypatch.setattr("bas.extract.decode.timeline.read_frames", None)
-    monkeypatch.setattr("bas.commands.data.plan._MEASURE_SECONDS", 0.01)
+    monkeypatch.setattr("bas.commands.data.extract._MEASURE_SECONDS", 0.01)
     cached, missing = plan_extraction(games, settings, features=tmp_path / "features", device="cpu")
     assert (cached.rows, cached.bytes, cached.seconds) == (40, 40 * 512, 0)
     assert (missing.rows, missing.bytes) == (25, 25 * 512)
@@ -475,7 +475,7 @@ def test_a_plan_decodes_nothing_and_recognizes_existing_caches(
 def test_a_plan_does_not_need_random_weights(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bas.commands.data.plan._MEASURE_SECONDS", 0.01)
+    monkeypatch.setattr("bas.commands.data.extract._MEASURE_SECONDS", 0.01)
     random = settings.model_copy(update={"weights": "random"})
     game = make_game(tmp_path)
     (missing,) = plan_extraction(

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
+from rich.table import Table
+
 from bas import console
-from bas.dataset import Finding, VideoSize, examine, print_findings, print_verdict
-from bas.errors import BasError, MissingError
-from bas.evaluate.dense import SCORES_FILE
+from bas.clock import game_time
+from bas.dataset import Finding, VideoSize, examine
+from bas.dataset.checks import Finding, FolderReport, GameFacts
+from bas.dataset.games import listing
+from bas.dataset.layouts import Layout, labels_name
+from bas.dataset.splits import SPLITS_FILE
+from bas.errors import BasError, DataError, MissingError
+from bas.evaluate.scores import SCORES_FILE
 from bas.extract.cache.reader import verify
 
 
@@ -51,3 +61,113 @@ def _faults(path: Path) -> list[str]:
     except BasError as error:
         return [str(error)]
     return [f"{path}: rows of {span} are damaged; run bas extract to repair them" for span in spans]
+
+
+_GIGABYTE = 1e9
+
+
+def print_findings(report: FolderReport) -> None:
+    """Print what a data folder holds and what is expected there, then the verdict.
+
+    Raises:
+        DataError: a finding is an error.
+    """
+    dataset = report.dataset
+    console.show(_summary(report))
+    console.show(_games_table(report.games), "")
+    if report.splits:
+        console.show(_splits_table(report), "")
+    if any(game.counts is not None for game in report.games):
+        console.show(_classes_table(report), "")
+    print_verdict(report.findings, what=str(dataset.root))
+
+
+def print_verdict(findings: Sequence[Finding], *, what: str) -> None:
+    """Print all findings, errors first.
+
+    Raises:
+        DataError: a finding is an error.
+    """
+    locations: dict[tuple[bool, str], list[str]] = {}
+    for finding in findings:
+        locations.setdefault((finding.severity == "note", finding.message), []).append(finding.location)
+    for (harmless, message), names in sorted(locations.items(), key=lambda item: item[0][0]):
+        repeats = message.startswith(names[0]) or f"/{names[0]}" in message  # the message names the location
+        prefix = "" if repeats else f"{listing(names, shown=1)}: "
+        console.show(f"{'note ' if harmless else 'ERROR'} {prefix}{message}")
+    num_errors = sum(finding.severity == "error" for finding in findings)
+    if num_errors:
+        raise DataError(f"{num_errors} error{'s' * (num_errors > 1)} in {what}, listed above.")
+    console.show(f"No errors in {what}.")
+
+
+def _summary(report: FolderReport) -> str:
+    dataset = report.dataset
+    videos = [video for game in report.games for video in game.videos]
+    hours = sum(video.length_ms for video in videos) / 3_600_000
+    size = sum(video.num_bytes for video in videos) / _GIGABYTE
+    return (
+        f"{dataset.root}: {dataset.layout.value}\n"
+        f"found     {len(report.games)} games, {len(videos)} videos, {hours:.2f} h, {size:.2f} GB\n"
+        f"expected  {_expected_files(report)}\n"
+    )
+
+
+def _expected_files(report: FolderReport) -> str:
+    game, layout = report.dataset.games[0], report.dataset.layout
+    labels = labels_name(layout)
+    if layout in (Layout.OSL, Layout.E2E_SPOT):
+        return f"the videos listed in {labels}, at the paths given there"
+    if layout in (Layout.FOLDER, Layout.FILE):
+        return f"videos with any name, each with its labels in {labels}"
+    return f"in each game's folder {', '.join(video.path.name for video in game.videos)} and {labels}"
+
+
+def _games_table(games: Iterable[GameFacts]) -> Table:
+    rows = console.table("Games", "game", "split", "length", "size", "fps", "codec", "actions", left=2)
+    for game in games:
+        lengths = " + ".join(game_time(1, video.length_ms).removeprefix("1 - ") for video in game.videos)
+        rows.add_row(
+            game.id,
+            ", ".join(game.splits) or "-",
+            lengths or "-",
+            _unique(f"{video.width} x {video.height}" for video in game.videos),
+            _unique(_fps_text(video.fps) for video in game.videos),
+            _unique(video.codec for video in game.videos),
+            "-" if game.counts is None else f"{game.counts.total():,}",
+        )
+    return rows
+
+
+def _splits_table(report: FolderReport) -> Table:
+    here = {game.id for game in report.games}
+    own = (report.dataset.root / SPLITS_FILE).is_file()
+    by_list = report.dataset.layout in (Layout.OSL, Layout.E2E_SPOT)
+    source = SPLITS_FILE if own else "the video lists" if by_list else "SoccerNet"
+    rows = console.table(f"Splits from {source}", "split", "games", "present")
+    for name, listed in report.splits.items():
+        rows.add_row(name, f"{len(listed):,}", f"{len(here.intersection(listed)):,}")
+    return rows
+
+
+def _classes_table(report: FolderReport) -> Table:
+    splits = [name for name in report.splits if any(name in game.splits for game in report.games)]
+    rows = console.table("Actions", "class", *splits, "all")
+    columns = [_count_labels(game for game in report.games if name in game.splits) for name in splits]
+    columns.append(_count_labels(report.games))
+    for label in report.dataset.classes:
+        rows.add_row(label, *(f"{column[label]:,}" for column in columns))
+    rows.add_row("all", *(f"{column.total():,}" for column in columns))
+    return rows
+
+
+def _count_labels(games: Iterable[GameFacts]) -> Counter[str]:
+    return sum((game.counts for game in games if game.counts is not None), Counter())
+
+
+def _unique(texts: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(texts)) or "-"
+
+
+def _fps_text(fps: Fraction) -> str:
+    return str(fps) if fps.denominator == 1 else f"{float(fps):.3f}"

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from rich.markup import escape
+from rich.table import Table
+
 from bas import console
-from bas.commands.data.plan import plan_extraction, plan_table
 from bas.config import ExtractSettings
+from bas.config.pipeline import ExtractSettings
 from bas.dataset import Dataset, open_dataset
 from bas.errors import MissingError, SettingsError
 from bas.extract.decode.frames import Decoder
-from bas.extract.extract import extract
+from bas.extract.decode.timeline import open_timeline
+from bas.extract.encode.device import best_precision
+from bas.extract.encode.encoder import Encoder, FrozenEncoder, rows_per_call
+from bas.extract.encode.stacks import canvas_of
+from bas.extract.encode.weights import random_weights_path
+from bas.extract.extract import extract, open_caches
 from bas.types import Game
 
 
@@ -73,3 +84,79 @@ def _parse_shard(text: str | None) -> tuple[int, int] | None:
     if not (slash and number.isdecimal() and count.isdecimal()):
         raise SettingsError(f"Invalid --shard {text!r}. Use I/N, e.g. 0/4 for the first of four shards.")
     return int(number), int(count)
+
+
+_MEASURE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class VideoPlan:
+    """Cost of one video."""
+
+    game: str
+    video: str
+    rows: int
+    bytes: int
+    """Size of the cache; extraction needs twice as much for a while."""
+    seconds: float
+    """Time to encode, decoding in parallel; 0 if the video is already cached."""
+
+
+def plan_extraction(
+    games: Sequence[Game],
+    settings: ExtractSettings,
+    *,
+    features: Path,
+    device: str,
+    training: Sequence[Game] = (),
+) -> tuple[VideoPlan, ...]:
+    """Cost of `extract` with the same arguments, from the encoder's speed measured now on this device.
+
+    Raises:
+        MissingError, DataError: a video is missing or cannot be read.
+    """
+    weights_missing = (
+        settings.weights == "random"
+        and not random_weights_path(settings, features=features, training=training).exists()
+    )
+    cached = {} if weights_missing else open_caches(games, settings, features=features, training=training)
+    encoder = Encoder(settings.encoder)
+    rate = _measure_rows_per_second(encoder, settings, device)
+    row_bytes = 2 * encoder.width * math.prod(settings.grid)
+    plans = []
+    for game in games:
+        for video in game.videos:
+            rows = len(open_timeline(video.path, settings).rows)
+            seconds = 0.0 if video.path in cached else rows / rate
+            plans.append(VideoPlan(game.id, video.path.name, rows, rows * row_bytes, seconds))
+    return tuple(plans)
+
+
+def plan_table(plans: Sequence[VideoPlan]) -> Table:
+    """The plan as a table with totals."""
+    table = console.table("Extraction", "game", "video", "rows", "bytes", "minutes", left=2)
+    for one in plans:
+        numbers = (f"{one.rows:,}", f"{one.bytes:,}", f"{one.seconds / 60:.1f}" if one.seconds else "cached")
+        table.add_row(escape(one.game), escape(one.video), *numbers)
+    table.add_section()
+    rows, size, seconds = (
+        sum(column) for column in zip(*((p.rows, p.bytes, p.seconds) for p in plans), strict=True)
+    )
+    table.add_row("all", "", f"{rows:,}", f"{size:,}", f"{seconds / 60:.1f}")
+    return table
+
+
+def _measure_rows_per_second(encoder: Encoder, settings: ExtractSettings, device: str) -> float:
+    canvas = canvas_of(settings)
+    precision = best_precision(settings.precision, device)
+    frozen = FrozenEncoder(
+        encoder, size=canvas.padded, grid=settings.grid, precision=precision, device=device
+    )
+    count = rows_per_call(settings.batch, size=canvas.padded, device=device)
+    stacks = canvas.empty(count, device=device, dtype=frozen.dtype).random_(0, 256)
+    frozen(stacks)  # warm-up
+    started, calls = time.monotonic(), 0
+    while time.monotonic() - started < _MEASURE_SECONDS:
+        frozen(stacks).cpu()
+        calls += 1
+    return calls * count / (time.monotonic() - started)

@@ -15,7 +15,7 @@ from bas.evaluate.scoring.score import score_documents
 from bas.evaluate.submission.archive import check_submission, write_submission
 from bas.evaluate.submission.games import expected_games
 from bas.extract.decode.frames import Decoder
-from bas.heads.inference.predicted import predict_split
+from bas.heads.inference.predictor import predict_split
 from bas.types import Game
 
 

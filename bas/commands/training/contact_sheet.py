@@ -17,10 +17,9 @@ from bas.errors import SettingsError
 from bas.files import atomic_write
 from bas.heads.finetune.clip_reader import ClipFrames
 from bas.heads.finetune.clip_sampler import ClipShape, clip_shape
-from bas.heads.finetune.dataset import build_loader, open_annotated_videos
+from bas.heads.finetune.dataset import ClipSample, build_loader, open_annotated_videos
 from bas.heads.finetune.distributed import DistributedContext
 from bas.heads.finetune.preflight import load_starting_model, require_clips_fit
-from bas.heads.finetune.supply import ClipSample
 from bas.heads.training.annotated_games import Workspace
 from bas.heads.training.targets import target_classes
 

@@ -10,11 +10,11 @@ from bas import console
 from bas.dataset import Dataset, open_dataset
 from bas.dataset.games import listing
 from bas.errors import MissingError, SettingsError
-from bas.evaluate.dense import SCORES_FILE, read_scores
 from bas.evaluate.metric.tolerance import tolerance_name
 from bas.evaluate.postprocess.events import actions_of, detect
 from bas.evaluate.postprocess.search import Tuning, show_tuning, tune
 from bas.evaluate.predictions import labels_of_games
+from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import Evaluation, score_detections
 from bas.extract.decode.frames import Decoder
 from bas.files import locked

@@ -10,21 +10,19 @@ from bas import console
 from bas.commands.scoring.evaluate import predict_video
 from bas.dataset import open_dataset
 from bas.errors import MissingError
-from bas.evaluate.analysis.mistakes import peak_score, worst_mistakes
-from bas.evaluate.analysis.outcomes import Outcome, match_outcomes
-from bas.evaluate.dense import SCORES_FILE, read_scores
+from bas.evaluate.analysis.outcomes import Outcome, match_outcomes, peak_score, worst_mistakes
 from bas.evaluate.formats.soccernet import LABEL_FILES, RESULTS_FILE, Prediction, read_results
 from bas.evaluate.metric.tolerance import half_window_frames
 from bas.evaluate.postprocess.events import actions_of
 from bas.evaluate.predictions import labels_of_games
+from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import FRAMERATE
 from bas.evaluate.video.highlights import Highlight, cut_highlights
 from bas.evaluate.video.overlay import Overlay, render
 from bas.extract.decode.frames import Decoder
 from bas.extract.decode.timeline import VideoTimeline, open_timeline
 from bas.heads.inference.ensemble import VideoModel, load_video_model
-from bas.heads.inference.predicted import predict_split
-from bas.heads.inference.predictor import sidecar_folder
+from bas.heads.inference.predictor import predict_split, sidecar_folder
 from bas.heads.inference.provenance import provenance_of
 from bas.types import Game, Scores, Spot, Video
 

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from bas.synthetic.rendering.sprites import NUM_STRIDE_PHASES
+from bas.synthetic.simulation.people import Pose
 from bas.synthetic.simulation.play import Half
-from bas.synthetic.simulation.poses import Pose
 from bas.synthetic.simulation.schedule import FPS
 
 _WALK_SPEED, _RUN_SPEED = 0.5, 3.2

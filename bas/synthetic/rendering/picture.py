@@ -15,10 +15,10 @@ from bas.synthetic.rendering.camera import CameraTrack, PinholeCamera, camera_at
 from bas.synthetic.rendering.canvas import Sprite
 from bas.synthetic.rendering.colors import Kit
 from bas.synthetic.rendering.figures import Postures, postures
-from bas.synthetic.rendering.ground import StadiumTexture, texel_indices
 from bas.synthetic.rendering.sprites import BALL_STEPS, NUM_HEADINGS, SUN, FigureKey, scale_step
+from bas.synthetic.rendering.stadium import StadiumTexture, texel_indices
+from bas.synthetic.simulation.people import Pose
 from bas.synthetic.simulation.play import Half
-from bas.synthetic.simulation.poses import Pose
 
 _BALL_RADIUS_METRES = 0.175
 """Radius of the ball, drawn larger than life to be visible in a small picture."""

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from bas.synthetic.rendering.colors import BOOTS, HAIR, SHIRT, SHORTS, SKIN, SLEEVE, SOCKS
-from bas.synthetic.simulation.poses import NUM_PHASES, Pose
+from bas.synthetic.simulation.people import NUM_PHASES, Pose
 
 _FIGURE_SCALE = 1.2
 """Figures are a fifth larger than life, so that legs are visible in a small picture."""

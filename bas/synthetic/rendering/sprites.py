@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32
 from bas.synthetic.rendering.canvas import ColorLayers, Sprite, Strokes, draw_shadow, draw_strokes
 from bas.synthetic.rendering.colors import NUM_PARTS, Kit, to_yuv
 from bas.synthetic.rendering.skeleton import Capsule, build_body
-from bas.synthetic.simulation.poses import Pose
+from bas.synthetic.simulation.people import Pose
 
 NUM_HEADINGS = 16
 NUM_STRIDE_PHASES = 8

@@ -9,9 +9,8 @@ from jaxtyping import Float
 
 from bas.synthetic.simulation import placing
 from bas.synthetic.simulation.actions import Move
-from bas.synthetic.simulation.people import ATTACK, KEEPERS, outfield, team_of
+from bas.synthetic.simulation.people import ATTACK, KEEPERS, Pose, outfield, team_of
 from bas.synthetic.simulation.pitch import HALF_LENGTH
-from bas.synthetic.simulation.poses import Pose
 from bas.synthetic.simulation.schedule import FPS, ScheduledMove
 from bas.synthetic.simulation.stage import Contact, HalfState
 from bas.synthetic.simulation.trajectory import BALL_RADIUS, Path, Point, carry, fly, hermite, roll

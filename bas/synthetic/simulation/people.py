@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from bas.synthetic.simulation.pitch import HALF_LENGTH, HALF_WIDTH
 
 LEFT, RIGHT = 0, 1
+
 KEEPERS = (0, 11)
+
 REFEREE = 22
+
 NUM_PEOPLE = 23
+
 ATTACK = np.array([1.0, -1.0])
+
 """Sign of the direction along x in which the left and the right team attack."""
 
 _REACTION_FRAMES = 3
+
 _FORMATION_SPEED = 6.5
 
 _FORMATION = np.array(
@@ -23,6 +31,7 @@ _FORMATION = np.array(
     ],
     dtype=float,
 )  # fmt: skip
+
 """4-4-2 of a team that attacks to the right, with the ball at the center spot."""
 
 
@@ -127,3 +136,54 @@ class People:
         strength = np.where((squared < 2.6) & (squared > 1e-5), 1.6 / np.maximum(squared, 0.2), 0.0)
         velocity: Float[np.ndarray, "23 2"] = (offset * strength[:, :, None]).sum(axis=1)
         return velocity.clip(-2.5, 2.5)
+
+
+class Pose(IntEnum):
+    """Pose of a body. The phase of a gesture runs from 0 to NUM_PHASES - 1 over its duration."""
+
+    RUN = 0
+    KICK = 1
+    JUMP = 2
+    THROW = 3
+    SLIDE = 4
+    FALL = 5
+    DIVE = 6
+    CHEER = 7
+    HOLD = 8
+
+
+NUM_PHASES = 12
+
+_SPANS = {
+    Pose.KICK: (6, 6),
+    Pose.JUMP: (6, 6),
+    Pose.THROW: (4, 8),
+    Pose.SLIDE: (8, 10),
+    Pose.FALL: (3, 30),
+    Pose.DIVE: (6, 22),
+    Pose.CHEER: (0, 50),
+}
+
+"""Frames before and after the contact, which is at phase NUM_PHASES / 2."""
+
+
+class Gestures:
+    """Pose and phase of every person in every frame."""
+
+    def __init__(self, *, frames: int, people: int) -> None:
+        self.pose: UInt8[np.ndarray, "frames people"] = np.zeros((frames, people), np.uint8)
+        self.phase: UInt8[np.ndarray, "frames people"] = np.zeros((frames, people), np.uint8)
+
+    def add(self, pose: Pose, person: int, frame: int, *, not_before: int = 0) -> None:
+        """Add a gesture with its contact at `frame`; frames before `not_before` are left unchanged."""
+        before, after = _SPANS[pose]
+        for i in range(max(frame - before, not_before, 0), min(frame + after, len(self.pose))):
+            offset = i - frame
+            share = offset / before if offset < 0 else offset / after
+            self.pose[i, person] = pose
+            self.phase[i, person] = min(NUM_PHASES - 1, int((1 + share) * NUM_PHASES / 2))
+
+    def hold(self, pose: Pose, person: int, start: int, stop: int) -> None:
+        """Hold a pose at phase 0 over frames [start, stop)."""
+        self.pose[start:stop, person] = pose
+        self.phase[start:stop, person] = 0

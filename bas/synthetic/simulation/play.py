@@ -10,8 +10,7 @@ from jaxtyping import Float32, UInt8
 
 from bas.synthetic.simulation.actions import Action, Move, Profile
 from bas.synthetic.simulation.passages import play_passage
-from bas.synthetic.simulation.people import KEEPERS, REFEREE
-from bas.synthetic.simulation.poses import Pose
+from bas.synthetic.simulation.people import KEEPERS, REFEREE, Pose
 from bas.synthetic.simulation.restarts import play_out, play_restart, prepare_restart
 from bas.synthetic.simulation.schedule import FPS, KICK_OFF_FRAME, ScheduledMove, schedule
 from bas.synthetic.simulation.stage import Contact, HalfState

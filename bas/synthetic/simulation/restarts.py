@@ -16,7 +16,7 @@ from bas.synthetic.simulation.passages import (
     frames_needed,
     run_with_ball,
 )
-from bas.synthetic.simulation.people import ATTACK, KEEPERS, outfield
+from bas.synthetic.simulation.people import ATTACK, KEEPERS, Pose, outfield
 from bas.synthetic.simulation.pitch import (
     BOARDS_X,
     BOARDS_Y,
@@ -25,7 +25,6 @@ from bas.synthetic.simulation.pitch import (
     HALF_LENGTH,
     HALF_WIDTH,
 )
-from bas.synthetic.simulation.poses import Pose
 from bas.synthetic.simulation.schedule import FPS, ScheduledMove
 from bas.synthetic.simulation.stage import Contact, HalfState
 from bas.synthetic.simulation.trajectory import BALL_RADIUS, Path, Point, fly, hermite, roll, roll_to_rest

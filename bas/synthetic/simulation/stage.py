@@ -8,8 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from bas.synthetic.simulation.actions import Move
-from bas.synthetic.simulation.people import NUM_PEOPLE, People
-from bas.synthetic.simulation.poses import Gestures
+from bas.synthetic.simulation.people import NUM_PEOPLE, Gestures, People
 from bas.synthetic.simulation.schedule import FPS
 from bas.synthetic.simulation.trajectory import Path, Point
 

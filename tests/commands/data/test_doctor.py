@@ -10,8 +10,8 @@ from SoccerNet.utils import getListGames
 from support import media
 from support.matches import annotation, touch, write_labels
 
-from bas.commands.data.doctor import examine_folder
-from bas.dataset import FolderReport, examine, print_findings, print_verdict, write_manifest
+from bas.commands.data.doctor import examine_folder, print_findings, print_verdict
+from bas.dataset import FolderReport, examine, write_manifest
 from bas.dataset.checks import Finding
 from bas.errors import DataError, MissingError
 

@@ -18,8 +18,8 @@ from bas.commands.training.tune import tune_run
 from bas.config import load
 from bas.dataset import open_dataset
 from bas.errors import MissingError, SettingsError
-from bas.evaluate.dense import read_scores
 from bas.evaluate.postprocess.search import Tuning
+from bas.evaluate.scores import read_scores
 from bas.evaluate.scoring.score import Evaluation
 from bas.files import atomic_write
 from bas.heads.inference.ensemble import load_video_model

@@ -12,15 +12,8 @@ from hypothesis import strategies as st
 from support.matches import GAME, annotation, touch, write_labels
 from support.media import write_video
 
-from bas.dataset import (
-    BALL_CLASSES,
-    Layout,
-    examine,
-    labels_of,
-    open_dataset,
-    print_findings,
-    read_annotations,
-)
+from bas.commands.data.doctor import print_findings
+from bas.dataset import BALL_CLASSES, Layout, examine, labels_of, open_dataset, read_annotations
 from bas.dataset.annotations.interchange import parse_video_list
 from bas.errors import BasError, DataError
 from bas.evaluate.formats.soccernet import read_scored_labels as read_leniently

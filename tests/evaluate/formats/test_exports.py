@@ -17,10 +17,9 @@ from support.media import write_video
 
 from bas.config import PeaksSettings
 from bas.dataset import BALL_CLASSES, labels_of, open_dataset
-from bas.evaluate.formats.exports import write_exports, write_osl
+from bas.evaluate.formats.exports import subtitles, write_exports, write_osl
 from bas.evaluate.formats.osl import PredictedGame
 from bas.evaluate.formats.soccernet import read_results
-from bas.evaluate.formats.subtitles import subtitles
 from bas.evaluate.scoring.score import score
 from bas.types import Detection, Game, Video
 

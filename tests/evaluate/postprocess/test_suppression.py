@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support import GOLDEN
 
 from bas.config import EventSettings
-from bas.evaluate.postprocess.suppression import pick_events
+from bas.evaluate.postprocess.events import pick_events
 
 Soft = Literal["hard", "linear", "quadratic"]
 _GOLDEN = GOLDEN / "suppression.json"

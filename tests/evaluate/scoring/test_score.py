@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 from support.matches import annotation, write_labels
 
-from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES
-from bas.dataset.vocabulary import recognize_classes
+from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES, recognize_classes
 from bas.errors import DataError, MissingError, SettingsError
 from bas.evaluate.formats.soccernet import (
     Prediction,

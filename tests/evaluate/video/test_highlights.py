@@ -14,8 +14,14 @@ from hypothesis import strategies as st
 from support import media
 
 from bas.dataset import BALL_CLASSES, VideoTimes, probe
-from bas.evaluate.analysis.mistakes import false_positives, misses, peak_score, worst_mistakes
-from bas.evaluate.analysis.outcomes import Outcome, match_outcomes
+from bas.evaluate.analysis.outcomes import (
+    Outcome,
+    false_positives,
+    match_outcomes,
+    misses,
+    peak_score,
+    worst_mistakes,
+)
 from bas.evaluate.formats.soccernet import Prediction
 from bas.evaluate.video import drawing
 from bas.evaluate.video.drawing import text_picture

@@ -14,8 +14,8 @@ from support import media
 
 from bas.clock import place_on_clock
 from bas.dataset.video.probe import probe
-from bas.extract.decode.damage import CorruptionTracker
 from bas.extract.decode.frames import DecodeStats, Frame, read_frames
+from bas.extract.decode.pictures import CorruptionTracker
 
 
 def read(path: Path, *, origin: int | None = None, stats: DecodeStats | None = None) -> list[Frame]:

@@ -9,9 +9,9 @@ from torch import nn
 from torch.nn import functional
 
 from bas.errors import SettingsError
-from bas.extract.encode import precision as precision_module
+from bas.extract.encode import device as precision_module
+from bas.extract.encode.device import Precision, best_precision
 from bas.extract.encode.encoder import Encoder, FrozenEncoder, rows_per_call
-from bas.extract.encode.precision import Precision, best_precision
 
 FULLY_FOLDED = ["test_efficientnet", "tf_efficientnetv2_b0", "resnet18", "regnety_002"]
 PARTLY_FOLDED = ["repvgg_a0", "test_nfnet", "test_convnext", "resnetv2_18"]

@@ -24,8 +24,14 @@ from bas.config.finetune import (
     Rotation,
     Sharpness,
 )
-from bas.heads.finetune.augment import Augmentation, _motion_kernel, apply_augmentation, draw_augmentation
-from bas.heads.finetune.placement import View, warp
+from bas.heads.finetune.augment import (
+    Augmentation,
+    View,
+    _motion_kernel,
+    apply_augmentation,
+    draw_augmentation,
+    warp,
+)
 
 _ALL = AugmentSettings(
     camera=Camera(p=1),

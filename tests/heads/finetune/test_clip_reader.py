@@ -29,7 +29,7 @@ from bas.heads.finetune.clip_sampler import (
     keyframe_indices,
     plan_epoch,
 )
-from bas.heads.finetune.supply import ClipLoader, ClipSample
+from bas.heads.finetune.dataset import ClipLoader, ClipSample
 from bas.heads.models.base import Head
 from bas.heads.models.factory import build_head
 from bas.heads.models.outputs import Task

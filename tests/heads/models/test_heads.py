@@ -14,9 +14,8 @@ from torch.nn import functional
 
 from bas.config import Blocks3DSettings, GRUSettings, LinearSettings, SGPSettings
 from bas.heads.models import blocks3d
-from bas.heads.models.base import WindowHead
+from bas.heads.models.base import SequenceHead, WindowHead
 from bas.heads.models.blocks3d import Blocks3D
-from bas.heads.models.clip_head import SequenceHead
 from bas.heads.models.factory import build_head
 from bas.heads.models.outputs import Task, class_scores, displace, split_by_team
 

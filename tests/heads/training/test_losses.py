@@ -11,7 +11,7 @@ from torch.nn import functional
 from bas.config import FitSettings, Scoring
 from bas.heads.models.outputs import Output
 from bas.heads.training.losses import head_loss, weighted_cross_entropy
-from bas.heads.training.truth import TargetBatch
+from bas.heads.training.targets import TargetBatch
 
 _SETTINGS = FitSettings()
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support import GOLDEN
 
 from bas.config import FitSettings
-from bas.evaluate.dense import SCORES_FILE, write_scores
+from bas.evaluate.scores import SCORES_FILE, write_scores
 from bas.heads.training.dataset import targets_and_probabilities
 from bas.heads.training.sampling import (
     OutOfFold,

@@ -13,9 +13,13 @@ from torch.nn import functional
 
 from bas.config import FitSettings
 from bas.errors import RunFailedError
-from bas.heads.training.determinism import deterministic_on_cpu
 from bas.heads.training.losses import sigmoid_focal
-from bas.heads.training.optimizer import TrainingOptimizer, parameter_groups, warmup_cosine
+from bas.heads.training.optimizer import (
+    TrainingOptimizer,
+    deterministic_on_cpu,
+    parameter_groups,
+    warmup_cosine,
+)
 from bas.heads.training.targets import Targets, near_spots, row_targets, swap_teams, target_classes
 from bas.heads.training.trainer import best_epoch
 from bas.types import Spot
