@@ -87,3 +87,15 @@ class SpottingModel(Protocol):
             rows: feature rows in frame order, usually memory-mapped from a cache: read them in chunks.
             rate: rows per second.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One entry of a results document, with the values that the official scorer uses."""
+
+    position_ms: int
+    half: int
+    label: str
+    confidence: float
+    """Any float, including NaN and infinity, which the official scorer accepts too."""
+    team: str | None

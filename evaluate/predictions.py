@@ -20,20 +20,20 @@ from bas.evaluate.formats.osl import PredictedGame
 from bas.evaluate.formats.soccernet import (
     LABEL_FILES,
     RESULTS_FILE,
-    Prediction,
     read_results,
     read_scored_labels,
     results_document,
     write_results,
 )
 from bas.evaluate.metric.tolerance import Tolerance, tolerance_name
-from bas.evaluate.postprocess.events import actions_of, detect
+from bas.evaluate.postprocess.events import detect
 from bas.evaluate.report import terminal as report
 from bas.evaluate.report.page import Page, write_page
 from bas.evaluate.report.terminal import analysis_document, print_analysis
 from bas.evaluate.scores import SCORES_FILE, Ensemble, Rows, read_scores, score_video, write_scores
 from bas.evaluate.scoring.score import Evaluation, read_documents, score_documents
-from bas.types import Detection, Game, Scores, Spot, SpottingModel
+from bas.types import Detection, Game, Prediction, Scores, Spot, SpottingModel
+from bas.vocabulary import actions_of
 
 
 def evaluate_predictions(

@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float
 
 from bas import files
 from bas.errors import DataError, MissingError
-from bas.evaluate.postprocess.events import TEAM_SUFFIXES
 from bas.extract.cache.reader import FeatureCache
 from bas.types import Scores, SpottingModel
+from bas.vocabulary import _other_team
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +112,6 @@ def unmirror(scores: Scores) -> Scores:
     """Scores of mirrored pictures as scores of the originals: left and right swapped."""
     values = scores.values[:, [scores.classes.index(_other_team(name)) for name in scores.classes]]
     return Scores(values, scores.classes, scores.fps)
-
-
-def _other_team(name: str) -> str:
-    left, right = TEAM_SUFFIXES
-    if name.endswith(left):
-        return name.removesuffix(left) + right
-    return name.removesuffix(right) + left if name.endswith(right) else name
 
 
 def _resampled(scores: Scores, *, num_frames: int, step: float) -> Float[np.ndarray, "frames classes"]:

@@ -15,7 +15,9 @@ import torch
 from rich.markup import escape
 
 from bas import console
+from bas.config import ExtractSettings
 from bas.config.pipeline import ExtractSettings
+from bas.dataset import Dataset
 from bas.errors import (
     BasError,
     DataError,
@@ -275,3 +277,37 @@ def _summary(errors: Sequence[BasError], report: ExtractReport) -> BasError:
 def _torchrun_shard() -> tuple[int, int]:
     """Return this process's shard under torchrun; without torchrun, the shard of all videos."""
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def games_with_features(games: Sequence[Game], caches: Mapping[Path, object]) -> tuple[Game, ...]:
+    """Games whose videos all have caches; videos may lack one because they are damaged (`on_bad_video`).
+
+    Raises:
+        DataError: no game is left.
+    """
+    complete = tuple(game for game in games if all(video.path in caches for video in game.videos))
+    left_out = "; ".join(game.id for game in games if game not in complete)
+    if not complete:
+        raise DataError(
+            f"No match left to use: the videos of {left_out} are damaged. Copy or download them again, or pass "
+            "--set extract.on_bad_video=degrade to bas fit-head."
+        )
+    if left_out:
+        console.warn(f"Skipped matches with a damaged video: {left_out}.")
+    return complete
+
+
+def statistics_games(dataset: Dataset, games: Sequence[Game], settings: ExtractSettings) -> Sequence[Game]:
+    """Games whose stacks set the normalization statistics of random weights; none for other weights.
+
+    The training split, or the given games if there is no training split.
+    """
+    if settings.weights != "random":
+        return ()
+    try:
+        return dataset.split("train")
+    except MissingError:
+        console.info(
+            f"No training split found: computing the statistics of random weights on these {len(games)} matches."
+        )
+        return games

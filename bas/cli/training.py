@@ -63,7 +63,7 @@ def fit_head(
     from bas.commands.training.cross_validate import fit_folds
     from bas.commands.training.fit_head import fit
     from bas.config import load
-    from bas.heads.training.annotated_games import Workspace
+    from bas.workspace import Workspace
 
     settings = load("heads", head=head, preset=preset, sets=sets or ())
     workspace = Workspace(data, features, out, chosen_device(device), decoder)
@@ -95,7 +95,7 @@ def finetune_e2e(
     The best epoch is the one with the highest validation mAP@1.
     """
     from bas.commands.training.finetune import finetune
-    from bas.heads.training.annotated_games import Workspace
+    from bas.workspace import Workspace
 
     start, settings = _finetune_settings(run, runs=out, preset=preset, sets=sets)
     finetune(start, settings, Workspace(data, FEATURES, out, chosen_device(device), decoder))
@@ -118,7 +118,7 @@ def contact_sheet(
 ) -> None:
     """Draw the first augmented clips that finetune-e2e would train on, with their labels."""
     from bas.commands.training.contact_sheet import contact_sheet as draw
-    from bas.heads.training.annotated_games import Workspace
+    from bas.workspace import Workspace
 
     start, settings = _finetune_settings(run, runs=runs, preset=preset, sets=sets)
     draw(start, settings, Workspace(data, FEATURES, runs, "cpu", decoder), out=out)

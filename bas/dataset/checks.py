@@ -12,12 +12,13 @@ from typing import Literal
 from bas import console
 from bas.dataset.annotations.soccernet import Labels, read_annotations
 from bas.dataset.dataset import Dataset, open_dataset
-from bas.dataset.games import listing, require_videos
+from bas.dataset.games import require_videos
 from bas.dataset.layouts import VideoSize, archives_in
 from bas.dataset.manifest import FileRecord, difference, files_of, read_manifest
 from bas.dataset.splits import SPLITS_FILE, split_lists
 from bas.dataset.video.probe import VideoTimes, probe
 from bas.errors import BasError
+from bas.messages import listing
 from bas.types import Game
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bas.errors import DataError
-from bas.evaluate.formats.soccernet import Prediction
-from bas.types import Spot
+from bas.types import Prediction, Spot
 
 BALL_CLASSES = (
     "PASS",

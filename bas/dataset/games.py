@@ -6,12 +6,14 @@ import re
 from collections.abc import Sequence
 
 from bas.errors import DataError, MissingError
+from bas.messages import listing
 from bas.types import Game
 
 _MOST_PARTS = 4
+
 # Not hidden, not `.` or `..`, and without separators, control characters or undecodable bytes.
 _PART = re.compile(r"[^./\\\x00-\x1f\x7f\ud800-\udfff][^/\\\x00-\x1f\x7f\ud800-\udfff]*")
-_SHOWN = 8
+
 _OTHER_SIZE = {"720p": "224p", "224p": "720p"}
 
 
@@ -50,14 +52,6 @@ def require_videos(game: Game) -> None:
         f"{game.id}: expected {' and '.join(expected)} in {folder}; the folder contains {listing(there)}. "
         f"{_remedy([path.name for path in missing], there, expected)}"
     )
-
-
-def listing(names: Sequence[str], *, shown: int = _SHOWN) -> str:
-    """Names as a list for messages, shortened after the first `shown`."""
-    if not names:
-        return "nothing"
-    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more
 
 
 def _remedy(missing: Sequence[str], there: Sequence[str], expected: Sequence[str]) -> str:

@@ -13,10 +13,11 @@ from typing import Literal, assert_never
 
 from bas.dataset.annotations.interchange import VideoList
 from bas.dataset.annotations.video_lists import games_of, video_lists_in
-from bas.dataset.games import game_id, listing
+from bas.dataset.games import game_id
 from bas.dataset.video.containers import VIDEO_SUFFIXES
 from bas.errors import DataError, MissingError
 from bas.files import read_json
+from bas.messages import listing
 from bas.types import Game, Video
 
 VideoSize = Literal["720p", "224p"]

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bas.dataset.games import listing
 from bas.errors import DataError
 from bas.files import read_json, sha256_of, write_json
+from bas.messages import listing
 from bas.types import Game
 
 MANIFEST_NAME = "manifest.json"

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from bas.config import read_yaml
 from bas.dataset.annotations.video_lists import listed_splits
-from bas.dataset.games import game_id, listing
+from bas.dataset.games import game_id
 from bas.dataset.layouts import Layout, archives_in
 from bas.errors import DataError, MissingError
+from bas.messages import listing
 from bas.types import Game
 
 SPLIT_NAMES = ("train", "valid", "test", "challenge")

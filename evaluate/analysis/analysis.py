@@ -20,13 +20,12 @@ from bas.evaluate.analysis.bootstrap import (
 from bas.evaluate.analysis.chance_baseline import chance_baseline
 from bas.evaluate.analysis.outcomes import Outcome, match_outcomes
 from bas.evaluate.analysis.window_accuracy import WindowAccuracy, window_accuracy
-from bas.evaluate.formats.soccernet import Prediction
 from bas.evaluate.metric.average_precision import ScoringTimeline, average_precision
 from bas.evaluate.metric.timelines import half_timelines
 from bas.evaluate.metric.tolerance import half_window_frames
 from bas.evaluate.postprocess.confidence import threshold_curve
 from bas.evaluate.scoring.score import Evaluation
-from bas.types import Scores, Spot
+from bas.types import Prediction, Scores, Spot
 
 CURVE_SECONDS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0)
 MIN_SPOTS = 10

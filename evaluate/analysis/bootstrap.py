@@ -16,7 +16,6 @@ import numpy as np
 from einops import einsum
 from jaxtyping import Float64, Int64
 
-from bas.evaluate.formats.soccernet import Prediction
 from bas.evaluate.metric.average_precision import (
     RECALLS,
     THRESHOLDS,
@@ -27,7 +26,7 @@ from bas.evaluate.metric.average_precision import (
 from bas.evaluate.metric.timelines import half_timelines
 from bas.evaluate.metric.tolerance import Tolerance, half_window_frames, parse_tolerance
 from bas.evaluate.scoring.score import FRAMERATE
-from bas.types import Spot
+from bas.types import Prediction, Spot
 
 BLOCK_SECONDS = 60
 MIN_RESAMPLED_MATCHES = 5

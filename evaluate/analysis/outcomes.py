@@ -11,11 +11,10 @@ import numpy as np
 from jaxtyping import Int64
 
 from bas.clock import frame_at
-from bas.evaluate.formats.soccernet import Prediction
 from bas.evaluate.metric.average_precision import official_frames
 from bas.evaluate.metric.timelines import HALVES
-from bas.evaluate.postprocess.events import split_team
-from bas.types import Scores, Spot
+from bas.types import Prediction, Scores, Spot
+from bas.vocabulary import split_team
 
 Kind = Literal["hit", "confused", "miss", "false positive"]
 

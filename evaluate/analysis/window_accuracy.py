@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bas.clock import frame_at
-from bas.evaluate.postprocess.events import actions_of, split_team
 from bas.types import Scores, Spot
+from bas.vocabulary import actions_of, split_team
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,24 +21,13 @@ from bas.dataset.annotations.interchange import soccernet_documents
 from bas.errors import DataError
 from bas.evaluate.formats.documents import Document, gather_documents
 from bas.evaluate.metric.average_precision import VECTOR_SECONDS
-from bas.types import Detection, Spot
+from bas.types import Detection, Prediction, Spot
 
 RESULTS_FILE = "results_spotting.json"
+
 LABEL_FILES = "Labels-ball.json", "Labels-v2.json"
 
 Entry = TypeVar("Entry")
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One entry of a results document, with the values that the official scorer uses."""
-
-    position_ms: int
-    half: int
-    label: str
-    confidence: float
-    """Any float, including NaN and infinity, which the official scorer accepts too."""
-    team: str | None
 
 
 def read_scored_labels(path: Path) -> dict[str, tuple[Spot, ...]]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bas.evaluate.formats.soccernet import Prediction
 from bas.evaluate.metric.average_precision import average_precision, support, team_average
-from bas.evaluate.metric.timelines import TEAMS, team_timeline
-from bas.types import Spot
+from bas.evaluate.metric.timelines import team_timeline
+from bas.types import Prediction, Spot
+from bas.vocabulary import TEAMS
 
 
 @dataclass(frozen=True, slots=True)

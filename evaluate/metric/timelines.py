@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bas.evaluate.formats.soccernet import Prediction
 from bas.evaluate.metric.average_precision import (
     VECTOR_SECONDS,
     MarkArrays,
@@ -16,9 +15,9 @@ from bas.evaluate.metric.average_precision import (
     build_timeline,
     official_frames,
 )
-from bas.types import Spot
+from bas.types import Prediction, Spot
+from bas.vocabulary import TEAMS
 
-TEAMS = "left", "right"
 HALVES = 1, 2
 
 

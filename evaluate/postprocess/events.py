@@ -15,10 +15,7 @@ from jaxtyping import Float, Float64, Int64
 
 from bas.config import CalibrationPoint, EventSettings, PeaksSettings
 from bas.types import Detection, Scores
-
-TEAM_SUFFIXES = "-left", "-right"
-
-"""Suffixes of the score columns that belong to one team."""
+from bas.vocabulary import split_team
 
 
 def detect(scores: Scores, settings: PeaksSettings) -> list[Detection]:
@@ -58,19 +55,6 @@ def calibrate(
     from_scores, to_confidences = np.array(points or ((0, 0), (1, 1)), dtype=np.float64).T
     calibrated: Float64[np.ndarray, "n"] = np.interp(scores, from_scores, to_confidences)
     return calibrated
-
-
-def split_team(name: str) -> tuple[str, str | None]:
-    """Action and team of a score column: `PASS-left` is a pass by the left team."""
-    for suffix in TEAM_SUFFIXES:
-        if name.endswith(suffix):
-            return name.removesuffix(suffix), suffix[1:]
-    return name, None
-
-
-def actions_of(classes: Sequence[str]) -> tuple[str, ...]:
-    """The actions behind score columns, without teams, each once and in order."""
-    return tuple(dict.fromkeys(split_team(name)[0] for name in classes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,10 @@ from bas.evaluate.metric.average_precision import (
 from bas.evaluate.metric.timelines import half_timelines
 from bas.evaluate.metric.tolerance import half_window_frames
 from bas.evaluate.postprocess.confidence import threshold_curve
-from bas.evaluate.postprocess.events import calibrate, pick_events, smooth, split_team
+from bas.evaluate.postprocess.events import calibrate, pick_events, smooth
 from bas.evaluate.scoring.score import FRAMERATE
 from bas.types import Scores, Spot
+from bas.vocabulary import split_team
 
 _HALF_WINDOW = half_window_frames(1.0, framerate=FRAMERATE)  # of the official mAP@1
 

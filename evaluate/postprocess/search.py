@@ -19,10 +19,11 @@ from jaxtyping import Float64, Int64
 from bas import console
 from bas.config import CalibrationPoint, EventSettings, PeaksSettings
 from bas.evaluate.postprocess.confidence import calibration_points
-from bas.evaluate.postprocess.events import detect, split_team
+from bas.evaluate.postprocess.events import detect
 from bas.evaluate.postprocess.objective import ActionScores, action_ap, action_scores, display_threshold
 from bas.evaluate.scoring.score import score_detections
 from bas.types import Scores, Spot
+from bas.vocabulary import split_team
 
 _SIGMAS_S = 0.04, 0.08, 0.12, 0.16, 0.24  # of the Gaussian
 _DISTANCES_S = 0.32, 0.64, 0.96  # the last is T-DEED's

@@ -9,13 +9,13 @@ from typing import Any
 from rich.table import Table
 
 from bas import console, files
-from bas.dataset.games import listing
 from bas.evaluate.analysis.analysis import BACKGROUND, MIN_SPOTS, RESAMPLES, Analysis, ClassDetail
 from bas.evaluate.analysis.bootstrap import BLOCK_SECONDS, MIN_BLOCKS
 from bas.evaluate.analysis.outcomes import Outcome
 from bas.evaluate.metric.team_map import TeamScore
 from bas.evaluate.metric.tolerance import half_window_frames, tolerance_name, window_text
 from bas.evaluate.scoring.score import Evaluation
+from bas.messages import listing
 
 FORMAT = 2
 

@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bas.evaluate.formats import documents
-from bas.evaluate.formats.soccernet import Prediction
-from bas.types import Spot
+from bas.types import Prediction, Spot
 
 _NAMES_SHOWN = 5
 

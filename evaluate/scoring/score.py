@@ -12,11 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from bas.dataset.classes import recognize_classes
-from bas.dataset.games import listing
 from bas.errors import MissingError
 from bas.evaluate.formats import documents
 from bas.evaluate.formats.soccernet import (
-    Prediction,
     join_halves,
     parse_predictions,
     read_results,
@@ -28,7 +26,8 @@ from bas.evaluate.metric.team_map import TeamScore, team_score, why_no_teams
 from bas.evaluate.metric.timelines import half_timelines
 from bas.evaluate.metric.tolerance import Tolerance, parse_tolerance
 from bas.evaluate.scoring.notes import notes_on_folders, notes_on_scoring
-from bas.types import Detection, Spot
+from bas.messages import listing
+from bas.types import Detection, Prediction, Spot
 
 FRAMERATE = 25
 """Frame rate at which every ball action challenge is scored; the SoccerNet package defaults to 2."""

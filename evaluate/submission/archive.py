@@ -13,12 +13,12 @@ from pathlib import Path, PurePosixPath
 
 from bas import files
 from bas.dataset import length_ms
-from bas.dataset.games import listing
 from bas.errors import DataError, MissingError, OutputError
 from bas.evaluate.formats.documents import MAX_DOCUMENT_BYTES
 from bas.evaluate.formats.soccernet import RESULTS_FILE
 from bas.evaluate.metric.timelines import HALVES
 from bas.evaluate.submission.entries import DocumentRules, document_faults
+from bas.messages import listing
 from bas.types import Game
 
 _MAX_LISTED_FAULTS = 20

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from bas.clock import game_time, parse_game_time
-from bas.dataset.annotations.soccernet import did_you_mean
 from bas.errors import DataError
 from bas.evaluate.metric.average_precision import VECTOR_SECONDS, official_frames
-from bas.evaluate.metric.timelines import TEAMS
 from bas.evaluate.scoring.score import FRAMERATE
 from bas.files import parse_json
+from bas.messages import did_you_mean
+from bas.vocabulary import TEAMS
 
 _DIGITS = re.compile(r"[0-9]{1,8}")
 _GAME_TIME_SLACK_MS = 1500

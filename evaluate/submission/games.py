@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bas.dataset import BALL_CLASSES, open_dataset
-from bas.dataset.games import listing
 from bas.dataset.layouts import VideoSize
 from bas.dataset.splits import ALL, official_lists, split_lists, split_name
 from bas.errors import MissingError
 from bas.evaluate.submission.archive import games_in_archive
+from bas.messages import listing
 from bas.types import Game
 
 _SIZES: tuple[VideoSize, ...] = ("224p", "720p")  # the later wins where both exist

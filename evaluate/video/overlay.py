@@ -16,13 +16,12 @@ from bas import console
 from bas.clock import frame_at, milliseconds
 from bas.dataset import VideoTimes
 from bas.evaluate.analysis.outcomes import Kind, Outcome
-from bas.evaluate.formats.soccernet import Prediction
-from bas.evaluate.postprocess.events import actions_of
 from bas.evaluate.video import drawing
 from bas.evaluate.video.drawing import BLACK, DARK, GREEN, ORANGE, RED, WHITE, YELLOW, Color
 from bas.evaluate.video.panel import Panel, marks_by_action
 from bas.evaluate.video.reading import read_pictures, with_even_size, write_video
-from bas.types import Scores, Spot
+from bas.types import Prediction, Scores, Spot
+from bas.vocabulary import actions_of
 
 if TYPE_CHECKING:
     from av import VideoFrame

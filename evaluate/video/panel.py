@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
-from bas.evaluate.postprocess.events import actions_of, split_team
 from bas.evaluate.video import drawing
 from bas.evaluate.video.drawing import DARK, GRAY, WHITE, YELLOW, Color
 from bas.types import Scores
+from bas.vocabulary import actions_of, split_team
 
 SPAN_SECONDS = 4
 """Length of the curve to either side of the current frame."""

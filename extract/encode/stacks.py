@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Int64, Shaped, UInt8
+from jaxtyping import Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional
 
 from bas.config.pipeline import ExtractSettings
 from bas.extract.decode.frames import Frame
+from bas.extract.decode.timeline import RowLayout
 
 _MULTIPLE = 32  # the encoder halves its input five times
 
@@ -52,55 +51,6 @@ class Canvas:
         shape = (rows, 3, *self.padded)
         zeros = torch.zeros(shape, device=device, dtype=dtype)
         return zeros.contiguous(memory_format=torch.channels_last)
-
-
-@dataclass(frozen=True, slots=True)
-class RowLayout:
-    """Assignment of frames to the feature rows of one video.
-
-    With a hop of 2 and a stack of (-2, 0, 2):
-
-        picture      p0  p1  p2  p3  --  p5  p6  p7  p8  p9  p10   a decoded image; one was lost here
-        frame         0   1   2   3   4   5   6   7   8   9  10    an index on the model's clock
-        feature row   0       1       2       3       4       5    row i belongs to frame i x hop
-        stack                         4   -   6   -   8            frames 4, 6 and 8 make row 3
-        valid         1       0       0       0       1       1    rows 1, 2 and 3 hold the lost frame 4
-        window                1 ----- 2 ----- 3                    rows that a head reads for row 2
-
-    At the ends the end frame repeats: row 5 is made of frames 8, 10 and 10.
-    """
-
-    num_frames: int
-    hop: int
-    """Frames from one row to the next."""
-    stack: tuple[int, int, int]
-    """Frames of a row's stack, relative to the row's own frame."""
-
-    def __len__(self) -> int:
-        return math.ceil(self.num_frames / self.hop)
-
-    def frames_of(self, row: int) -> tuple[int, int, int]:
-        """The three frames of a row; beyond the ends the end frame repeats."""
-        first, middle, last = (min(max(row * self.hop + s, 0), self.num_frames - 1) for s in self.stack)
-        return first, middle, last
-
-    def uses(self, frame: int) -> bool:
-        """Return whether any row may hold this frame; never false for one that does."""
-        # The end frames stand in for all frames beyond the ends.
-        if frame in (0, self.num_frames - 1):
-            return True
-        return any((frame - offset) % self.hop == 0 for offset in self.stack)
-
-    def span(self, rows: range) -> range:
-        """The frames to decode for `rows`: those of their stacks, and all between."""
-        # Offsets may come in any order, so the ends of a stack are its extremes, not its first and last.
-        return range(min(self.frames_of(rows[0])), max(self.frames_of(rows[-1])) + 1)
-
-    def table(self, rows: range) -> Int64[np.ndarray, "rows 3"]:
-        """`frames_of` for each of `rows`."""
-        middle = np.arange(rows.start, rows.stop, dtype=np.int64)[:, None] * self.hop
-        frames: Int64[np.ndarray, "rows 3"] = (middle + np.array(self.stack)).clip(0, self.num_frames - 1)
-        return frames
 
 
 @dataclass(frozen=True, slots=True)

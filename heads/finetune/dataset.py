@@ -25,10 +25,12 @@ from bas.heads.finetune.augment import apply_augmentation, draw_augmentation
 from bas.heads.finetune.clip_reader import Clip, ClipReader, DecodeUsage, clip_frames
 from bas.heads.finetune.clip_sampler import BatchSlot, ClipShape, ClipSource, keyframe_indices, plan_epoch
 from bas.heads.finetune.distributed import DistributedContext
-from bas.heads.training.annotated_games import Workspace, spots_of
+from bas.heads.training.annotated_games import spots_of
 from bas.heads.training.dataset import targets_and_probabilities
-from bas.heads.training.targets import TargetBatch, target_batch, target_classes
+from bas.heads.training.targets import TargetBatch, target_batch
 from bas.types import Game, Spot, Video
+from bas.vocabulary import target_classes
+from bas.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,20 +9,20 @@ import torch
 
 from bas.config import FinetuneSettings, Pipeline
 from bas.dataset import Dataset
-from bas.dataset.games import listing
 from bas.errors import SettingsError
 from bas.heads.finetune.clip_sampler import ClipShape, window_span
 from bas.heads.finetune.dataset import AnnotatedTimeline
 from bas.heads.finetune.distributed import DistributedContext
 from bas.heads.finetune.memory import device_memory
 from bas.heads.inference.ensemble import load_stacker
-from bas.heads.interop.model_folder import training_games
 from bas.heads.models.factory import build_head
+from bas.heads.models.outputs import task_of
 from bas.heads.models.stacker import Stacker
-from bas.heads.training.targets import target_classes, task_of
 from bas.heads.training.warm_start import warm_start
+from bas.vocabulary import target_classes
 
 _FEATURE_SETTINGS = ("clock", "encoder", "stack", "hop", "height", "width", "grid")
+
 """Extraction settings that must equal those of the starting model."""
 
 
@@ -58,16 +58,6 @@ def load_starting_model(start: Path, settings: Pipeline, dataset: Dataset) -> St
             f"finetune.clip_rows={rows} is less than the {window} rows of the head's window. Use {window} or more."
         )
     return Stacker(model.encoder, head, settings=settings, classes=columns)
-
-
-def require_unseen(start: Path, validation: Sequence[AnnotatedTimeline]) -> None:
-    """Refuse to choose epochs by games that the starting model was trained on."""
-    seen = sorted(training_games(start) & {video.game.id for video in validation})
-    if seen:
-        raise SettingsError(
-            f"{start} was trained on {listing(seen)}, but these games validate the epochs: their scores would be too "
-            "high. Start from a run on the training games only: --run RUN."
-        )
 
 
 def require_divisible_batch(settings: Pipeline, distributed: DistributedContext) -> None:

@@ -9,21 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from bas import console
-from bas.dataset import Dataset, open_dataset
-from bas.dataset.games import listing
+from bas.dataset import open_dataset
 from bas.dataset.layouts import SPOTS
-from bas.errors import DataError
-from bas.evaluate.postprocess.events import actions_of
 from bas.evaluate.predictions import write_predictions
 from bas.evaluate.scores import SCORES_FILE, BothViews, Rows, read_scores, score_video
 from bas.extract.cache.reader import FeatureCache
 from bas.extract.decode.frames import Decoder
-from bas.extract.extract import cached_features
+from bas.extract.extract import cached_features, games_with_features
 from bas.heads.inference.ensemble import MergedModel, VideoModel, load_video_model
+from bas.heads.inference.leakage import require_classes
 from bas.heads.inference.provenance import invalidate, provenance_of
-from bas.heads.interop.model_folder import training_games
 from bas.heads.models.stacker import Stacker
-from bas.heads.training.dataset import games_with_features
 from bas.types import Game, Scores
 
 
@@ -35,26 +31,6 @@ def predictions_folder(run: Path, split: str, *, flip: bool = False) -> Path:
 def sidecar_folder(video: Path) -> Path:
     """Folder beside a video for its predictions."""
     return video.with_name(video.name + SPOTS)
-
-
-def require_classes(model: VideoModel, dataset: Dataset, *, run: Path) -> None:
-    """Check that the matches are labeled with the classes that the model predicts.
-
-    Raises:
-        DataError: they are not; the message lists both.
-    """
-    if set(actions_of(model.classes)) != set(dataset.classes):
-        raise DataError(
-            f"The model in {run} predicts {', '.join(actions_of(model.classes))}, but {dataset.root} is labeled with "
-            f"{', '.join(dataset.classes)}. Use a model of these classes, or matches labeled with its own."
-        )
-
-
-def warn_of_leakage(run: Path, games: Sequence[Game]) -> None:
-    """Warn if a model was trained on some of the games."""
-    seen = sorted(training_games(run) & {game.id for game in games})
-    if seen:
-        console.warn(f"{run} was trained on {listing(seen)}; its scores on them are not held-out.")
 
 
 def features_for(

@@ -22,8 +22,8 @@ from bas.evaluate.postprocess.search import Tuning, describe_settings
 from bas.extract.encode.encoder import Encoder
 from bas.files import atomic_write, read_json, write_json
 from bas.heads.models.factory import build_head
+from bas.heads.models.outputs import task_of
 from bas.heads.models.stacker import FeatureModel, Stacker
-from bas.heads.training.targets import task_of
 from bas.runs import run_state
 
 FORMAT = 2

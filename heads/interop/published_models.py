@@ -19,8 +19,9 @@ from bas.extract.encode.encoder import Encoder
 from bas.heads.interop.checkpoint_reader import PublishedCheckpoint
 from bas.heads.interop.tensor_names import Names, lromul_names, netvlad_names, rename_key, tdeed_names
 from bas.heads.models.factory import build_head
+from bas.heads.models.outputs import task_of
 from bas.heads.models.stacker import FeatureModel, Stacker
-from bas.heads.training.targets import target_classes, task_of
+from bas.vocabulary import target_classes
 
 SimplePooling = Literal["MAX", "MAX++", "AVG", "AVG++"]
 """Pooling methods without weights."""

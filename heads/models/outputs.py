@@ -12,10 +12,12 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from bas.config import Scoring
+from bas.config import Pipeline, Scoring
 
 NUM_BACKGROUND = 1
+
 """Number of background columns, where a head has them; they come before the classes."""
+
 _PRIOR = 0.05  # expected share of windows with a class; sets the initial bias
 
 
@@ -116,3 +118,9 @@ def displace(
     rows = torch.arange(scores.shape[1], device=scores.device)[:, None]
     destination = (rows - displacement.round().long()).clamp(0, scores.shape[1] - 1).expand_as(scores)
     return torch.zeros_like(scores).scatter_reduce(1, destination, scores, "amax")
+
+
+def task_of(settings: Pipeline, *, actions: int, second_classes: int = 0) -> Task:
+    """Outputs required of a head for the given numbers of classes."""
+    doubled = settings.fit.teams == "classes"
+    return Task(2 * actions if doubled else actions, settings.fit.teams == "output", second_classes)

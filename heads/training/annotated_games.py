@@ -10,22 +10,11 @@ from typing import Any
 from bas.config import ExtractSettings, Pipeline
 from bas.dataset import Dataset, labels_of, require_left_right
 from bas.extract.cache.reader import FeatureCache
-from bas.extract.decode.frames import Decoder
-from bas.extract.extract import cached_features
+from bas.extract.extract import cached_features, games_with_features
 from bas.files import sha256_of
-from bas.heads.training.dataset import CachedVideo, games_with_features
+from bas.heads.training.dataset import CachedVideo
 from bas.types import Game, Spot
-
-
-@dataclass(frozen=True, slots=True)
-class Workspace:
-    """Folders, device and decoder of a training."""
-
-    data: Path
-    features: Path
-    runs: Path
-    device: str
-    decoder: Decoder
+from bas.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

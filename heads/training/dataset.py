@@ -12,15 +12,15 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float16, Float64, Int64
 
-from bas import console
 from bas.config import FitSettings
 from bas.errors import DataError, MissingError
 from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.extract.cache.reader import FeatureCache
 from bas.heads.models.base import FeatureRows
 from bas.heads.training.sampling import OutOfFold, balance_classes, sampling_probabilities
-from bas.heads.training.targets import Targets, concatenate_targets, near_spots, output_of, row_targets
+from bas.heads.training.targets import Targets, concatenate_targets, near_spots, row_targets
 from bas.types import Game, Spot, Video
+from bas.vocabulary import output_of
 
 
 @runtime_checkable
@@ -87,24 +87,6 @@ class TrainingSet:
     """Whether all pictures of a row are valid."""
     probabilities: Float64[np.ndarray, "rows"]
     """Sampling probability of each row; without `class_probability`, every video has the same total."""
-
-
-def games_with_features(games: Sequence[Game], caches: Mapping[Path, object]) -> tuple[Game, ...]:
-    """Games whose videos all have caches; videos may lack one because they are damaged (`on_bad_video`).
-
-    Raises:
-        DataError: no game is left.
-    """
-    complete = tuple(game for game in games if all(video.path in caches for video in game.videos))
-    left_out = "; ".join(game.id for game in games if game not in complete)
-    if not complete:
-        raise DataError(
-            f"No match left to use: the videos of {left_out} are damaged. Copy or download them again, or pass "
-            "--set extract.on_bad_video=degrade to bas fit-head."
-        )
-    if left_out:
-        console.warn(f"Skipped matches with a damaged video: {left_out}.")
-    return complete
 
 
 def build_training_set(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -12,11 +12,8 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
 from bas.clock import frame_at
-from bas.config import Pipeline
-from bas.heads.models.outputs import Task
 from bas.types import Spot
-
-SIDES = ("left", "right")
+from bas.vocabulary import SIDES, output_of, swap_teams
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +38,6 @@ def concatenate_targets(parts: Sequence[Targets]) -> Targets:
         np.concatenate([part.nearest_displacement for part in parts]),
         np.concatenate([part.team for part in parts]),
     )
-
-
-def target_classes(classes: Sequence[str], *, teams: bool) -> tuple[str, ...]:
-    """Names of the score columns: the classes, or with teams ACTION-left and ACTION-right for each class."""
-    if not teams:
-        return tuple(classes)
-    return tuple(f"{name}-{side}" for name in classes for side in SIDES)
-
-
-def output_of(spot: Spot, outputs: Collection[str]) -> str:
-    """Name of the output of a spot; if outputs have teams, the spot's team must be left or right."""
-    return spot.label if spot.label in outputs else f"{spot.label}-{spot.team}"
-
-
-def task_of(settings: Pipeline, *, actions: int, second_classes: int = 0) -> Task:
-    """Outputs required of a head for the given numbers of classes."""
-    doubled = settings.fit.teams == "classes"
-    return Task(2 * actions if doubled else actions, settings.fit.teams == "output", second_classes)
 
 
 def row_targets(
@@ -111,12 +90,6 @@ def near_spots(
     for spot in spots:
         near |= np.abs(frames - frame_at(spot.position_ms, rate)) <= window // 2
     return near
-
-
-def swap_teams(labels: np.ndarray) -> np.ndarray:
-    """Swap the columns of left and right, as mirroring the picture does."""
-    sides = labels.reshape(*labels.shape[:-1], labels.shape[-1] // 2, 2)
-    return np.ascontiguousarray(sides[..., ::-1]).reshape(labels.shape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ from bas.heads.interop.model_folder import load_settings
 from bas.heads.models.factory import build_head
 from bas.heads.models.outputs import Task
 from bas.heads.models.stacker import Stacker
-from bas.heads.training.annotated_games import Workspace
 from bas.heads.training.optimizer import TrainingOptimizer
 from bas.synthetic import synthesize
+from bas.workspace import Workspace
 
 _MATCHES, _MINUTES = 3, 1.0
 _SETTINGS = Pipeline.model_validate({"extract": {"height": 224, "width": 398, "grid": [4, 7]}})

@@ -24,13 +24,12 @@ from bas.errors import DataError, LockedError, StoppedError
 from bas.evaluate.scores import score_video
 from bas.evaluate.scoring.score import Evaluation
 from bas.extract.cache.reader import FeatureCache
-from bas.extract.extract import cached_features
+from bas.extract.extract import cached_features, games_with_features
 from bas.files import locked
 from bas.heads.interop.model_folder import load_settings
 from bas.heads.models.stacker import Stacker
-from bas.heads.training.annotated_games import Workspace
-from bas.heads.training.dataset import games_with_features
 from bas.types import Game
+from bas.workspace import Workspace
 
 _SETS = ("fit.epochs=3", "fit.samples=128", "fit.batch=32", "extract.grid=[2,3]")
 

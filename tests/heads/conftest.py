@@ -10,8 +10,8 @@ import pytest
 
 from bas.evaluate.postprocess import search
 from bas.files import locked
-from bas.heads.training.annotated_games import Workspace
 from bas.synthetic import synthesize
+from bas.workspace import Workspace
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,12 @@ from bas import console
 from bas.clock import game_time
 from bas.dataset import Finding, VideoSize, examine
 from bas.dataset.checks import Finding, FolderReport, GameFacts
-from bas.dataset.games import listing
 from bas.dataset.layouts import Layout, labels_name
 from bas.dataset.splits import SPLITS_FILE
 from bas.errors import BasError, DataError, MissingError
 from bas.evaluate.scores import SCORES_FILE
 from bas.extract.cache.reader import verify
+from bas.messages import listing
 
 
 def examine_folder(folder: Path, *, video: VideoSize | None) -> None:

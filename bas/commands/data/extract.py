@@ -14,15 +14,15 @@ from rich.table import Table
 from bas import console
 from bas.config import ExtractSettings
 from bas.config.pipeline import ExtractSettings
-from bas.dataset import Dataset, open_dataset
-from bas.errors import MissingError, SettingsError
+from bas.dataset import open_dataset
+from bas.errors import SettingsError
 from bas.extract.decode.frames import Decoder
 from bas.extract.decode.timeline import open_timeline
 from bas.extract.encode.device import best_precision
 from bas.extract.encode.encoder import Encoder, FrozenEncoder, rows_per_call
 from bas.extract.encode.stacks import canvas_of
 from bas.extract.encode.weights import random_weights_path
-from bas.extract.extract import extract, open_caches
+from bas.extract.extract import extract, open_caches, statistics_games
 from bas.types import Game
 
 
@@ -59,22 +59,6 @@ def plan_split(settings: ExtractSettings, *, data: Path, features: Path, split: 
     console.show(
         plan_table(plan_extraction(games, settings, features=features, device=device, training=training))
     )
-
-
-def statistics_games(dataset: Dataset, games: Sequence[Game], settings: ExtractSettings) -> Sequence[Game]:
-    """Games whose stacks set the normalization statistics of random weights; none for other weights.
-
-    The training split, or the given games if there is no training split.
-    """
-    if settings.weights != "random":
-        return ()
-    try:
-        return dataset.split("train")
-    except MissingError:
-        console.info(
-            f"No training split found: computing the statistics of random weights on these {len(games)} matches."
-        )
-        return games
 
 
 def _parse_shard(text: str | None) -> tuple[int, int] | None:

@@ -19,20 +19,22 @@ from bas.evaluate.analysis.bootstrap import (
     percentile_interval,
     resampled_mean_ap,
 )
-from bas.evaluate.formats.soccernet import Prediction, parse_predictions, results_document
+from bas.evaluate.formats.soccernet import parse_predictions, results_document
 from bas.evaluate.metric.tolerance import tolerance_name, window_text
-from bas.evaluate.postprocess.events import actions_of, detect
+from bas.evaluate.postprocess.events import detect
 from bas.evaluate.predictions import labels_of_games
 from bas.evaluate.scores import Rows, score_video
 from bas.evaluate.scoring.score import score_documents
 from bas.extract.decode.frames import Decoder
+from bas.extract.extract import games_with_features
 from bas.files import atomic_write, write_json
 from bas.heads.inference.ensemble import MergedModel, VideoModel, load_video_model
-from bas.heads.inference.predictor import features_for, require_classes, warn_of_leakage
+from bas.heads.inference.leakage import require_classes, warn_of_leakage
+from bas.heads.inference.predictor import features_for
 from bas.heads.models.stacker import Stacker
-from bas.heads.training.dataset import games_with_features
 from bas.runs import history_of
-from bas.types import Game
+from bas.types import Game, Prediction
+from bas.vocabulary import actions_of
 
 _RESAMPLES = 1000
 

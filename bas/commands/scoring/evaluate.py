@@ -13,23 +13,19 @@ from bas.errors import MissingError
 from bas.evaluate.formats.exports import write_osl
 from bas.evaluate.formats.osl import PredictedGame
 from bas.evaluate.metric.tolerance import parse_tolerance, tolerance_name
-from bas.evaluate.postprocess.events import actions_of, detect
+from bas.evaluate.postprocess.events import detect
 from bas.evaluate.predictions import evaluate_model, labels_of_games, write_game
 from bas.evaluate.scores import score_video
 from bas.evaluate.scoring.score import Evaluation
 from bas.extract.decode.frames import Decoder
+from bas.extract.extract import games_with_features
 from bas.heads.inference.ensemble import VideoModel, load_video_model
-from bas.heads.inference.predictor import (
-    features_for,
-    predictions_folder,
-    require_classes,
-    sidecar_folder,
-    warn_of_leakage,
-)
+from bas.heads.inference.leakage import require_classes, warn_of_leakage
+from bas.heads.inference.predictor import features_for, predictions_folder, sidecar_folder
 from bas.heads.inference.provenance import invalidate, provenance_of
-from bas.heads.training.dataset import games_with_features
 from bas.runs import history_of
 from bas.types import Detection, Game, Scores
+from bas.vocabulary import actions_of
 
 _SHOWN = 20  # rows of the terminal table
 

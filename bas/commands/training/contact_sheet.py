@@ -20,8 +20,8 @@ from bas.heads.finetune.clip_sampler import ClipShape, clip_shape
 from bas.heads.finetune.dataset import ClipSample, build_loader, open_annotated_videos
 from bas.heads.finetune.distributed import DistributedContext
 from bas.heads.finetune.preflight import load_starting_model, require_clips_fit
-from bas.heads.training.annotated_games import Workspace
-from bas.heads.training.targets import target_classes
+from bas.vocabulary import target_classes
+from bas.workspace import Workspace
 
 _CLIPS, _COLUMNS = 12, 8
 _WIDTH = 240

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bas import console
-from bas.commands.data.extract import statistics_games
 from bas.commands.training.fit_head import fit_games, labeled_games
 from bas.config import Pipeline
 from bas.dataset import Dataset, open_dataset
@@ -15,12 +14,11 @@ from bas.errors import SettingsError
 from bas.evaluate.predictions import write_predictions
 from bas.evaluate.report import terminal as report
 from bas.evaluate.scoring.score import score
-from bas.extract.extract import cached_features
+from bas.extract.extract import cached_features, games_with_features, statistics_games
 from bas.heads.finetune.dataset import readable_games
 from bas.heads.interop.model_folder import load_single_model
-from bas.heads.training.annotated_games import Workspace
-from bas.heads.training.dataset import games_with_features
 from bas.types import Game
+from bas.workspace import Workspace
 
 _MAX_FOLDS = 7  # of `--fold all`; up to seven matches, one match per fold, as in the winning run of 2023
 _FOLD = re.compile(r"([0-9]+)/([0-9]+)")

@@ -31,17 +31,17 @@ from bas.heads.finetune.preflight import (
     require_clips_fit,
     require_divisible_batch,
     require_memory,
-    require_unseen,
 )
 from bas.heads.finetune.trainer import FinetuneTrainer, compute_precision
 from bas.heads.finetune.validation import VideoValidation
+from bas.heads.inference.leakage import require_unseen
 from bas.heads.interop.model_folder import training_games, write_model
 from bas.heads.models.stacker import Stacker
-from bas.heads.training.annotated_games import Workspace
 from bas.heads.training.dataset import out_of_fold_file
 from bas.heads.training.warm_start import model_file
 from bas.runs import Run, open_run, run_state
 from bas.signals import stop_on_signals
+from bas.workspace import Workspace
 
 
 def finetune(start: Path, settings: Pipeline, workspace: Workspace) -> Path:

@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 
 from bas import console
-from bas.commands.data.extract import statistics_games
 from bas.config import FitSettings, Pipeline, to_yaml
 from bas.dataset import Dataset, length_ms, open_dataset
 from bas.errors import MissingError, SettingsError
@@ -19,22 +18,25 @@ from bas.evaluate.postprocess.search import show_tuning
 from bas.evaluate.predictions import labels_of_games
 from bas.extract.encode.encoder import Encoder
 from bas.extract.encode.weights import build_encoder
+from bas.extract.extract import statistics_games
 from bas.files import sha256_of
 from bas.heads.finetune.clip_sampler import window_span
 from bas.heads.finetune.dataset import readable_games
 from bas.heads.interop.model_folder import training_games, write_model
 from bas.heads.models.base import Head
 from bas.heads.models.factory import build_head
+from bas.heads.models.outputs import task_of
 from bas.heads.models.stacker import Stacker
-from bas.heads.training.annotated_games import CachedGames, Workspace, load_cached_games
+from bas.heads.training.annotated_games import CachedGames, load_cached_games
 from bas.heads.training.dataset import TrainingSet, build_training_set, out_of_fold_file
-from bas.heads.training.targets import target_classes, task_of
 from bas.heads.training.trainer import fit_head
 from bas.heads.training.validation import Validation
 from bas.heads.training.warm_start import matching_tensors, model_file
 from bas.runs import open_run
 from bas.signals import stop_on_signals
 from bas.types import Game
+from bas.vocabulary import target_classes
+from bas.workspace import Workspace
 
 
 def fit(settings: Pipeline, workspace: Workspace, *, all_data: bool = False) -> Path:

@@ -11,18 +11,16 @@ import numpy as np
 
 import bas
 from bas import console
-from bas.commands.training.tune import VALID, validation_games
 from bas.config import PeaksSettings, to_yaml
 from bas.dataset import Dataset, open_dataset
-from bas.dataset.games import listing
 from bas.errors import SettingsError
 from bas.evaluate.ensemble import exact_mean_ap, mean_dense_scores, select_weights
-from bas.evaluate.postprocess.events import actions_of
 from bas.evaluate.postprocess.search import show_tuning, tune
 from bas.evaluate.predictions import labels_of_games
 from bas.extract.decode.frames import Decoder
 from bas.files import atomic_write
 from bas.heads.inference.ensemble import load_stacker
+from bas.heads.inference.leakage import VALID, validation_games
 from bas.heads.inference.predictor import dense_scores
 from bas.heads.interop.model_folder import (
     FORMAT,
@@ -33,8 +31,10 @@ from bas.heads.interop.model_folder import (
     write_config,
 )
 from bas.heads.models.stacker import Stacker
+from bas.messages import listing
 from bas.runs import open_run, run_state
 from bas.types import Game
+from bas.vocabulary import actions_of
 
 
 def merge(

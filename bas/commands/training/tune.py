@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from bas import console
-from bas.dataset import Dataset, open_dataset
-from bas.dataset.games import listing
-from bas.errors import MissingError, SettingsError
+from bas.dataset import open_dataset
 from bas.evaluate.metric.tolerance import tolerance_name
-from bas.evaluate.postprocess.events import actions_of, detect
+from bas.evaluate.postprocess.events import detect
 from bas.evaluate.postprocess.search import Tuning, show_tuning, tune
 from bas.evaluate.predictions import labels_of_games
 from bas.evaluate.scores import SCORES_FILE, read_scores
@@ -19,11 +16,11 @@ from bas.evaluate.scoring.score import Evaluation, score_detections
 from bas.extract.decode.frames import Decoder
 from bas.files import locked
 from bas.heads.inference.ensemble import VideoModel, load_video_model
+from bas.heads.inference.leakage import VALID, validation_games
 from bas.heads.inference.predictor import dense_scores
-from bas.heads.interop.model_folder import read_config, training_games, with_tuning, write_config
+from bas.heads.interop.model_folder import read_config, with_tuning, write_config
 from bas.types import Game
-
-VALID = "valid"
+from bas.vocabulary import actions_of
 
 
 def tune_run(run: Path, *, data: Path, features: Path, device: str, decoder: Decoder = "auto") -> Tuning:
@@ -50,39 +47,6 @@ def tune_run(run: Path, *, data: Path, features: Path, device: str, decoder: Dec
     show_tuning(found)
     console.info(f"Saved with the model in {run}. Next: bas eval --run {run}")
     return found
-
-
-def validation_games(dataset: Dataset, run: Path, config: Mapping[str, Any]) -> tuple[Game, ...]:
-    """The validation matches of a model; without a record of them, the validation split. Never a test match.
-
-    Raises:
-        SettingsError: the model was trained on one of them, or one is in the test split.
-        MissingError: some of them are not in the dataset.
-    """
-    valid_ids = (
-        config["tuning"]["games"] if "tuning" in config else [game.id for game in dataset.split(VALID)]
-    )
-    trained_on = sorted(set(valid_ids) & training_games(run))
-    if config["data"].get("validation matches") == 0:
-        trained_on = valid_ids
-    if trained_on:
-        raise SettingsError(
-            f"{run} was trained on {listing(trained_on)}, so it cannot be tuned on them: the result would be too "
-            "optimistic. Take the post-processing of a run trained on the training split alone: copy settings.peaks of its config.json."
-        )
-    in_test = sorted(set(valid_ids) & {game.id for game in dataset.split("test")})
-    if in_test:
-        raise SettingsError(
-            f"{run} was validated on {listing(in_test)}, now in the test split of {dataset.root}. Tuning on test matches "
-            f"would make the test score worthless. Move them back to the split {VALID}."
-        )
-    games = tuple(game for game in dataset.split("all") if game.id in valid_ids)
-    absent = sorted(set(valid_ids) - {game.id for game in games})
-    if absent:
-        raise MissingError(
-            f"{run} was validated on {listing(absent)}, not found in {dataset.root}. Name the folder that holds them: --data."
-        )
-    return games
 
 
 def show_tuning_gain(model: VideoModel, evaluation: Evaluation, games: Sequence[Game], *, out: Path) -> None:

@@ -19,9 +19,9 @@ from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import Evaluation
 from bas.heads.inference.predictor import predictions_folder
 from bas.heads.interop.model_folder import load_settings
-from bas.heads.training.annotated_games import Workspace
 from bas.synthetic import synthesize
 from bas.types import Game
+from bas.workspace import Workspace
 
 _MATCHES, _MINUTES, _SIZE, _SEED = 8, 2.0, "224x128", 1
 _HEAD, _PRESET, _FEWER_SAMPLES, _LONGER_CLIPS, _SPLIT = (

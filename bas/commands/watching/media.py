@@ -11,9 +11,8 @@ from bas.commands.scoring.evaluate import predict_video
 from bas.dataset import open_dataset
 from bas.errors import MissingError
 from bas.evaluate.analysis.outcomes import Outcome, match_outcomes, peak_score, worst_mistakes
-from bas.evaluate.formats.soccernet import LABEL_FILES, RESULTS_FILE, Prediction, read_results
+from bas.evaluate.formats.soccernet import LABEL_FILES, RESULTS_FILE, read_results
 from bas.evaluate.metric.tolerance import half_window_frames
-from bas.evaluate.postprocess.events import actions_of
 from bas.evaluate.predictions import labels_of_games
 from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import FRAMERATE
@@ -24,7 +23,8 @@ from bas.extract.decode.timeline import VideoTimeline, open_timeline
 from bas.heads.inference.ensemble import VideoModel, load_video_model
 from bas.heads.inference.predictor import predict_split, sidecar_folder
 from bas.heads.inference.provenance import provenance_of
-from bas.types import Game, Scores, Spot, Video
+from bas.types import Game, Prediction, Scores, Spot, Video
+from bas.vocabulary import actions_of
 
 _WINDOW_S = 1.0  # full width of the window in which a detection matches a label
 

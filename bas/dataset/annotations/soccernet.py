@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,10 +11,10 @@ from typing import Any, Literal
 
 from bas.clock import game_time, parse_game_time
 from bas.dataset.annotations.interchange import soccernet_documents
-from bas.dataset.games import listing
 from bas.dataset.video.probe import length_ms
 from bas.errors import DataError, MissingError
 from bas.files import read_json
+from bas.messages import _quote, did_you_mean, listing
 from bas.types import Game, Spot
 
 TeamWords = Literal["left/right", "home/away"]
@@ -26,12 +25,19 @@ _TEAMS: Mapping[str, TeamWords] = {
     "home": "home/away",
     "away": "home/away",
 }
+
 _NO_TEAM = "not applicable"
+
 _VISIBILITY = {"visible": True, "not shown": False}
+
 _DIGITS = re.compile(r"[0-9]{1,8}")
+
 _LONGEST_MS = 24 * 60 * 60 * 1000
+
 _GAME_TIME_SLACK_MS = 1500  # game times are whole seconds, rounded by some tools and truncated by others
+
 _END_SLACK_MS = 40  # one frame of a 25 fps broadcast
+
 _SHOWN = 10  # mistakes listed in a message
 
 
@@ -138,15 +144,6 @@ def require_left_right(labels: Labels, *, source: str) -> None:
     )
 
 
-def did_you_mean(value: Any, known: Sequence[str]) -> str:
-    """Hint in brackets: the known name nearest to `value`, or all known names; empty if `value` is not a string."""
-    if not isinstance(value, str):
-        return ""
-    by_case = {name.casefold(): name for name in known}
-    near = difflib.get_close_matches(value.strip().casefold(), by_case, 1)
-    return f" (did you mean {by_case[near[0]]}?)" if near else f" (expected {', '.join(known)})"
-
-
 def _of_game(path: Path, content: Any, game: str | None) -> Any:
     """Annotations of one game in a file; if the file holds a single game, its id need not match."""
     documents = soccernet_documents(content, source=str(path))
@@ -232,11 +229,6 @@ def _visible(value: Any) -> bool:
     if isinstance(value, str) and value in _VISIBILITY:
         return _VISIBILITY[value]
     raise _Mistake(f"unknown visibility {_quote(value)}{did_you_mean(value, tuple(_VISIBILITY))}")
-
-
-def _quote(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _mixed_teams(spots: Iterable[Spot]) -> list[str]:

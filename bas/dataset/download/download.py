@@ -17,11 +17,11 @@ from bas import console
 from bas.dataset.dataset import open_dataset
 from bas.dataset.download.archives import unpack
 from bas.dataset.download.hugging_face import fetch_from_hugging_face
-from bas.dataset.games import listing
 from bas.dataset.manifest import FileRecord, add_to_manifest
 from bas.dataset.splits import ALL, SPLIT_NAMES, split_name
 from bas.errors import DataError, MissingError, UnavailableError
 from bas.files import locked, read_json, sha256_of, write_json
+from bas.messages import listing
 
 Edition = Literal["2023", "2024", "2025"]
 Fetch = Callable[[str, str, Path], None]

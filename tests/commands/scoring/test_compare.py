@@ -12,7 +12,7 @@ from bas.commands.scoring.evaluate import evaluate_run
 from bas.commands.training.fit_head import fit
 from bas.config import load
 from bas.errors import SettingsError
-from bas.heads.training.annotated_games import Workspace
+from bas.workspace import Workspace
 
 _SETS = ("fit.epochs=1", "fit.samples=64", "fit.batch=32", "extract.grid=[2,3]")
 

@@ -25,8 +25,8 @@ from bas.files import atomic_write
 from bas.heads.inference.ensemble import load_video_model
 from bas.heads.inference.predictor import dense_scores
 from bas.heads.inference.provenance import Provenance, provenance_of
-from bas.heads.training.annotated_games import Workspace
 from bas.types import Game, Video
+from bas.workspace import Workspace
 
 _SETS = ("fit.epochs=1", "fit.samples=64", "fit.batch=32", "extract.grid=[2,3]")
 

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from bas.evaluate.analysis import bootstrap
 from bas.evaluate.analysis.bootstrap import draw_block_counts, percentile_interval, resampled_mean_ap
-from bas.evaluate.formats.soccernet import Prediction
 from bas.evaluate.scoring.score import score_documents
-from bas.types import Spot
+from bas.types import Prediction, Spot
 
 _CLASSES = ("PASS", "DRIVE", "GOAL")
 _MINUTE_MS = 60_000

@@ -19,15 +19,9 @@ from SoccerNet.utils import getListGames
 from support.matches import annotation, write_labels
 
 from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES
-from bas.evaluate.formats.soccernet import (
-    Prediction,
-    read_results,
-    read_scored_labels,
-    results_document,
-    write_results,
-)
+from bas.evaluate.formats.soccernet import read_results, read_scored_labels, results_document, write_results
 from bas.evaluate.scoring.score import Evaluation, score, score_detections, score_documents
-from bas.types import Detection, Spot
+from bas.types import Detection, Prediction, Spot
 
 _FPS = Fraction(25)
 _FRAMES = 4 * 60 * 25

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bas.evaluate.formats.soccernet import Prediction
 from bas.evaluate.scoring.score import Evaluation, score_documents
-from bas.types import Spot
+from bas.types import Prediction, Spot
 
 _CLASSES = ("PASS", "DRIVE", "SHOT", "GOAL")
 _ms = st.integers(0, 60_000)

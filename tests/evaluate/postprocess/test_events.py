@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from bas.config import PeaksSettings
-from bas.evaluate.postprocess.events import actions_of, detect
+from bas.evaluate.postprocess.events import detect
 from bas.types import Detection, Scores
+from bas.vocabulary import actions_of
 
 
 def test_golden_peaks_and_confidences(peaks_golden: dict[str, Any]) -> None:

@@ -17,12 +17,11 @@ from support import media
 
 from bas.config.pipeline import TimeOrigin
 from bas.evaluate.analysis.analysis import analyze
-from bas.evaluate.formats.soccernet import Prediction
 from bas.evaluate.report import page
 from bas.evaluate.report.frame_strips import frame_strip
 from bas.evaluate.report.page import Page, write_page
 from bas.evaluate.scoring.score import score_documents
-from bas.types import Game, Scores, Spot, Video
+from bas.types import Game, Prediction, Scores, Spot, Video
 
 _CLASSES = ("PASS", "SHOT")
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bas.evaluate.formats.soccernet import Prediction
 from bas.evaluate.report.terminal import print_evaluation, report_document, write_report
 from bas.evaluate.scoring.score import Evaluation, score_documents
-from bas.types import Spot
+from bas.types import Prediction, Spot
 
 CLASSES = ("PASS", "DRIVE", "GOAL")
 

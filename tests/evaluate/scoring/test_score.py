@@ -16,16 +16,10 @@ from support.matches import annotation, write_labels
 
 from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES, recognize_classes
 from bas.errors import DataError, MissingError, SettingsError
-from bas.evaluate.formats.soccernet import (
-    Prediction,
-    read_results,
-    read_scored_labels,
-    results_document,
-    write_results,
-)
+from bas.evaluate.formats.soccernet import read_results, read_scored_labels, results_document, write_results
 from bas.evaluate.metric.tolerance import Tolerance, parse_tolerance, tolerance_name, window_text
 from bas.evaluate.scoring.score import Evaluation, score, score_detections, score_documents
-from bas.types import Detection, Spot
+from bas.types import Detection, Prediction, Spot
 
 
 @pytest.mark.parametrize("name", ["at1", "at2", "at5", "tight"])

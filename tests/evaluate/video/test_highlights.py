@@ -22,14 +22,13 @@ from bas.evaluate.analysis.outcomes import (
     peak_score,
     worst_mistakes,
 )
-from bas.evaluate.formats.soccernet import Prediction
 from bas.evaluate.video import drawing
 from bas.evaluate.video.drawing import text_picture
 from bas.evaluate.video.highlights import Highlight, cut_highlights, highlight_name
 from bas.evaluate.video.overlay import Overlay, _Painter, render
 from bas.evaluate.video.panel import Panel
 from bas.evaluate.video.reading import read_pictures, with_even_size
-from bas.types import Scores, Spot
+from bas.types import Prediction, Scores, Spot
 
 FPS = Fraction(25)
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bas.extract.decode.frames import Frame
-from bas.extract.encode.stacks import Canvas, RowLayout, stack_batches
+from bas.extract.decode.timeline import RowLayout
+from bas.extract.encode.stacks import Canvas, stack_batches
 
 
 def gray(number: int, size: tuple[int, int] = (8, 8)) -> Frame:

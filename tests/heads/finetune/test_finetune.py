@@ -28,7 +28,7 @@ from bas.heads.finetune.memory import device_memory
 from bas.heads.finetune.validation import VideoValidation
 from bas.heads.interop.model_folder import load_settings
 from bas.heads.models.stacker import Stacker
-from bas.heads.training.annotated_games import Workspace
+from bas.workspace import Workspace
 
 _FIT = (
     "fit.epochs=2", "fit.samples=96", "fit.batch=32", "extract.grid=[1,2]", "extract.height=32", "extract.width=64",

@@ -19,8 +19,8 @@ from bas.commands.watching.media import _labels_for_video
 from bas.config import load
 from bas.dataset import open_dataset, probe
 from bas.errors import DataError, MissingError
-from bas.heads.training.annotated_games import Workspace
 from bas.types import Game, Spot, Video
+from bas.workspace import Workspace
 
 _SETS = ("fit.epochs=1", "fit.samples=64", "fit.batch=32", "extract.grid=[2,3]")
 

@@ -25,8 +25,8 @@ from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import Evaluation, score_detections
 from bas.heads.inference.ensemble import load_video_model
 from bas.heads.inference.predictor import dense_scores
-from bas.heads.training.annotated_games import Workspace
 from bas.types import Game
+from bas.workspace import Workspace
 
 _SETS = (
     "fit.epochs=1",

@@ -20,9 +20,10 @@ from bas.heads.training.optimizer import (
     parameter_groups,
     warmup_cosine,
 )
-from bas.heads.training.targets import Targets, near_spots, row_targets, swap_teams, target_classes
+from bas.heads.training.targets import Targets, near_spots, row_targets
 from bas.heads.training.trainer import best_epoch
 from bas.types import Spot
+from bas.vocabulary import swap_teams, target_classes
 
 _SPOTS = (Spot(400, "PASS", "left"), Spot(440, "DRIVE", "right"), Spot(2000, "PASS", "right"))
 

@@ -1,0 +1,31 @@
+"""Words for messages: lists, nearest names, quotes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+_SHOWN = 8
+
+
+def listing(names: Sequence[str], *, shown: int = _SHOWN) -> str:
+    """Names as a list for messages, shortened after the first `shown`."""
+    if not names:
+        return "nothing"
+    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+def did_you_mean(value: Any, known: Sequence[str]) -> str:
+    """Hint in brackets: the known name nearest to `value`, or all known names; empty if `value` is not a string."""
+    if not isinstance(value, str):
+        return ""
+    by_case = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(value.strip().casefold(), by_case, 1)
+    return f" (did you mean {by_case[near[0]]}?)" if near else f" (expected {', '.join(known)})"
+
+
+def _quote(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

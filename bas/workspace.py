@@ -1,0 +1,19 @@
+"""Where commands find data and leave results, and what they compute on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bas.extract.decode.frames import Decoder
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Folders, device and decoder of a training."""
+
+    data: Path
+    features: Path
+    runs: Path
+    device: str
+    decoder: Decoder
