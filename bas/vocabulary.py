@@ -8,16 +8,19 @@ import numpy as np
 
 from bas.types import Spot
 
-TEAM_SUFFIXES = "-left", "-right"
-"""Suffixes of the score columns that belong to one team."""
+TEAMS = "left", "right"
+"""The two teams, by the side that they defend as the camera sees it."""
+
+
+def team_column(action: str, team: str) -> str:
+    """Name of the score column of one team: PASS and left give `PASS-left`."""
+    return f"{action}-{team}"
 
 
 def split_team(name: str) -> tuple[str, str | None]:
     """Action and team of a score column: `PASS-left` is a pass by the left team."""
-    for suffix in TEAM_SUFFIXES:
-        if name.endswith(suffix):
-            return name.removesuffix(suffix), suffix[1:]
-    return name, None
+    action, _, team = name.rpartition("-")
+    return (action, team) if action and team in TEAMS else (name, None)
 
 
 def actions_of(classes: Sequence[str]) -> tuple[str, ...]:
@@ -25,14 +28,11 @@ def actions_of(classes: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(split_team(name)[0] for name in classes))
 
 
-SIDES = ("left", "right")
-
-
 def target_classes(classes: Sequence[str], *, teams: bool) -> tuple[str, ...]:
     """Names of the score columns: the classes, or with teams ACTION-left and ACTION-right for each class."""
     if not teams:
         return tuple(classes)
-    return tuple(f"{name}-{side}" for name in classes for side in SIDES)
+    return tuple(team_column(name, team) for name in classes for team in TEAMS)
 
 
 def output_of(spot: Spot, outputs: Collection[str]) -> str:
@@ -40,17 +40,13 @@ def output_of(spot: Spot, outputs: Collection[str]) -> str:
     return spot.label if spot.label in outputs else f"{spot.label}-{spot.team}"
 
 
+def other_team(name: str) -> str:
+    """The score column of the other team; a column without a team is its own."""
+    action, team = split_team(name)
+    return name if team is None else team_column(action, TEAMS[1 - TEAMS.index(team)])
+
+
 def swap_teams(labels: np.ndarray) -> np.ndarray:
     """Swap the columns of left and right, as mirroring the picture does."""
     sides = labels.reshape(*labels.shape[:-1], labels.shape[-1] // 2, 2)
     return np.ascontiguousarray(sides[..., ::-1]).reshape(labels.shape)
-
-
-def _other_team(name: str) -> str:
-    left, right = TEAM_SUFFIXES
-    if name.endswith(left):
-        return name.removesuffix(left) + right
-    return name.removesuffix(right) + left if name.endswith(right) else name
-
-
-TEAMS = "left", "right"

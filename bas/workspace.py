@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bas.extract.decode.frames import Decoder
+from bas.config.base import Decoder
 
 
 @dataclass(frozen=True, slots=True)

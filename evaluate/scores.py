@@ -16,7 +16,7 @@ from bas import files
 from bas.errors import DataError, MissingError
 from bas.extract.cache.reader import FeatureCache
 from bas.types import Scores, SpottingModel
-from bas.vocabulary import _other_team
+from bas.vocabulary import other_team
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def mean_scores(parts: Sequence[Scores], weights: Sequence[float]) -> Scores:
 
 def unmirror(scores: Scores) -> Scores:
     """Scores of mirrored pictures as scores of the originals: left and right swapped."""
-    values = scores.values[:, [scores.classes.index(_other_team(name)) for name in scores.classes]]
+    values = scores.values[:, [scores.classes.index(other_team(name)) for name in scores.classes]]
     return Scores(values, scores.classes, scores.fps)
 
 

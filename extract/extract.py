@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from bas import console
 from bas.config import ExtractSettings
-from bas.config.pipeline import ExtractSettings
+from bas.config.base import Decoder
 from bas.dataset import Dataset
 from bas.errors import (
     BasError,
@@ -29,7 +29,6 @@ from bas.errors import (
 )
 from bas.extract.cache.fingerprint import Fingerprint, cache_path, fingerprint_of
 from bas.extract.cache.reader import FeatureCache, open_cache, verify
-from bas.extract.decode.frames import Decoder
 from bas.extract.encode.device import Precision, best_precision
 from bas.extract.encode.encoder import Encoder, FrozenEncoder
 from bas.extract.encode.stacks import canvas_of

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float16
 
+from bas.config.base import Decoder
 from bas.config.pipeline import ExtractSettings
 from bas.errors import OutputError
-from bas.extract.decode.frames import Decoder, DecodeStats
+from bas.extract.decode.frames import DecodeStats
 from bas.extract.decode.timeline import VideoTimeline
 from bas.extract.encode.encoder import FrozenEncoder, rows_per_call
 from bas.extract.encode.stacks import canvas_of, stack_batches

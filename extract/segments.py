@@ -14,11 +14,12 @@ import torch
 from jaxtyping import Bool, Float16, Float32
 
 from bas.clock import milliseconds, span_text
+from bas.config.base import Decoder
 from bas.config.pipeline import ExtractSettings
 from bas.errors import DataError
 from bas.extract.cache.fingerprint import VideoIdentity
 from bas.extract.cache.parts import Part, PartHeader, PartSummary, Segments, hash_rows, write_part
-from bas.extract.decode.frames import Decoder, DecodeStats, Frame
+from bas.extract.decode.frames import DecodeStats, Frame
 from bas.extract.decode.timeline import VideoTimeline
 from bas.extract.encode.encoder import FrozenEncoder, rows_per_call
 from bas.extract.encode.stacks import canvas_of, stack_batches

@@ -7,6 +7,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
+Decoder = Literal["auto", "nvdec", "cpu"]
+"""Video decoder; auto takes NVDEC where it works. Not a setting: it does not change the feature rows."""
+
+
 class Settings(BaseModel):
     """Base class of all settings: frozen; unknown keys are refused."""
 

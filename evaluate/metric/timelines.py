@@ -16,7 +16,7 @@ from bas.evaluate.metric.average_precision import (
     official_frames,
 )
 from bas.types import Prediction, Spot
-from bas.vocabulary import TEAMS
+from bas.vocabulary import target_classes
 
 HALVES = 1, 2
 
@@ -72,7 +72,7 @@ def team_timeline(
     As in the official scorer of 2025, annotations outside half 1 are dropped, and the half of a
     prediction is ignored.
     """
-    columns = [f"{action}-{team}" for action in classes for team in TEAMS]
+    columns = target_classes(classes, teams=True)
     annotated = (Mark(s.position_ms, 1, f"{s.label}-{s.team}", _value(s)) for s in spots if s.half == 1)
     predicted = (Mark(p.position_ms, 1, f"{p.label}-{p.team}", p.confidence) for p in predictions)
     return build_timeline(

@@ -6,20 +6,19 @@ from collections.abc import Generator
 from contextlib import closing
 from functools import cache
 from itertools import takewhile
-from typing import Literal, assert_never
+from typing import assert_never
 
 import numpy as np
 import torch
 from jaxtyping import Int64
 
 from bas import console
+from bas.config.base import Decoder
 from bas.dataset.video.probe import VideoTimes
 from bas.errors import UnavailableError
 from bas.extract.decode import cpu, nvdec, nvdec_probe
 from bas.extract.decode.pictures import DecodeStats, Picture
 from bas.extract.decode.seek import SeekPoint, seek_point
-
-Decoder = Literal["auto", "nvdec", "cpu"]
 
 _MAX_REPAIRS = 20  # gaps in one read; a decoder that leaves more is of no use
 

@@ -25,17 +25,20 @@ from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
 from bas.clock import ClockFrames
+from bas.config.base import Decoder
 from bas.dataset.video.probe import VideoTimes
 from bas.errors import DataError
-from bas.extract.decode.backends import Decoder, choose_decoder, decode_pictures
+from bas.extract.decode.backends import choose_decoder, decode_pictures
 from bas.extract.decode.pictures import DecodeStats, Picture
 from bas.extract.decode.prefetch import prefetch
 from bas.extract.decode.seek import is_earliest, seek_point
 
-__all__ = ["DecodeStats", "Decoder", "Frame", "read_frames"]
+__all__ = ["DecodeStats", "Frame", "read_frames"]
 
 _TIMEOUT_SECONDS = 60.0
+
 _CHUNK_BYTES = 8 << 20
+
 _MAX_CHUNK = 64
 
 

@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Int64
 
 from bas.clock import ClockFrames, place_on_clock
+from bas.config.base import Decoder
 from bas.config.pipeline import ExtractSettings
 from bas.dataset.video.probe import VideoTimes, probe
 from bas.errors import DataError
-from bas.extract.decode.frames import Decoder, DecodeStats, Frame, read_frames
+from bas.extract.decode.frames import DecodeStats, Frame, read_frames
 
 _REFUSED_PROBLEMS = ("truncated", "hole", "backwards")
 

@@ -1,4 +1,4 @@
-"""Choice of the compute device."""
+"""Choice of the compute device, and of the precision that the encoder computes in on it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import torch
-
 from bas.errors import SettingsError, UnavailableError
 
 if TYPE_CHECKING:
     import torch
+
+
+Precision = Literal["fp32", "bf16"]
+
+_CPU_INFO = Path("/proc/cpuinfo")
 
 
 def choose_device(name: str) -> str:
@@ -21,6 +24,8 @@ def choose_device(name: str) -> str:
         SettingsError: torch does not know the device.
         UnavailableError: this machine does not have it.
     """
+    import torch
+
     num_gpus = torch.cuda.device_count()
     if name == "auto" and num_gpus == 0:
         return "cpu"
@@ -36,11 +41,6 @@ def choose_device(name: str) -> str:
             "Pass --device cpu, or install a driver that this version of torch supports."
         )
     return str(device)
-
-
-Precision = Literal["fp32", "bf16"]
-
-_CPU_INFO = Path("/proc/cpuinfo")
 
 
 def best_precision(requested: Literal["auto", "fp32", "bf16"], device: torch.device | str) -> Precision:

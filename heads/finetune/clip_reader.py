@@ -16,7 +16,8 @@ from torch import Tensor
 
 from bas import console
 from bas.config import Pipeline, RandomTransform
-from bas.extract.decode.frames import Decoder, DecodeStats, Frame, read_frames
+from bas.config.base import Decoder
+from bas.extract.decode.frames import DecodeStats, Frame, read_frames
 from bas.extract.encode.stacks import canvas_of
 from bas.heads.finetune.clip_sampler import BatchSlot, ClipShape, ClipSource, PlannedClip
 

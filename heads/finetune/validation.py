@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bas.config import Pipeline
+from bas.config.base import Decoder
 from bas.errors import StoppedError
 from bas.evaluate.postprocess.events import detect
 from bas.evaluate.postprocess.search import Tuning, tune
 from bas.evaluate.scores import interpolate_rows
 from bas.evaluate.scoring.score import score_detections
-from bas.extract.decode.frames import Decoder
 from bas.extract.encode.device import best_precision
 from bas.extract.encode.encoder import FrozenEncoder
 from bas.extract.encode.stacks import canvas_of

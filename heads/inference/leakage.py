@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bas import console
 from bas.dataset import Dataset
 from bas.errors import DataError, MissingError, SettingsError
-from bas.heads.finetune.dataset import AnnotatedTimeline
 from bas.heads.inference.ensemble import VideoModel
 from bas.heads.interop.model_folder import training_games
 from bas.messages import listing
@@ -72,9 +71,13 @@ def warn_of_leakage(run: Path, games: Sequence[Game]) -> None:
         console.warn(f"{run} was trained on {listing(seen)}; its scores on them are not held-out.")
 
 
-def require_unseen(start: Path, validation: Sequence[AnnotatedTimeline]) -> None:
-    """Refuse to choose epochs by games that the starting model was trained on."""
-    seen = sorted(training_games(start) & {video.game.id for video in validation})
+def require_unseen(start: Path, validation_ids: Iterable[str]) -> None:
+    """Refuse to choose epochs by games that the starting model was trained on.
+
+    Raises:
+        SettingsError: it was; the message lists them.
+    """
+    seen = sorted(training_games(start) & set(validation_ids))
     if seen:
         raise SettingsError(
             f"{start} was trained on {listing(seen)}, but these games validate the epochs: their scores would be too "

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from bas import console
+from bas.config.base import Decoder
 from bas.dataset import open_dataset
 from bas.dataset.layouts import SPOTS
 from bas.evaluate.predictions import write_predictions
 from bas.evaluate.scores import SCORES_FILE, BothViews, Rows, read_scores, score_video
 from bas.extract.cache.reader import FeatureCache
-from bas.extract.decode.frames import Decoder
 from bas.extract.extract import cached_features, games_with_features
 from bas.heads.inference.ensemble import MergedModel, VideoModel, load_video_model
 from bas.heads.inference.leakage import require_classes

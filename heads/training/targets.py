@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bas.clock import frame_at
 from bas.types import Spot
-from bas.vocabulary import SIDES, output_of, swap_teams
+from bas.vocabulary import TEAMS, output_of, swap_teams
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def row_targets(
         displacement[of_class, k], class_distance[of_class, k] = offset[of_class] / hop, distance[of_class]
         of_any = near & (distance < any_distance)
         nearest[of_any], any_distance[of_any] = offset[of_any] / hop, distance[of_any]
-        team[of_any] = float(spot.team == "right") if spot.team in SIDES else np.nan
+        team[of_any] = float(spot.team == "right") if spot.team in TEAMS else np.nan
     return Targets(labels, displacement, nearest, team)
 
 

@@ -3,4 +3,6 @@
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+"""The checkout."""
 GOLDEN = ROOT / "tests" / "golden"
+"""Numbers of the published implementations."""

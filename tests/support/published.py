@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_
+from support import GOLDEN
 
 
 def golden(name: str) -> dict[str, Any]:

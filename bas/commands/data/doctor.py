@@ -11,7 +11,7 @@ from rich.table import Table
 
 from bas import console
 from bas.clock import game_time
-from bas.dataset import Finding, VideoSize, examine
+from bas.dataset import VideoSize, examine
 from bas.dataset.checks import Finding, FolderReport, GameFacts
 from bas.dataset.layouts import Layout, labels_name
 from bas.dataset.splits import SPLITS_FILE

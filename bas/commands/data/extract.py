@@ -13,10 +13,9 @@ from rich.table import Table
 
 from bas import console
 from bas.config import ExtractSettings
-from bas.config.pipeline import ExtractSettings
+from bas.config.base import Decoder
 from bas.dataset import open_dataset
 from bas.errors import SettingsError
-from bas.extract.decode.frames import Decoder
 from bas.extract.decode.timeline import open_timeline
 from bas.extract.encode.device import best_precision
 from bas.extract.encode.encoder import Encoder, FrozenEncoder, rows_per_call

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from bas import console
+from bas.config.base import Decoder
 from bas.dataset import open_dataset
 from bas.errors import SettingsError
 from bas.evaluate.analysis.bootstrap import (
@@ -25,7 +26,6 @@ from bas.evaluate.postprocess.events import detect
 from bas.evaluate.predictions import labels_of_games
 from bas.evaluate.scores import Rows, score_video
 from bas.evaluate.scoring.score import score_documents
-from bas.extract.decode.frames import Decoder
 from bas.extract.extract import games_with_features
 from bas.files import atomic_write, write_json
 from bas.heads.inference.ensemble import MergedModel, VideoModel, load_video_model

@@ -8,6 +8,7 @@ from pathlib import Path
 from bas import console
 from bas.clock import game_time, position_of
 from bas.commands.training.tune import show_tuning_gain
+from bas.config.base import Decoder
 from bas.dataset import open_dataset, probe
 from bas.errors import MissingError
 from bas.evaluate.formats.exports import write_osl
@@ -17,7 +18,6 @@ from bas.evaluate.postprocess.events import detect
 from bas.evaluate.predictions import evaluate_model, labels_of_games, write_game
 from bas.evaluate.scores import score_video
 from bas.evaluate.scoring.score import Evaluation
-from bas.extract.decode.frames import Decoder
 from bas.extract.extract import games_with_features
 from bas.heads.inference.ensemble import VideoModel, load_video_model
 from bas.heads.inference.leakage import require_classes, warn_of_leakage

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bas import console
+from bas.config.base import Decoder
 from bas.dataset import open_dataset
 from bas.evaluate.formats.soccernet import RESULTS_FILE, read_results
 from bas.evaluate.predictions import labels_of_games
@@ -13,7 +14,6 @@ from bas.evaluate.report import terminal as report
 from bas.evaluate.scoring.score import score_documents
 from bas.evaluate.submission.archive import check_submission, write_submission
 from bas.evaluate.submission.games import expected_games
-from bas.extract.decode.frames import Decoder
 from bas.heads.inference.predictor import predict_split
 from bas.types import Game, Prediction
 from bas.vocabulary import actions_of

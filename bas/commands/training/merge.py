@@ -12,12 +12,12 @@ import numpy as np
 import bas
 from bas import console
 from bas.config import PeaksSettings, to_yaml
+from bas.config.base import Decoder
 from bas.dataset import Dataset, open_dataset
 from bas.errors import SettingsError
 from bas.evaluate.ensemble import exact_mean_ap, mean_dense_scores, select_weights
 from bas.evaluate.postprocess.search import show_tuning, tune
 from bas.evaluate.predictions import labels_of_games
-from bas.extract.decode.frames import Decoder
 from bas.files import atomic_write
 from bas.heads.inference.ensemble import load_stacker
 from bas.heads.inference.leakage import VALID, validation_games

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bas import console
+from bas.config.base import Decoder
 from bas.dataset import open_dataset
 from bas.evaluate.metric.tolerance import tolerance_name
 from bas.evaluate.postprocess.events import detect
@@ -13,7 +14,6 @@ from bas.evaluate.postprocess.search import Tuning, show_tuning, tune
 from bas.evaluate.predictions import labels_of_games
 from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import Evaluation, score_detections
-from bas.extract.decode.frames import Decoder
 from bas.files import locked
 from bas.heads.inference.ensemble import VideoModel, load_video_model
 from bas.heads.inference.leakage import VALID, validation_games

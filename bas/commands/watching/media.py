@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bas import console
 from bas.commands.scoring.evaluate import predict_video
+from bas.config.base import Decoder
 from bas.dataset import open_dataset
 from bas.errors import MissingError
 from bas.evaluate.analysis.outcomes import Outcome, match_outcomes, peak_score, worst_mistakes
@@ -18,7 +19,6 @@ from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import FRAMERATE
 from bas.evaluate.video.highlights import Highlight, cut_highlights
 from bas.evaluate.video.overlay import Overlay, render
-from bas.extract.decode.frames import Decoder
 from bas.extract.decode.timeline import VideoTimeline, open_timeline
 from bas.heads.inference.ensemble import VideoModel, load_video_model
 from bas.heads.inference.predictor import predict_split, sidecar_folder

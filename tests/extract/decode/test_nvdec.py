@@ -20,10 +20,11 @@ import torch
 from support import media
 
 from bas.clock import place_on_clock
+from bas.config.base import Decoder
 from bas.dataset.video.probe import VideoTimes, probe
 from bas.errors import UnavailableError
 from bas.extract.decode import backends, cpu, nvdec, nvdec_probe
-from bas.extract.decode.frames import Decoder, DecodeStats, Frame, read_frames
+from bas.extract.decode.frames import DecodeStats, Frame, read_frames
 from bas.extract.decode.pictures import Picture
 from bas.extract.decode.seek import SeekPoint
 
