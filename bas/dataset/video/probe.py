@@ -44,7 +44,6 @@ class VideoTimes:
     """Presentation times of the packets that a decoder can start at, increasing; hidden ones included."""
     zero_pts: int
     """Zero of the container: 0, or the start time of a transport stream, whose clock starts anywhere."""
-    stream_index: int
     duration: Fraction | None
     """Declared duration in seconds."""
     problems: tuple[Problem, ...]
@@ -94,7 +93,6 @@ def probe(path: Path) -> VideoTimes:
             pts=pts,
             keyframes=np.unique(scanned.pts[scanned.key]),
             zero_pts=properties.zero_pts,
-            stream_index=stream.index,
             duration=properties.duration,
             problems=tuple(problems),
             notes=tuple(_notes(stream, pts, fps=fps)),

@@ -77,6 +77,8 @@ _ACTIONS = {
 }
 _RESTARTS = {Move.KICK_OFF, Move.GOAL_KICK, Move.CORNER, Move.THROW_IN, Move.FREE_KICK}
 _STOPPAGES = {Move.OUT_SIDE, Move.OUT_CORNER, Move.OUT_BEHIND, Move.GOAL}
+LOFTED = frozenset({Move.HIGH_PASS, Move.GOAL_KICK, Move.CROSS, Move.CORNER})
+"""Moves that send the ball high."""
 
 _OPEN_PLAY = {"PASS": 10, "DRIVE": 16, "HIGH_PASS": 2, "CROSS": 1, "SHOT": 1, "OUT_SIDE": 1, "TACKLE": 0.2}
 _FOLLOWERS: dict[str, dict[str, float]] = {

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bas.synthetic.simulation import placing
-from bas.synthetic.simulation.actions import Move
+from bas.synthetic.simulation.actions import LOFTED, Move
 from bas.synthetic.simulation.people import ATTACK, KEEPERS, Pose, outfield, team_of
 from bas.synthetic.simulation.pitch import HALF_LENGTH
 from bas.synthetic.simulation.schedule import FPS, ScheduledMove
@@ -17,7 +17,6 @@ from bas.synthetic.simulation.trajectory import BALL_RADIUS, Path, Point, carry,
 
 HEAD_HEIGHT = 2.25
 """Height of a ball headed in a jump; figures are drawn a fifth larger than life."""
-LOFTED = frozenset({Move.HIGH_PASS, Move.GOAL_KICK, Move.CROSS, Move.CORNER})
 MAX_BALL_SPEED = 30.0
 """Maximum speed of a struck ball, in metres per second."""
 _FEINTS_PER_SECOND, _FEINT_FRAMES = 1.2, 9
@@ -25,8 +24,6 @@ _TRAP_RATE = 0.5
 """Share of passes that are trapped with an outstretched leg, which looks like a kick."""
 _BLOCKED_BALL_SPEED = 20.0
 _MAX_RUN_FRAMES = round(3.2 * FPS)
-_RUN_SPEED = 6.0
-"""Mean speed of a run to the ball, in metres per second; its middle is half as fast again."""
 _ACTOR_HAS_BALL = frozenset({Move.DRIVE, Move.TACKLE})
 _TURNOVER_RATE = {
     Move.PASS: 0.07, Move.KICK_OFF: 0.0, Move.HIGH_PASS: 0.4, Move.GOAL_KICK: 0.5, Move.HEADER: 0.4,
@@ -114,10 +111,12 @@ def _pass_ball(
         state.people.position, current.location, target, side=side, sender=current.person,
         seconds=(following.frame - current.frame) / FPS, ball_speed=24.0 if in_air else 18.0,
     )  # fmt: skip
-    frames = frames_needed(current, following, distance=_run_metres(state, reception), speed=_RUN_SPEED)
+    frames = frames_needed(
+        current, following, distance=_run_metres(state, reception), speed=placing.RUN_SPEED
+    )
     distance = float(np.linalg.norm(reception.location - current.location))
     flight = _flight_frames(current.move, distance, in_air=in_air)
-    flight = min(max(flight, int(_run_metres(state, reception) / _RUN_SPEED * FPS)), frames)
+    flight = min(max(flight, int(_run_metres(state, reception) / placing.RUN_SPEED * FPS)), frames)
     if following.move is Move.HEADER or frames - flight < 5:
         flight = frames  # first-time play: the ball arrives as the next move happens
     height = HEAD_HEIGHT + state.rng.normal(0, 0.1) if following.move is Move.HEADER else BALL_RADIUS
@@ -178,7 +177,7 @@ def _tackle(
             seconds=frames / FPS / 2, ball_speed=18.0,
         )  # fmt: skip
         # Half of the time is for the pass, half for the run that ends in the tackle; a longer pass delays the tackle.
-        flight = max(frames // 2, int(_run_metres(state, reception) / _RUN_SPEED * FPS))
+        flight = max(frames // 2, int(_run_metres(state, reception) / placing.RUN_SPEED * FPS))
         frames += flight - frames // 2
         carrier, start = reception.person, np.array([*reception.location, BALL_RADIUS])
         _script_meeting(state, carrier, current.location, reception.location, frames=flight)
@@ -193,7 +192,7 @@ def _tackle(
     length = min(float(np.linalg.norm(offset)), 5.0 * (frames - flight) / FPS)
     end = start[:2] + offset / max(float(np.linalg.norm(offset)), 1e-6) * length
     running = max(
-        frames - flight, int(np.linalg.norm(end - state.people.position[tackler]) / _RUN_SPEED * FPS)
+        frames - flight, int(np.linalg.norm(end - state.people.position[tackler]) / placing.RUN_SPEED * FPS)
     )
     path = run_with_ball(state, carrier, start, end, frames=running, touch_metres=0.8)
     _script_meeting(state, tackler, state.people.position[tackler], end, frames=running)
@@ -218,7 +217,9 @@ def _block(state: HalfState, current: Contact, following: ScheduledMove) -> Cont
     location = placing.clamp(current.location + offsets[best] / distances[best] * length, placing.LIMITS)
     point = np.array([*location, state.rng.uniform(0.3, 1.2)])
     reception = placing.Reception(int(opponents[best]), location)
-    frames = frames_needed(current, following, distance=_run_metres(state, reception) - 0.8, speed=_RUN_SPEED)
+    frames = frames_needed(
+        current, following, distance=_run_metres(state, reception) - 0.8, speed=placing.RUN_SPEED
+    )
     _script_meeting(state, reception.person, current.location, location, frames=frames)
     state.advance(fly(current.point, point, frames=frames, fps=FPS), possession=current.side)
     return Contact(current.frame + frames, following.move, side, reception.person, point)

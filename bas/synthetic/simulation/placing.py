@@ -14,7 +14,8 @@ from bas.synthetic.simulation.pitch import HALF_LENGTH, HALF_WIDTH
 
 _LOOKAHEAD_MOVES = 4
 _MIN_PASS_METRES = 4.5
-_RUN_SPEED = 6.0
+RUN_SPEED = 6.0
+"""Mean speed of a run to the ball, in metres per second; its middle is half as fast again."""
 LIMITS = np.array([HALF_LENGTH - 1.2, HALF_WIDTH - 1.2])
 
 
@@ -123,7 +124,7 @@ def find_receiver(
     """Choose the outfield player of `side` who can receive the ball nearest to `target`, by a plausible pass."""
     people = np.array([person for person in outfield(side) if person != sender])
     offset = target - position[people]
-    max_run = _RUN_SPEED * min(seconds, 2.0)
+    max_run = RUN_SPEED * min(seconds, 2.0)
     length = np.maximum(np.linalg.norm(offset, axis=1), 1e-6)
     locations = position[people] + offset * np.minimum(1, max_run / length)[:, None]
     flight = locations - start
@@ -140,10 +141,10 @@ def find_receiver(
 
 
 def nearest_player(
-    position: Float[np.ndarray, "23 2"], location: Float[np.ndarray, "2"], *, side: int, excluding: int = -1
+    position: Float[np.ndarray, "23 2"], location: Float[np.ndarray, "2"], *, side: int
 ) -> int:
     """Return the outfield player of `side` nearest to `location`."""
     distance = np.linalg.norm(position - location, axis=1)
     everyone = np.arange(NUM_PEOPLE)
-    excluded = (everyone // 11 != side) | np.isin(everyone, (*KEEPERS, REFEREE, excluding))
+    excluded = (everyone // 11 != side) | np.isin(everyone, (*KEEPERS, REFEREE))
     return int(np.argmin(np.where(excluded, np.inf, distance)))

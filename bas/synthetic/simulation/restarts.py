@@ -8,10 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from bas.synthetic.simulation import placing
-from bas.synthetic.simulation.actions import Move
+from bas.synthetic.simulation.actions import LOFTED, Move
 from bas.synthetic.simulation.passages import (
     HEAD_HEIGHT,
-    LOFTED,
     MAX_BALL_SPEED,
     frames_needed,
     run_with_ball,

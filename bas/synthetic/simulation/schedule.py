@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from bas.synthetic.simulation.actions import FOLLOWERS, Action, Move, Profile
+from bas.synthetic.simulation.actions import FOLLOWERS, LOFTED, Action, Move, Profile
 
 FPS = 25
 KICK_OFF_FRAME = FPS
@@ -127,13 +127,10 @@ def _limits_seconds(move: Move, following: Move) -> tuple[float, float]:
     if following is Move.GOAL or (move is Move.SHOT and following.leaves_play):
         return 0.4, 0.9
     if following is Move.HEADER or following.leaves_play:
-        return (0.8 if move in _LOFTED else 0.36), 2.6
-    if move in _LOFTED or following is Move.TACKLE:
+        return (0.8 if move in LOFTED else 0.36), 2.6
+    if move in LOFTED or following is Move.TACKLE:
         return 0.8, 60.0
     return 0.2, 60.0
-
-
-_LOFTED = {Move.HIGH_PASS, Move.GOAL_KICK, Move.CROSS, Move.CORNER}
 
 
 def _normal_cdf(z: Float[np.ndarray, "points ranks"]) -> Float[np.ndarray, "points ranks"]:
