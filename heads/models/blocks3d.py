@@ -116,7 +116,7 @@ class Blocks3D(WindowHead):
             phase_logits = self._dense_sequence(rows, numbers.clip(0, len(rows) - 1))
             if logits is None:
                 logits = phase_logits.new_empty(len(rows), phase_logits.shape[1])
-            logits[phase :: self.spacing] = phase_logits[: len(logits[phase :: self.spacing])]
+            logits[phase :: self.spacing] = phase_logits
         assert logits is not None
         return logits
 
