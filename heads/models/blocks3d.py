@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
+from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -157,17 +158,13 @@ class InvertedResidual3D(nn.Module):
         )
         self.excite = SqueezeExcitation(wide, max(1, wide // _REDUCTION))
         self.narrow = nn.Sequential(nn.Conv3d(wide, channels, 1, bias=False), nn.BatchNorm3d(channels))
-        self.drop_path = drop_path
+        self.drop_path = DropPath(drop_path)
 
     def forward(
         self, x: Float[Tensor, "b c t y x"], *, window: int | None = None
     ) -> Float[Tensor, "b c t y x"]:
         residual: Tensor = self.narrow(self.excite(self.mix(self.widen(x)), window=window))
-        if self.training and self.drop_path:
-            # Stochastic depth: drop the residual of whole samples and keep its expected value.
-            keep = torch.rand(len(x), 1, 1, 1, 1, device=x.device) >= self.drop_path
-            residual = residual * keep / (1 - self.drop_path)
-        return x + residual
+        return x + self.drop_path(residual)
 
 
 class SqueezeExcitation(nn.Module):
