@@ -11,7 +11,8 @@ from bas.config.base import Settings, TrainSettings
 
 T = TypeVar("T", int, float)
 
-_FREEZE = re.compile(r"none|encoder|encoder\.blocks\[:[1-9][0-9]*\]")
+FREEZE = re.compile(r"none|encoder|encoder\.blocks\[:([1-9][0-9]*)\]")
+"""Parts of the model that can be frozen; the group is the number of blocks."""
 
 
 def _in_order(ends: tuple[T, T]) -> tuple[T, T]:
@@ -170,8 +171,6 @@ class FinetuneSettings(TrainSettings):
     """Highest learning rate of the encoder's last block; earlier blocks are scaled by `layer_decay`."""
     layer_decay: float = Field(1.0, gt=0, le=1)
     """Factor of the learning rate from each encoder block to the block before it."""
-    ema_decay: float = Field(0.99, ge=0, lt=1)
-    """Decay of the moving average of the weights; the averaged weights are validated and saved. 0 turns averaging off."""
     checkpoint_steps: int = Field(100, ge=1)
     """Steps between two checkpoints; every epoch ends with one as well."""
     shuffle_clips: int = Field(16, ge=1)
@@ -182,6 +181,6 @@ class FinetuneSettings(TrainSettings):
     @field_validator("freeze")
     @classmethod
     def _known_part(cls, value: str) -> str:
-        if not _FREEZE.fullmatch(value):
+        if not FREEZE.fullmatch(value):
             raise ValueError("freeze must be none, encoder, or encoder.blocks[:k] with k >= 1")
         return value

@@ -20,9 +20,7 @@ from bas.config.base import Decoder
 from bas.extract.decode.frames import DecodeStats, Frame, read_frames
 from bas.extract.encode.stacks import canvas_of
 from bas.heads.finetune.clip_sampler import BatchSlot, ClipShape, ClipSource, PlannedClip
-
-JITTER_OFFSETS, JITTER_PROBABILITIES = (-1, 0, 1), (0.2, 0.6, 0.2)
-"""Random shifts of jittered frames or rows, with their probabilities (lRomul, ball-action-spotting, 2023)."""
+from bas.heads.training.sampling import jitter_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +189,7 @@ def _jitter_shifts(
     jitter: RandomTransform, count: int, generator: np.random.Generator
 ) -> Int64[np.ndarray, "count"]:
     """Shift of each frame of a clip; 0 for all of them in clips that are not jittered."""
-    shifts: Int64[np.ndarray, "count"] = generator.choice(JITTER_OFFSETS, count, p=JITTER_PROBABILITIES)
-    return shifts * int(generator.random() < jitter.p)
+    return jitter_steps((count,), generator) * int(generator.random() < jitter.p)
 
 
 def _group_reads(

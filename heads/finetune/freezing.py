@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
@@ -13,12 +12,11 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from bas.config import FinetuneSettings
+from bas.config.finetune import FREEZE
 from bas.errors import SettingsError
 from bas.extract.encode.encoder import Encoder
 from bas.heads.models.stacker import Stacker
 from bas.heads.training.optimizer import parameter_groups
-
-_FROZEN_BLOCKS = re.compile(r"encoder\.blocks\[:([0-9]+)\]")
 
 
 def encoder_stages(encoder: Encoder) -> list[list[nn.Module]]:
@@ -87,7 +85,7 @@ def _frozen(encoder: Encoder, part: str) -> Iterator[nn.Module]:
     if part == "encoder":
         yield encoder
         return
-    match = _FROZEN_BLOCKS.fullmatch(part)
+    match = FREEZE.fullmatch(part)
     assert match, part
     stem, *blocks = encoder_stages(encoder)
     count = int(match[1])

@@ -15,11 +15,8 @@ from torch import Tensor
 from bas.config import FitSettings
 from bas.heads.models.base import Head
 from bas.heads.training.dataset import TrainingSet
-from bas.heads.training.sampling import draw_rows
+from bas.heads.training.sampling import draw_rows, jitter_steps
 from bas.heads.training.targets import TargetBatch, target_batch
-
-_JITTER_STEPS, _JITTER_PROBABILITIES = (-1, 0, 1), (0.2, 0.6, 0.2)
-"""Shifts of the rows of a jittered window (lRomul, ball-action-spotting, 2023)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +129,7 @@ def _jittered(
     offsets: Int64[np.ndarray, "window"], count: int, probability: float, generator: np.random.Generator
 ) -> Int64[np.ndarray, "count window"]:
     """Offsets of every window; with the given probability a window is jittered, each row on its own."""
-    steps = generator.choice(_JITTER_STEPS, (count, len(offsets)), p=_JITTER_PROBABILITIES)
+    steps = jitter_steps((count, len(offsets)), generator)
     jittered: Int64[np.ndarray, "count window"] = offsets + steps * (
         generator.random((count, 1)) < probability
     )

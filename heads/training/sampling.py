@@ -83,3 +83,9 @@ def draw_rows(
         cumulative, generator.random(count) * cumulative[-1], "right"
     )
     return rows
+
+
+def jitter_steps(shape: tuple[int, ...], generator: np.random.Generator) -> Int64[np.ndarray, "..."]:
+    """Random steps of jittered rows or frames: -1, 0 or 1 (lRomul, ball-action-spotting, 2023)."""
+    steps: Int64[np.ndarray, "..."] = generator.choice((-1, 0, 1), shape, p=(0.2, 0.6, 0.2))
+    return steps
