@@ -71,10 +71,8 @@ def _decode(
     """Decode one packet, record whether it is broken, and return the pictures that it completes."""
     import av
 
-    # Lines so far are of the previous packet or of the demuxer: they do not make this packet broken.
-    stats.ffmpeg_warnings += len(log)
-    log.clear()
-    broken = packet.is_corrupt
+    # Lines so far are of the demuxer: they do not make this packet broken.
+    demuxer_lines, broken = len(log), packet.is_corrupt
     stats.corrupt += packet.is_corrupt
     try:
         frames = stream.codec_context.decode(packet)
@@ -83,7 +81,9 @@ def _decode(
         stats.errors += 1
     # FFmpeg conceals much damage and returns the picture as if whole: then its log is the only sign.
     # SEI messages carry side information; errors in them do not touch the picture.
-    broken |= any(line[0] <= av.logging.ERROR and "SEI" not in line[2] for line in log)
+    broken |= any(line[0] <= av.logging.ERROR and "SEI" not in line[2] for line in log[demuxer_lines:])
+    stats.ffmpeg_warnings += len(log)
+    log.clear()
     corruption.update(packet.pts, keyframe=packet.is_keyframe, broken=broken)
     return frames
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -13,7 +16,8 @@ from hypothesis import strategies as st
 from support import media
 
 from bas.clock import place_on_clock
-from bas.dataset.video.probe import probe
+from bas.dataset.video.probe import VideoTimes, probe
+from bas.extract.decode import cpu, seek
 from bas.extract.decode.frames import DecodeStats, Frame, read_frames
 from bas.extract.decode.pictures import CorruptionTracker
 
@@ -122,6 +126,26 @@ def test_warnings_of_the_decoder_are_counted(tmp_path: Path) -> None:
     assert stats.ffmpeg_warnings > 0
     assert stats.damaged > 0
     assert stats.pictures <= 100
+
+
+def test_warnings_about_the_very_last_packet_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = media.write_video(tmp_path / "v.mkv", 40, b_frames=0)
+    with av.open(str(path)) as container:
+        *_, last = (bytes(packet) for packet in container.demux(video=0) if packet.size)
+    content, kept = path.read_bytes(), len(last) // 2
+    path.write_bytes(content.replace(last, last[:kept] + bytes(len(last) - kept)))
+
+    @contextmanager
+    def open_without_flush(times: VideoTimes, keyframe: int | None) -> Iterator[tuple[Any, Iterator[Any]]]:
+        with seek.open_at(times, keyframe) as (stream, packets):
+            yield stream, (packet for packet in packets if packet.size)
+
+    monkeypatch.setattr(cpu, "open_at", open_without_flush)
+    stats = DecodeStats()
+    read(path, stats=stats)
+    assert stats.ffmpeg_warnings > 0
 
 
 @given(packets=st.lists(st.tuples(st.booleans(), st.booleans()), max_size=40))
