@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-import runpy
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,9 +19,10 @@ _PACKAGES = ("bas", "torch", "timm", "av", "h5py", "numpy")
 def main() -> None:
     """Print the machine and package versions, then run every `bench_*.py` in this folder."""
     show(_machine(), "")
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}  # for `support`
     for script in sorted(Path(__file__).parent.glob("bench_*.py")):
         info(f"{script.name} ...")
-        runpy.run_path(str(script), run_name="__main__")
+        subprocess.run([sys.executable, str(script)], check=True, env=environment)
         show("")
 
 
