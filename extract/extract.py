@@ -25,7 +25,6 @@ from bas.errors import (
     MissingError,
     PartialError,
     RunFailedError,
-    SettingsError,
 )
 from bas.extract.cache.fingerprint import Fingerprint, cache_path, fingerprint_of
 from bas.extract.cache.reader import FeatureCache, open_cache, verify
@@ -204,8 +203,6 @@ def _videos(games: Sequence[Game]) -> list[tuple[Game, Video]]:
 
 def _sharded(games: Sequence[Game], shard: tuple[int, int]) -> list[tuple[Game, Video]]:
     number, count = shard
-    if not 0 <= number < count:
-        raise SettingsError(f"Invalid shard {number}/{count}: the index must be between 0 and {count - 1}.")
     return _videos(games)[number::count]
 
 

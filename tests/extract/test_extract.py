@@ -443,11 +443,6 @@ def test_the_rank_under_torchrun_is_the_default_shard(
     assert (report.folder / "report-1-of-3.json").exists()
 
 
-def test_a_shard_that_does_not_exist_is_refused(settings: ExtractSettings, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="Invalid shard 2/2: the index must be between 0 and 1"):
-        run([make_game(tmp_path)], settings, tmp_path, shard=(2, 2))
-
-
 def test_a_lack_of_disk_space_is_reported_before_anything_is_written(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

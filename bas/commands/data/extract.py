@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from bas.extract.encode.weights import random_weights_path
 from bas.extract.extract import extract, open_caches, statistics_games
 from bas.types import Game
 
+_SHARD = re.compile(r"([0-9]+)/([0-9]+)")
+
 
 def extract_split(
     settings: ExtractSettings,
@@ -36,6 +39,7 @@ def extract_split(
     shard: str | None,
 ) -> None:
     """Extract and cache the features of every video of a split, or of shard `I/N` of them."""
+    part = _parse_shard(shard)
     dataset = open_dataset(data, video=settings.video)
     games = dataset.split(split)
     extract(
@@ -44,7 +48,7 @@ def extract_split(
         features=features,
         device=device,
         decoder=decoder,
-        shard=_parse_shard(shard),
+        shard=part,
         training=statistics_games(dataset, games, settings),
     )
     console.info(f"Features of {split}: {features}")
@@ -63,10 +67,13 @@ def plan_split(settings: ExtractSettings, *, data: Path, features: Path, split: 
 def _parse_shard(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    number, slash, count = text.partition("/")
-    if not (slash and number.isdecimal() and count.isdecimal()):
-        raise SettingsError(f"Invalid --shard {text!r}. Use I/N, e.g. 0/4 for the first of four shards.")
-    return int(number), int(count)
+    match = _SHARD.fullmatch(text)
+    number, count = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 0 <= number < count:
+        raise SettingsError(
+            f"Invalid --shard {text!r}. Use I/N with 0 <= I < N, e.g. 0/4 for the first of four shards."
+        )
+    return number, count
 
 
 _MEASURE_SECONDS = 2.0

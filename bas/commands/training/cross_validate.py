@@ -41,10 +41,16 @@ def fit_folds(settings: Pipeline, workspace: Workspace, *, fold: str) -> list[Pa
     Raises:
         SettingsError: the fold is invalid, or there are too few labeled matches.
     """
+    one = None if fold == "all" else _parse_fold(fold)
     dataset = open_dataset(workspace.data, video=settings.extract.video)
     games = tuple(readable_games(dataset, labeled_games(dataset, "train", "valid"), settings))
-    if fold != "all":
-        number, count = _parse_fold(fold, games)
+    if one is not None:
+        number, count = one
+        if count > len(games):
+            raise SettingsError(
+                f"Invalid --fold {fold}. Use `all`, or K/N with 0 <= K < N and 2 <= N <= {len(games)} "
+                "(the number of labeled matches in train and valid)."
+            )
         return [_fit_without(games[number::count], games, settings, workspace, dataset)]
     if len(games) < 2:
         raise SettingsError(
@@ -58,14 +64,11 @@ def fit_folds(settings: Pipeline, workspace: Workspace, *, fold: str) -> list[Pa
     return runs
 
 
-def _parse_fold(fold: str, games: Sequence[Game]) -> tuple[int, int]:
+def _parse_fold(fold: str) -> tuple[int, int]:
     match = _FOLD.fullmatch(fold)
     number, count = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not 0 <= number < count or not 2 <= count <= len(games):
-        raise SettingsError(
-            f"Invalid --fold {fold}. Use `all`, or K/N with 0 <= K < N and 2 <= N <= {len(games)} "
-            "(the number of labeled matches in train and valid)."
-        )
+    if not 0 <= number < count or count < 2:
+        raise SettingsError(f"Invalid --fold {fold}. Use `all`, or K/N with 0 <= K < N and N >= 2.")
     return number, count
 
 
