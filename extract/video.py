@@ -34,7 +34,7 @@ from bas.extract.segments import SegmentWork, compute_segments
 from bas.extract.task import VideoTask
 from bas.files import locked
 
-Outcome = Literal["made", "kept", "degraded", "skipped", "refused"]
+Outcome = Literal["extracted", "kept", "degraded", "skipped", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def _extract(
         enforce_bad_video_policy(task.video, quality.text, task.settings)
     attributes = _attributes(task, timeline, quality, ordered)
     _publish_cache(task, attributes, timeline, quality, ordered)
-    outcome: Outcome = "degraded" if timeline.problem or quality.is_insufficient else "made"
+    outcome: Outcome = "degraded" if timeline.problem or quality.is_insufficient else "extracted"
     notes = tuple(text for text in (*timeline.times.notes, timeline.problem, quality.text) if text)
     return _report(task, attributes, outcome=outcome, computed=len(todo), notes=notes)
 

@@ -130,7 +130,7 @@ def _task(game: Game, settings: ExtractSettings, folder: Path) -> tuple[VideoTas
 
 def _extract_anew(task: VideoTask) -> None:
     shutil.rmtree(task.target.parent, ignore_errors=True)
-    assert extract_video(task).outcome == "made"
+    assert extract_video(task).outcome == "extracted"
 
 
 def _encode(task: VideoTask, encoder: FrozenEncoder) -> None:

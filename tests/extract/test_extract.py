@@ -97,7 +97,7 @@ def test_the_attributes_describe_the_cache(settings: ExtractSettings, tmp_path: 
 
 def test_a_second_run_changes_nothing(settings: ExtractSettings, tmp_path: Path) -> None:
     game = make_game(tmp_path)
-    assert outcomes(run([game], settings, tmp_path)) == ["made"]
+    assert outcomes(run([game], settings, tmp_path)) == ["extracted"]
     path = opened(game, settings, tmp_path).path
     written = path.stat()
     assert outcomes(run([game], settings, tmp_path)) == ["kept"]
@@ -122,7 +122,7 @@ def test_a_video_replaced_by_another_of_the_same_age_and_size_is_extracted_again
     content[-1] ^= 1  # the same size too
     path.write_bytes(content)
     os.utime(path, ns=(age.st_atime_ns, age.st_mtime_ns))
-    assert outcomes(run([game], settings, tmp_path)) == ["made"]
+    assert outcomes(run([game], settings, tmp_path)) == ["extracted"]
     assert opened(game, settings, tmp_path).identity != before
 
 
@@ -162,7 +162,7 @@ def test_only_a_damaged_segment_is_computed_again(settings: ExtractSettings, tmp
     damaged[cache.header.offset + 30 * 512] ^= 1  # row 30 is in the third segment of five
     cache.path.write_bytes(damaged)
     report = run([game], settings, tmp_path)
-    assert (outcomes(report), report.videos[0].computed_segments) == (["made"], 1)
+    assert (outcomes(report), report.videos[0].computed_segments) == (["extracted"], 1)
     assert cache.path.read_bytes() == undamaged
 
 
@@ -177,7 +177,7 @@ def test_a_file_with_a_damaged_header_or_trailer_is_extracted_again(
     damaged = bytearray(undamaged)
     damaged[position] ^= 1
     path.write_bytes(damaged)
-    assert outcomes(run([game], settings, tmp_path)) == ["made"]
+    assert outcomes(run([game], settings, tmp_path)) == ["extracted"]
     assert path.read_bytes() == undamaged
 
 
@@ -240,7 +240,7 @@ def test_a_bad_video_does_not_stop_the_others(settings: ExtractSettings, tmp_pat
     assert "a/1_720p.mkv" in str(caught.value)
     (rows,) = open_caches(games, settings, features=tmp_path / "features").values()
     document = read_json(rows.path.parent.parent / "report.json")
-    assert [video["outcome"] for video in document["videos"]] == ["refused", "made", "refused"]
+    assert [video["outcome"] for video in document["videos"]] == ["refused", "extracted", "refused"]
 
 
 def test_a_missing_video_is_a_missing_error(settings: ExtractSettings, tmp_path: Path) -> None:
