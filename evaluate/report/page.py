@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from bas import files
 from bas.clock import game_time
 from bas.config.pipeline import TimeOrigin
+from bas.dataset import VideoTimes, probe
 from bas.evaluate.analysis.analysis import BACKGROUND, MIN_SPOTS, Analysis
 from bas.evaluate.analysis.outcomes import Outcome, worst_mistakes
 from bas.evaluate.metric.tolerance import tolerance_name, window_text
 from bas.evaluate.report import plots
 from bas.evaluate.report.frame_strips import frame_strip
 from bas.evaluate.scoring.score import Evaluation
+from bas.extract.decode.timeline import position_origin
 from bas.types import Game, Scores
 
 _NUM_MISTAKES = 20
@@ -47,7 +50,7 @@ def write_page(path: Path, page: Page) -> None:
 
     Raises:
         MissingError: a video does not exist.
-        DataError: a video cannot be opened.
+        DataError: a video cannot be read.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -63,6 +66,7 @@ def _content(page: Page) -> dict[str, Any]:
     name = f"mAP@{tolerance_name(evaluation.tolerances)}"
     offset = Counter(analysis.offset_frames)
     num_hits, num_early = sum(offset.values()), sum(count for frames, count in offset.items() if frames < 0)
+    times_of = cache(probe)  # a match has many strips, and probing reads its whole file
     best = max((r["mAP@1"] or 0.0 for r in page.training), default=0.0)
     return {
         "title": page.title,
@@ -98,7 +102,8 @@ def _content(page: Page) -> dict[str, Any]:
         ),
         "timelines": _timelines(page),
         "strips": [
-            _strip(page, one) for one in worst_mistakes(analysis.outcomes, page.scores or {}, _NUM_MISTAKES)
+            _strip(page, one, times_of)
+            for one in worst_mistakes(analysis.outcomes, page.scores or {}, _NUM_MISTAKES)
         ],
         "table": [_row(one) for one in analysis.outcomes],
     }
@@ -229,10 +234,14 @@ def _description(outcome: Outcome) -> str:
             return f"{time} {outcome.detection.label} false positive{confidence}"
 
 
-def _strip(page: Page, outcome: Outcome) -> dict[str, str | None]:
+def _strip(page: Page, outcome: Outcome, times_of: Callable[[Path], VideoTimes]) -> dict[str, str | None]:
     game = next(game for game in page.games if game.id == outcome.game)
-    videos = [video.path for video in game.videos if video.half == outcome.half]
-    image = frame_strip(videos[0], outcome.position_ms, time_origin=page.time_origin) if videos else None
+    path = next((video.path for video in game.videos if video.half == outcome.half), None)
+    image = None
+    if path is not None:
+        times = times_of(path)
+        origin = position_origin(times, page.time_origin)
+        image = frame_strip(times, outcome.position_ms, origin_pts=origin)
     return {"image": image, "caption": f"{game.id.rpartition('/')[2]}, {_description(outcome)}"}
 
 

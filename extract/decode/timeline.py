@@ -13,13 +13,12 @@ from jaxtyping import Int64
 
 from bas.clock import ClockFrames, place_on_clock
 from bas.config.base import Decoder
-from bas.config.pipeline import ExtractSettings
+from bas.config.pipeline import ExtractSettings, TimeOrigin
 from bas.dataset.video.probe import VideoTimes, probe
 from bas.errors import DataError
 from bas.extract.decode.frames import DecodeStats, Frame, read_frames
 
 _REFUSED_PROBLEMS = ("truncated", "hole", "backwards")
-
 """Kinds of problems that a policy must allow; the others show as damage when the video is decoded."""
 
 
@@ -62,13 +61,6 @@ def open_timeline(path: Path, settings: ExtractSettings) -> VideoTimeline:
         DataError: it is not a video, or starts so late that the user must say where frame 0 is.
     """
     times = probe(path)
-    origin = _origin(times, settings)
-    clock_frames = place_on_clock(times.pts, times.time_base, origin=origin, rate=settings.clock_rate)
-    layout = RowLayout(len(clock_frames), settings.hop, settings.stack)
-    return VideoTimeline(times, clock_frames, layout, origin)
-
-
-def _origin(times: VideoTimes, settings: ExtractSettings) -> int:
     # Annotation tools disagree: some count from the first picture, some from the container's zero.
     # Beyond half a second ("late") a wrong guess would move every label out of its tolerance.
     late = next((problem for problem in times.problems if problem.kind == "late"), None)
@@ -77,7 +69,15 @@ def _origin(times: VideoTimes, settings: ExtractSettings) -> int:
             f"{times.path}: {late.text}, so labels may count from there or from zero. Compare one label with "
             "the video, then pass --set extract.time_origin=start (labels count from the first picture) or zero."
         )
-    return times.zero_pts if settings.time_origin == "zero" else times.start_pts
+    origin = position_origin(times, settings.time_origin)
+    clock_frames = place_on_clock(times.pts, times.time_base, origin=origin, rate=settings.clock_rate)
+    layout = RowLayout(len(clock_frames), settings.hop, settings.stack)
+    return VideoTimeline(times, clock_frames, layout, origin)
+
+
+def position_origin(times: VideoTimes, time_origin: TimeOrigin) -> int:
+    """Presentation time of position 0: the container's zero for `zero`, otherwise the first picture."""
+    return times.zero_pts if time_origin == "zero" else times.start_pts
 
 
 @dataclass(frozen=True, slots=True)

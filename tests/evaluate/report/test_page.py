@@ -10,12 +10,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 from support import media
 
 from bas.config.pipeline import TimeOrigin
+from bas.dataset import VideoTimes, probe
 from bas.evaluate.analysis.analysis import analyze
 from bas.evaluate.report import page
 from bas.evaluate.report.frame_strips import frame_strip
@@ -88,11 +90,47 @@ def _shown(address: str | None) -> list[int | None]:
     return [media.number_of(part) for part in np.split(sheet, 5, axis=1)]
 
 
-def test_a_strip_shows_the_pictures_around_its_position_even_at_the_ends_of_the_video(game: Game) -> None:
-    video = game.videos[0].path
-    assert _shown(frame_strip(video, 4000)) == [80, 90, 100, 110, 120]
-    assert _shown(frame_strip(video, 0)) == [0, 0, 0, 10, 20]
-    assert _shown(frame_strip(video, 9990)) == [229, 239, 249, 249, 249]
+def _strip(path: Path, position_ms: int) -> list[int | None]:
+    times = probe(path)
+    return _shown(frame_strip(times, position_ms, origin_pts=times.start_pts))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_a_strip_shows_the_pictures_around_its_position_even_at_the_ends_of_the_video(
+    tmp_path: Path, suffix: str
+) -> None:
+    video = media.write_video(tmp_path / f"v{suffix}", 250)
+    assert _strip(video, 4000) == [80, 90, 100, 110, 120]
+    assert _strip(video, 0) == [0, 0, 0, 10, 20]
+    assert _strip(video, 9990) == [229, 239, 249, 249, 249]
+    assert _strip(video, 60_000) == [249] * 5
+
+
+def test_a_lost_or_damaged_picture_leaves_the_one_before_it_in_a_strip(tmp_path: Path) -> None:
+    gap = media.write_video(tmp_path / "gap.mkv", times_ms=[*range(0, 2000, 40), *range(3000, 5000, 40)])
+    assert _strip(gap, 2400) == [40, 49, 49, 49, 55]
+    video = media.write_video(tmp_path / "v.mp4", 250, b_frames=0)
+    times = probe(video)
+    with av.open(str(video)) as container:
+        (packet,) = (one for one in container.demux(video=0) if one.pts == times.pts[100])
+        position, size = packet.pos, packet.size
+    assert position is not None
+    content = bytearray(video.read_bytes())
+    content[position : position + size] = bytes(size)
+    video.write_bytes(content)
+    assert _strip(video, 4000)[:3] == [80, 90, 99]
+
+
+def test_a_video_is_probed_once_for_all_strips_of_a_page(game: Game, monkeypatch: pytest.MonkeyPatch) -> None:
+    probed: list[Path] = []
+
+    def counted(path: Path) -> VideoTimes:
+        probed.append(path)
+        return probe(path)
+
+    monkeypatch.setattr(page, "probe", counted)
+    assert len([strip for strip in page._content(_page(game))["strips"] if strip["image"]]) > 1
+    assert probed == [game.videos[0].path]
 
 
 @pytest.mark.parametrize(("origin", "middle"), [("auto", 225), ("start", 225), ("zero", 175)])
