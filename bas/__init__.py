@@ -12,10 +12,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bas.commands.scoring.evaluate import predict
     from bas.evaluate.scoring.score import score
     from bas.extract.cache.reader import open_cache
     from bas.heads.inference.ensemble import load_model
+    from bas.heads.inference.predictor import predict
 
 __version__ = "0.1.0"
 __all__ = ["load_model", "open_cache", "predict", "score"]
@@ -23,7 +23,7 @@ __all__ = ["load_model", "open_cache", "predict", "score"]
 _MODULES = {
     "load_model": "bas.heads.inference.ensemble",
     "open_cache": "bas.extract.cache.reader",
-    "predict": "bas.commands.scoring.evaluate",
+    "predict": "bas.heads.inference.predictor",
     "score": "bas.evaluate.scoring.score",
 }
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float16
+from jaxtyping import Bool, Float, Float16
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +71,45 @@ class Scores:
         assert self.values.shape[1] == len(self.classes), (self.values.shape, self.classes)
 
 
+DenseScores = Mapping[str, Mapping[int, Scores]]
+"""Scores of the videos of several games, by game id and half."""
+
+
+@runtime_checkable
+class VideoFeatures(Protocol):
+    """Feature rows of one video with their place on the model's clock, cached or computed on the fly."""
+
+    @property
+    def features(self) -> Float16[np.ndarray, "rows channels height width"]:
+        """Rows in frame order, usually memory-mapped from a cache: read them in chunks."""
+
+    @property
+    def valid(self) -> Bool[np.ndarray, "rows"]:
+        """False for rows with a missing or damaged picture."""
+
+    @property
+    def hop(self) -> int:
+        """Frames from one row to the next."""
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames of the video."""
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second."""
+
+
 @runtime_checkable
 class SpottingModel(Protocol):
-    """Scores every cached feature row of one video."""
+    """A model on feature rows."""
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the score columns, in order."""
 
-    def score_rows(
-        self, rows: Float16[np.ndarray, "rows channels height width"], *, rate: Fraction
-    ) -> Float[np.ndarray, "rows classes"]:
-        """Scores in [0, 1] for every row of one video, including the first and the last.
-
-        Args:
-            rows: feature rows in frame order, usually memory-mapped from a cache: read them in chunks.
-            rate: rows per second.
-        """
+    def scores(self, features: VideoFeatures) -> Scores:
+        """Scores of every frame of one video, including the first and the last."""
 
 
 @dataclass(frozen=True, slots=True)

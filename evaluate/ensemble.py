@@ -13,10 +13,7 @@ from bas import console
 from bas.config import PeaksSettings
 from bas.evaluate.postprocess.objective import action_ap, action_scores
 from bas.evaluate.scores import mean_scores
-from bas.types import Scores, Spot
-
-DenseScores = Mapping[str, Mapping[int, Scores]]
-"""Dense scores by game and half."""
+from bas.types import DenseScores, Scores, Spot
 
 _PICKS = 10
 _EPSILON = 1e-9  # of AP; differences below it are rounding

@@ -1,10 +1,9 @@
-"""Scores of every frame of a video from its cached feature rows, both ends included."""
+"""Dense scores: one row per frame of a video, both ends included; averaged, mirrored, and stored in scores.h5."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -14,41 +13,16 @@ from jaxtyping import Bool, Float
 
 from bas import files
 from bas.errors import DataError, MissingError
-from bas.extract.cache.reader import FeatureCache
-from bas.types import Scores, SpottingModel
+from bas.types import Scores, VideoFeatures
 from bas.vocabulary import other_team
 
 
-@dataclass(frozen=True, slots=True)
-class BothViews:
-    """Feature rows of one video, and of its mirrored pictures."""
-
-    original: FeatureCache
-    mirrored: FeatureCache
-
-
-Rows = FeatureCache | BothViews | tuple[FeatureCache | BothViews, ...]
-
-"""Feature rows that a model reads for one video; for an ensemble, one entry per member."""
-
-
-def score_video(model: SpottingModel | Ensemble, rows: Rows) -> Scores:
-    """Score every frame of a video: rows are interpolated linearly, views and members averaged."""
-    if isinstance(model, Ensemble):
-        assert isinstance(rows, tuple), "an ensemble needs rows for every member"
-        parts = [score_video(member, own) for member, own in zip(model.members, rows, strict=True)]
-        return mean_scores(parts, model.weights)
-    assert not isinstance(rows, tuple), "a single model needs a single set of rows"
-    if isinstance(rows, BothViews):
-        views = score_video(model, rows.original), unmirror(score_video(model, rows.mirrored))
-        return mean_scores(views, (0.5, 0.5))
-    values = interpolate_rows(
-        model.score_rows(rows.features, rate=rows.row_rate),
-        rows.valid,
-        hop=rows.hop,
-        num_frames=rows.num_frames,
-    )
-    return Scores(values, model.classes, rows.rate)
+def frame_scores(
+    rows: Float[np.ndarray, "rows classes"], features: VideoFeatures, *, classes: tuple[str, ...]
+) -> Scores:
+    """Scores of every frame of a video from those of its feature rows, by `interpolate_rows`."""
+    values = interpolate_rows(rows, features.valid, hop=features.hop, num_frames=features.num_frames)
+    return Scores(values, classes, features.rate)
 
 
 def interpolate_rows(
@@ -72,21 +46,6 @@ def interpolate_rows(
     for column in range(rows.shape[1]):
         values[:, column] = np.interp(frames, known * hop, rows[known, column])
     return values
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ensemble:
-    """Models whose scores are averaged."""
-
-    members: tuple[SpottingModel, ...]
-    """Models with the same classes; each reads its own feature rows."""
-    weights: tuple[float, ...]
-    """Weight of each member in the mean, with sum 1."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the score columns, in order."""
-        return self.members[0].classes
 
 
 def mean_scores(parts: Sequence[Scores], weights: Sequence[float]) -> Scores:

@@ -6,6 +6,8 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -24,6 +26,19 @@ from bas.extract.segments import FLOAT16_MAX, record_valid
 from bas.signals import StopFlag
 
 
+@dataclass(frozen=True, slots=True)
+class OnlineFeatures:
+    """Feature rows of one video that exist only inside a `with` block."""
+
+    features: Float16[np.ndarray, "rows channels height width"]
+    valid: Bool[np.ndarray, "rows"]
+    """False for rows with a missing or damaged picture."""
+    hop: int
+    num_frames: int
+    rate: Fraction
+    """Frames per second."""
+
+
 @contextmanager
 def features_of(
     timeline: VideoTimeline,
@@ -33,8 +48,8 @@ def features_of(
     decoder: Decoder,
     folder: Path,
     stop: StopFlag,
-) -> Iterator[tuple[Float16[np.ndarray, "rows channels height width"], Bool[np.ndarray, "rows"]]]:
-    """Encode a whole video; give its feature rows, and which of them are valid, for the `with` block.
+) -> Iterator[OnlineFeatures]:
+    """Encode a whole video; its feature rows last as long as the `with` block.
 
     The rows lie in a temporary file without a name, so that memory does not grow with the match.
 
@@ -68,7 +83,13 @@ def features_of(
             values[batch.rows.start : batch.rows.stop] = encoded.to(torch.float16).cpu().numpy()
             if stop.raised:
                 break
-        yield values, valid[rows.table(range(len(rows)))].all(axis=1)
+        yield OnlineFeatures(
+            features=values,
+            valid=valid[rows.table(range(len(rows)))].all(axis=1),
+            hop=settings.hop,
+            num_frames=len(timeline.clock_frames),
+            rate=settings.clock_rate,
+        )
 
 
 def _reserve(file: int, num_bytes: int, *, folder: Path) -> None:

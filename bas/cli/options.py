@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from bas.workspace import Workspace
 
 Data = Annotated[Path, typer.Option(envvar="BAS_DATA", help="Folder of matches, or one video.")]
 Features = Annotated[Path, typer.Option(envvar="BAS_FEATURES", help="Folder of cached features.")]
@@ -66,3 +69,10 @@ def chosen_device(name: str) -> str:
     from bas.extract.encode.device import choose_device
 
     return choose_device(name)
+
+
+def workspace(data: Path, features: Path, runs: Path, *, device: str, decoder: Decoder) -> Workspace:
+    """Folders, device and decoder of a command as one value; `auto` becomes a device of this machine."""
+    from bas.workspace import Workspace
+
+    return Workspace(data, features, runs, chosen_device(device), decoder)

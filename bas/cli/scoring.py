@@ -11,6 +11,7 @@ from bas.cli.app import app
 from bas.cli.options import (
     DATA,
     FEATURES,
+    RUNS,
     Data,
     Decoder,
     Device,
@@ -18,8 +19,8 @@ from bas.cli.options import (
     Flip,
     Split,
     Tolerance,
-    chosen_device,
     newest_run,
+    workspace,
 )
 
 
@@ -55,7 +56,7 @@ def evaluate(
 ) -> None:
     """Score a run, or existing predictions, exactly as the challenge does."""
     if predictions is not None:
-        from bas.evaluate.predictions import evaluate_predictions
+        from bas.commands.scoring.evaluate import evaluate_predictions
 
         if run or out or flip:
             raise typer.BadParameter(
@@ -67,14 +68,11 @@ def evaluate(
 
     evaluate_run(
         run or newest_run(),
-        data=data,
-        features=features,
+        workspace(data, features, RUNS, device=device, decoder=decoder),
         split=split or "test",
         tolerance=tolerance,
         out=out,
         json=json,
-        device=chosen_device(device),
-        decoder=decoder,
         flip=flip,
     )
 
@@ -97,17 +95,8 @@ def compare(
     """Compare runs on one split, with bootstrap confidence intervals."""
     from bas.commands.scoring.compare import compare as run
 
-    run(
-        runs,
-        data=data,
-        features=features,
-        split=split,
-        device=chosen_device(device),
-        tolerance=tolerance,
-        decoder=decoder,
-        json=json,
-        markdown=markdown,
-    )
+    where = workspace(data, features, RUNS, device=device, decoder=decoder)
+    run(runs, where, split=split, tolerance=tolerance, json=json, markdown=markdown)
 
 
 @app.command()
@@ -122,52 +111,7 @@ def predict(
     flip: Flip = False,
 ) -> None:
     """Spot the actions in one video; write SoccerNet JSON, OSL JSON, CSV and subtitles."""
-    from bas.commands.scoring.evaluate import predict_video
+    from bas.commands.scoring.predict import predict_video
 
-    predict_video(video, model, out=out, device=chosen_device(device), decoder=decoder, flip=flip)
-
-
-@app.command()
-def submit(
-    run: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="RUN", help="Run or model folder (default: the newest finished run in $BAS_RUNS or runs)."
-        ),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            help="Split to submit (default: challenge; with --check, the split whose games the zip holds)."
-        ),
-    ] = None,
-    check: Annotated[
-        Path | None, typer.Option(help="Only validate this existing zip; needs no run and no video.")
-    ] = None,
-    data: Data = DATA,
-    features: Features = FEATURES,
-    out: Annotated[
-        Path | None, typer.Option(help="Zip file to write (default: RUN/submission-SPLIT.zip).")
-    ] = None,
-    device: Device = "auto",
-    decoder: Decoder = "auto",
-    flip: Flip = False,
-) -> None:
-    """Build the submission zip for a split and validate it."""
-    from bas.commands.sharing.submit import check_zip, submit_run
-
-    if check is not None:
-        if run or out:
-            raise typer.BadParameter("--check validates an existing zip: leave out the run and --out.")
-        check_zip(check, data=data, split=split)
-        return
-    submit_run(
-        run or newest_run(),
-        data=data,
-        features=features,
-        split=split or "challenge",
-        device=chosen_device(device),
-        out=out,
-        decoder=decoder,
-        flip=flip,
-    )
+    where = workspace(DATA, FEATURES, RUNS, device=device, decoder=decoder)
+    predict_video(video, model, where, out=out, flip=flip)

@@ -1,9 +1,9 @@
-"""Commands that make models: fit-head, finetune-e2e, contact-sheet, import-weights, tune, merge."""
+"""Commands that train, tune and merge models: fit-head, finetune-e2e, contact-sheet, tune, merge."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,8 +19,8 @@ from bas.cli.options import (
     Preset,
     Runs,
     Sets,
-    chosen_device,
     newest_run,
+    workspace,
 )
 
 if TYPE_CHECKING:
@@ -63,16 +63,15 @@ def fit_head(
     from bas.commands.training.cross_validate import fit_folds
     from bas.commands.training.fit_head import fit
     from bas.config import load
-    from bas.workspace import Workspace
 
     settings = load("heads", head=head, preset=preset, sets=sets or ())
-    workspace = Workspace(data, features, out, chosen_device(device), decoder)
+    where = workspace(data, features, out, device=device, decoder=decoder)
     if fold is None:
-        fit(settings, workspace, all_data=all_data)
+        fit(settings, where, all_data=all_data)
     elif all_data:
         raise typer.BadParameter("--all-data and --fold exclude each other. Leave out --fold.")
     else:
-        fit_folds(settings, workspace, fold=fold)
+        fit_folds(settings, where, fold=fold)
 
 
 @app.command("finetune-e2e")
@@ -95,10 +94,9 @@ def finetune_e2e(
     The best epoch is the one with the highest validation mAP@1.
     """
     from bas.commands.training.finetune import finetune
-    from bas.workspace import Workspace
 
     start, settings = _finetune_settings(run, runs=out, preset=preset, sets=sets)
-    finetune(start, settings, Workspace(data, FEATURES, out, chosen_device(device), decoder))
+    finetune(start, settings, workspace(data, FEATURES, out, device=device, decoder=decoder))
 
 
 @app.command("contact-sheet")
@@ -118,49 +116,9 @@ def contact_sheet(
 ) -> None:
     """Draw the first augmented clips that finetune-e2e would train on, with their labels."""
     from bas.commands.training.contact_sheet import contact_sheet as draw
-    from bas.workspace import Workspace
 
     start, settings = _finetune_settings(run, runs=runs, preset=preset, sets=sets)
-    draw(start, settings, Workspace(data, FEATURES, runs, "cpu", decoder), out=out)
-
-
-@app.command("import-weights")
-def import_weights(
-    source: Annotated[
-        Literal["lromul", "tdeed", "netvlad"],
-        typer.Argument(metavar="SOURCE", help="Project that published the checkpoint."),
-    ],
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="Checkpoint: lRomul .pth, T-DEED .pt or sn-spotting .pth.tar."),
-    ],
-    out: Annotated[Path, typer.Option(help="Model folder to create.")],
-    classes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--class",
-            metavar="NAME",
-            help="Class name of one output, in output order; repeatable (default: the SoccerNet list of that length).",
-        ),
-    ] = None,
-    raw: Annotated[
-        bool, typer.Option("--raw", help="lromul only: use the raw weights instead of their moving average.")
-    ] = False,
-    pool: Annotated[
-        Literal["MAX", "MAX++", "AVG", "AVG++"] | None,
-        typer.Option(help="netvlad only: pooling of a checkpoint without clusters."),
-    ] = None,
-    window_seconds: Annotated[
-        float | None, typer.Option(help="netvlad only: window length in seconds (default: 15, as published).")
-    ] = None,
-) -> None:
-    """Convert a published checkpoint to a model folder.
-
-    No pickle code in the checkpoint is executed.
-    """
-    from bas.commands.sharing.import_weights import import_weights as run
-
-    run(source, file, out, classes=classes or (), raw=raw, pool=pool, window_seconds=window_seconds)
+    draw(start, settings, workspace(data, FEATURES, runs, device="cpu", decoder=decoder), out=out)
 
 
 @app.command()
@@ -179,7 +137,7 @@ def tune(
     """Tune post-processing on the validation split and save it with the model."""
     from bas.commands.training.tune import tune_run
 
-    tune_run(run or newest_run(), data=data, features=features, device=chosen_device(device), decoder=decoder)
+    tune_run(run or newest_run(), workspace(data, features, RUNS, device=device, decoder=decoder))
 
 
 @app.command()
@@ -194,7 +152,7 @@ def merge(
     """Average several runs in one model, with weights tuned on the validation split."""
     from bas.commands.training.merge import merge as run
 
-    run(runs, out=out, data=data, features=features, device=chosen_device(device), decoder=decoder)
+    run(runs, workspace(data, features, RUNS, device=device, decoder=decoder), out=out)
 
 
 def _finetune_settings(

@@ -11,6 +11,7 @@ from bas.cli.app import app
 from bas.cli.options import (
     DATA,
     FEATURES,
+    RUNS,
     Confidence,
     Data,
     Decoder,
@@ -20,6 +21,7 @@ from bas.cli.options import (
     RunOrVideo,
     Split,
     chosen_device,
+    workspace,
 )
 
 
@@ -45,9 +47,11 @@ def clips(
     decoder: Decoder = "auto",
 ) -> None:
     """Cut a six-second clip of every detection, or of the worst mistakes."""
-    from bas.commands.watching.media import MediaSource, make_clips
+    from bas.commands.watching.analyzed_videos import MediaSource
+    from bas.commands.watching.clips import make_clips
 
-    media = MediaSource(source, model, split, data, features, chosen_device(device), decoder)
+    where = workspace(data, features, RUNS, device=device, decoder=decoder)
+    media = MediaSource(source, model, split, where)
     make_clips(media, out=out, min_confidence=confidence, num_mistakes=mistakes)
 
 
@@ -66,9 +70,11 @@ def render(
     decoder: Decoder = "auto",
 ) -> None:
     """Draw scores, detections and labels onto copies of the videos."""
-    from bas.commands.watching.media import MediaSource, make_renders
+    from bas.commands.watching.analyzed_videos import MediaSource
+    from bas.commands.watching.render import make_renders
 
-    media = MediaSource(source, model, split, data, features, chosen_device(device), decoder)
+    where = workspace(data, features, RUNS, device=device, decoder=decoder)
+    media = MediaSource(source, model, split, where)
     make_renders(media, out=out, min_confidence=confidence)
 
 

@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-
 Decoder = Literal["auto", "nvdec", "cpu"]
 """Video decoder; auto takes NVDEC where it works. Not a setting: it does not change the feature rows."""
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 
 from bas.config import CalibrationPoint, EventSettings, PeaksSettings
-from bas.types import Detection, Scores
+from bas.types import DenseScores, Detection, Scores
 from bas.vocabulary import split_team
 
 
@@ -29,6 +29,14 @@ def detect(scores: Scores, settings: PeaksSettings) -> list[Detection]:
         for frame, confidence in zip(events.frames.tolist(), calibrated.tolist(), strict=True):
             found.append(Detection(frame, label, confidence, team))
     return sorted(found, key=lambda detection: detection.frame)
+
+
+def detect_games(dense: DenseScores, settings: PeaksSettings) -> dict[str, dict[int, list[Detection]]]:
+    """Detections of several games, by game id and half."""
+    return {
+        game: {half: detect(scores, settings) for half, scores in halves.items()}
+        for game, halves in dense.items()
+    }
 
 
 def smooth(column: Float[np.ndarray, "frames"], *, sigma: float) -> Float64[np.ndarray, "frames"]:

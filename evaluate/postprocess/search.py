@@ -19,7 +19,7 @@ from jaxtyping import Float64, Int64
 from bas import console
 from bas.config import CalibrationPoint, EventSettings, PeaksSettings
 from bas.evaluate.postprocess.confidence import calibration_points
-from bas.evaluate.postprocess.events import detect
+from bas.evaluate.postprocess.events import detect_games
 from bas.evaluate.postprocess.objective import ActionScores, action_ap, action_scores, display_threshold
 from bas.evaluate.scoring.score import score_detections
 from bas.types import Scores, Spot
@@ -274,11 +274,7 @@ def _team_map(
     names = next(scores.classes for halves in dense.values() for scores in halves.values())
     if all(split_team(name)[1] is None for name in names):
         return 0.0
-    detections = {
-        game: {half: detect(scores, peaks) for half, scores in halves.items()}
-        for game, halves in dense.items()
-    }
-    teams = score_detections(labels, detections, classes=classes, fps=_fps(dense)).teams
+    teams = score_detections(labels, detect_games(dense, peaks), classes=classes, fps=_fps(dense)).teams
     return teams.mean_ap_defined if teams else 0.0
 
 

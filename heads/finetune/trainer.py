@@ -20,11 +20,11 @@ from bas.heads.finetune.dataset import ClipLoader, ClipSample
 from bas.heads.finetune.distributed import DistributedContext
 from bas.heads.finetune.freezing import layerwise_parameter_groups
 from bas.heads.finetune.model import ClipModel
-from bas.heads.finetune.validation import VideoValidation
 from bas.heads.models.stacker import Stacker
 from bas.heads.training.losses import head_loss
 from bas.heads.training.optimizer import TrainingOptimizer, deterministic_on_cpu
 from bas.heads.training.trainer import best_epoch
+from bas.heads.training.validation import Validation
 from bas.runs import Checkpoint, Run
 from bas.signals import StopFlag
 
@@ -53,7 +53,7 @@ class FinetuneTrainer:
         self,
         model: ClipModel,
         loader: ClipLoader,
-        validation: VideoValidation,
+        validation: Validation[[Stacker, DistributedContext, StopFlag]],
         *,
         settings: Pipeline,
         run: Run,

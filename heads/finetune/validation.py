@@ -1,18 +1,14 @@
-"""Validation for stage 3: scores of the validation games straight from video, shared by the processes."""
+"""Dense scores for the validation of stage 3: straight from video, shared by the processes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bas.config import Pipeline
 from bas.config.base import Decoder
 from bas.errors import StoppedError
-from bas.evaluate.postprocess.events import detect
-from bas.evaluate.postprocess.search import Tuning, tune
-from bas.evaluate.scores import interpolate_rows
-from bas.evaluate.scoring.score import score_detections
 from bas.extract.encode.device import best_precision
 from bas.extract.encode.encoder import FrozenEncoder
 from bas.extract.encode.stacks import canvas_of
@@ -21,45 +17,27 @@ from bas.heads.finetune.dataset import AnnotatedTimeline
 from bas.heads.finetune.distributed import DistributedContext
 from bas.heads.models.stacker import Stacker
 from bas.signals import StopFlag
-from bas.types import Scores, Spot
+from bas.types import Scores
 
 
 @dataclass(frozen=True, slots=True)
-class VideoValidation:
-    """Validation games with their labels as the official scorer reads them; processes share the videos."""
+class OnlineScorer:
+    """Dense scores of the validation games straight from video; processes share the videos."""
 
     videos: Sequence[AnnotatedTimeline]
-    labels: Mapping[str, Sequence[Spot]]
-    """Spots by game id, from the label files themselves."""
-    classes: tuple[str, ...]
-    """Classes that are scored, without teams."""
     settings: Pipeline
     decoder: Decoder
     folder: Path
     """Folder for the features of the video being scored; they are on disk only for that long."""
 
-    def score(self, stacker: Stacker, distributed: DistributedContext, stop: StopFlag) -> float:
-        """mAP@1 of a model, the same in every process.
+    def __call__(
+        self, stacker: Stacker, distributed: DistributedContext, stop: StopFlag
+    ) -> dict[str, dict[int, Scores]]:
+        """Scores of every frame by game id and half, the same in every process.
 
         Raises:
             StoppedError: any process received a stop signal.
         """
-        detections = {
-            game: {half: detect(scores, self.settings.peaks) for half, scores in halves.items()}
-            for game, halves in self._dense_scores(stacker, distributed, stop).items()
-        }
-        rate = self.settings.extract.clock_rate
-        return score_detections(self.labels, detections, classes=self.classes, fps=rate).mean_ap
-
-    def tune(self, stacker: Stacker, distributed: DistributedContext, stop: StopFlag) -> Tuning:
-        """Tune the post-processing of a model; the same result in every process. Raises as `score`."""
-        dense = self._dense_scores(stacker, distributed, stop)
-        return tune(self.labels, dense, classes=self.classes, peaks=self.settings.peaks)
-
-    def _dense_scores(
-        self, stacker: Stacker, distributed: DistributedContext, stop: StopFlag
-    ) -> dict[str, dict[int, Scores]]:
-        """Scores of every frame by game id and half, gathered from all processes."""
         extract = self.settings.extract
         encoder = FrozenEncoder(
             stacker.encoder,
@@ -74,7 +52,7 @@ class VideoValidation:
             if scores is None:
                 break
             own.append((video.game.id, video.video.half, scores))
-        found: dict[str, dict[int, Scores]] = {game: {} for game in self.labels}
+        found: dict[str, dict[int, Scores]] = {video.game.id: {} for video in self.videos}
         # A stopping process takes part too, or the others would wait here until the timeout.
         for stopping, part in distributed.gather((stop.raised, own)):
             if stopping:
@@ -89,11 +67,8 @@ class VideoValidation:
     ) -> Scores | None:
         """Scores of every frame of a video; None if this process received a stop signal."""
         extract = self.settings.extract
-        timeline = video.timeline
-        source = features_of(timeline, encoder, extract, decoder=self.decoder, folder=self.folder, stop=stop)
-        with source as (features, valid):
-            if stop.raised:
-                return None
-            scores = stacker.score_rows(features, rate=extract.row_rate)
-        values = interpolate_rows(scores, valid, hop=extract.hop, num_frames=len(timeline.clock_frames))
-        return Scores(values, stacker.classes, extract.clock_rate)
+        source = features_of(
+            video.timeline, encoder, extract, decoder=self.decoder, folder=self.folder, stop=stop
+        )
+        with source as features:
+            return None if stop.raised else stacker.scores(features)

@@ -1,4 +1,4 @@
-"""Model loading, and ensembles: several models in one folder whose scores are averaged.
+"""Models that take video: a stacker, its mirrored view, or several models averaged.
 
 <folder>/config.json    "reads": "runs"; members with their weights, post-processing, classes
          members/...    a complete model each, so that the folder can be moved or shared
@@ -6,45 +6,148 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import torch
+from typing import Any, Protocol, runtime_checkable
 
 from bas.config import PeaksSettings, Pipeline, parse
 from bas.errors import DataError
-from bas.evaluate.scores import Ensemble
+from bas.evaluate.scores import mean_scores, unmirror
+from bas.extract.cache.reader import FeatureCache
 from bas.heads.interop.model_folder import base_postprocess, load_single_model, read_config
 from bas.heads.models.stacker import FeatureModel, Stacker
+from bas.types import Game, Scores, VideoFeatures
+from bas.workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MergedModel(Ensemble):
-    """Ensemble of models that take video."""
-
-    members: tuple[Stacker, ...]
-    settings: Pipeline
-    """Settings of the member with the fastest clock, with the post-processing of the averaged scores."""
-    folder: Path
-    base_postprocess: PeaksSettings | None
-    """Post-processing before tuning; None if it was never tuned."""
+@runtime_checkable
+class VideoScorer(Protocol):
+    """Something that reads its own feature rows of a video, and scores every frame."""
 
     @property
-    def device(self) -> torch.device:
-        """Device of the members."""
-        return self.members[0].device
+    def classes(self) -> tuple[str, ...]:
+        """Names of the score columns, in order."""
+
+    @property
+    def stackers(self) -> tuple[Stacker, ...]:
+        """The networks at work."""
+
+    def features_for(
+        self, games: Sequence[Game], workspace: Workspace, *, degrade: bool = False
+    ) -> dict[Path, Any]:
+        """Feature rows of every video that has them, by its path; missing ones are extracted first.
+
+        Args:
+            games: games whose videos are read.
+            workspace: folder of the caches, and the decoder.
+            degrade: use what a damaged video holds, with a warning, whatever the settings say.
+        """
+
+    def scores(self, features: Any) -> Scores:
+        """Scores of every frame of one video, from what `features_for` gives for it."""
 
 
-VideoModel = Stacker | MergedModel
-"""Models that take video."""
+@runtime_checkable
+class VideoModel(VideoScorer, Protocol):
+    """A model from a folder that can be put to work on a video."""
+
+    settings: Pipeline
+    """Settings of the whole pipeline, with the post-processing to use."""
+    folder: Path | None
+    """Folder that the model was loaded from."""
+    base_postprocess: PeaksSettings | None
+    """Post-processing before it was tuned; None if it was not tuned."""
 
 
-def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker | FeatureModel | MergedModel:
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """A stacker on the mirror image of every picture, with left and right swapped back in its scores."""
+
+    stacker: Stacker
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the score columns, in order."""
+        return self.stacker.classes
+
+    @property
+    def stackers(self) -> tuple[Stacker, ...]:
+        """The network at work."""
+        return (self.stacker,)
+
+    def features_for(
+        self, games: Sequence[Game], workspace: Workspace, *, degrade: bool = False
+    ) -> dict[Path, FeatureCache]:
+        """Feature rows of the mirrored pictures, as `VideoScorer.features_for`."""
+        return self.stacker.features_for(games, workspace, degrade=degrade, mirrored=True)
+
+    def scores(self, features: VideoFeatures) -> Scores:
+        """Scores of the pictures as they are, from rows of their mirror images."""
+        return unmirror(self.stacker.scores(features))
+
+
+@dataclass(slots=True, kw_only=True)
+class Ensemble:
+    """Models with the same classes whose scores are averaged, on the fastest of their clocks."""
+
+    members: tuple[VideoScorer, ...]
+    weights: tuple[float, ...]
+    """Weight of each member in the mean, with sum 1."""
+    settings: Pipeline
+    """Settings of the member with the fastest clock, with the post-processing of the averaged scores."""
+    folder: Path | None
+    base_postprocess: PeaksSettings | None
+    """Post-processing before it was tuned; None if it was not tuned."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the score columns, in order."""
+        return self.members[0].classes
+
+    @property
+    def stackers(self) -> tuple[Stacker, ...]:
+        """The networks of all members."""
+        return tuple(dict.fromkeys(stacker for member in self.members for stacker in member.stackers))
+
+    def features_for(
+        self, games: Sequence[Game], workspace: Workspace, *, degrade: bool = False
+    ) -> dict[Path, tuple[Any, ...]]:
+        """Feature rows for each member, of the videos that have them for all, as `VideoScorer.features_for`."""
+        each = [member.features_for(games, workspace, degrade=degrade) for member in self.members]
+        complete = [path for path in each[0] if all(path in features for features in each)]
+        return {path: tuple(features[path] for features in each) for path in complete}
+
+    def scores(self, features: tuple[Any, ...]) -> Scores:
+        """Weighted mean of the members' scores of one video."""
+        parts = [member.scores(own) for member, own in zip(self.members, features, strict=True)]
+        return mean_scores(parts, self.weights)
+
+
+def flip_averaged(model: VideoModel) -> VideoModel:
+    """The model with its scores averaged over the pictures and their mirror images, member by member."""
+    if isinstance(model, Ensemble):
+        return replace(model, members=tuple(map(_both_views, model.stackers)))
+    (stacker,) = model.stackers
+    return _both_views(stacker)
+
+
+def _both_views(stacker: Stacker) -> Ensemble:
+    return Ensemble(
+        members=(stacker, Mirrored(stacker)),
+        weights=(0.5, 0.5),
+        settings=stacker.settings,
+        folder=stacker.folder,
+        base_postprocess=stacker.base_postprocess,
+    )
+
+
+def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker | FeatureModel | Ensemble:
     """Load the model in a run or model folder, in eval mode.
 
     Its `settings` describe the input, its `classes` name the score columns. A `Stacker` is a module that takes
     luma in [0, 1] as (batch, frames, height, width), one picture per entry of its `frame_offsets`. A
-    `FeatureModel`, which some imported weights give, takes vectors as (batch, rows, channels). A `MergedModel`
+    `FeatureModel`, which some imported weights give, takes vectors as (batch, rows, channels). An `Ensemble`
     averages its `members`.
 
     Raises:
@@ -57,7 +160,7 @@ def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker | FeatureM
         return load_single_model(folder, device=device)
     match found:
         case {"members": [*members]} if members:
-            return MergedModel(
+            return Ensemble(
                 members=tuple(load_stacker(folder / member["folder"], device=device) for member in members),
                 weights=tuple(float(member["weight"]) for member in members),
                 settings=parse(found["settings"], source=f"{folder}/config.json"),
@@ -68,7 +171,7 @@ def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker | FeatureM
             raise DataError(f"{folder}/config.json lists no members. Merge the runs again: bas merge.")
 
 
-def load_video_model(folder: Path, *, device: str) -> VideoModel:
+def load_video_model(folder: Path, *, device: str) -> Stacker | Ensemble:
     """Load the model or ensemble in a folder, which must take video.
 
     Raises:
@@ -92,7 +195,7 @@ def load_stacker(folder: Path, *, device: str) -> Stacker:
         DataError: it is damaged, has no encoder, or is an ensemble.
     """
     model = load_video_model(folder, device=device)
-    if isinstance(model, MergedModel):
+    if isinstance(model, Ensemble):
         raise DataError(
             f"{folder} is an ensemble of several models. Use one of its members in {folder}/members."
         )

@@ -1,26 +1,253 @@
-"""Features and dense scores of games for a model, and where its predictions are stored."""
+"""The one way from a model and games to feature rows, scores, detections and files.
+
+Inference is a ladder, and each rung can be used alone:
+
+    pictures -> feature rows    Stacker.encode
+    video -> feature rows       VideoModel.features_for, cached
+    feature rows -> scores      VideoModel.scores
+    scores -> detections        bas.evaluate.postprocess.detect
+    video -> detections         predict
+    video, games -> files       Predictor.write_video, Predictor.write
+
+Every command that predicts goes through `Predictor`, so that each guard stands once: class lists agree, games that
+the model was trained on are named, and stored predictions are reused only if this model made them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bas import console
+from bas.config import PeaksSettings
 from bas.config.base import Decoder
-from bas.dataset import open_dataset
+from bas.dataset import Dataset, open_dataset, probe
 from bas.dataset.layouts import SPOTS
-from bas.evaluate.predictions import write_predictions
-from bas.evaluate.scores import SCORES_FILE, BothViews, Rows, read_scores, score_video
-from bas.extract.cache.reader import FeatureCache
-from bas.extract.extract import cached_features, games_with_features
-from bas.heads.inference.ensemble import MergedModel, VideoModel, load_video_model
-from bas.heads.inference.leakage import require_classes
-from bas.heads.inference.provenance import invalidate, provenance_of
-from bas.heads.models.stacker import Stacker
-from bas.types import Game, Scores
+from bas.errors import MissingError
+from bas.evaluate.formats.exports import write_osl
+from bas.evaluate.formats.osl import PredictedGame
+from bas.evaluate.postprocess.events import detect
+from bas.evaluate.predictions import write_game
+from bas.evaluate.scores import SCORES_FILE, read_scores
+from bas.extract.extract import games_with_features
+from bas.heads.inference.ensemble import VideoModel, flip_averaged, load_video_model
+from bas.heads.inference.guards import require_classes, warn_of_leakage
+from bas.heads.inference.provenance import Provenance, invalidate, provenance_of
+from bas.types import Detection, Game, Scores
+from bas.vocabulary import actions_of
+from bas.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """A model from disk, and the workspace in which it predicts."""
+
+    folder: Path
+    """Folder of the run or model."""
+    model: VideoModel
+    workspace: Workspace
+    provenance: Provenance
+    flip: bool
+    """Whether scores are averaged over the pictures and their mirror images."""
+    postprocess: PeaksSettings
+    """Post-processing that turns scores into detections: the model's own, unless replaced."""
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The model's classes, without teams."""
+        return actions_of(self.model.classes)
+
+    def dataset(self) -> Dataset:
+        """The matches of the workspace, checked to be labeled with the model's classes.
+
+        Raises:
+            MissingError: there are no matches.
+            DataError: they are labeled with other classes.
+        """
+        dataset = open_dataset(self.workspace.data, video=self.model.settings.extract.video)
+        require_classes(self.model.classes, dataset, run=self.folder)
+        return dataset
+
+    def games(self, split: str, *, need_videos: bool = True) -> tuple[Game, ...]:
+        """Games of a split, with a warning that names those the model was trained on. Raises as `dataset`."""
+        games = self.dataset().split(split, need_videos=need_videos)
+        warn_of_leakage(self.folder, games)
+        return games
+
+    def features(self, games: Sequence[Game]) -> tuple[tuple[Game, ...], Mapping[Path, Any]]:
+        """Feature rows of games, extracted first where they are missing.
+
+        Returns:
+            The games that have rows of all their videos, and the rows by path of the video.
+
+        Raises:
+            DataError: no game is left, because of damaged videos.
+        """
+        features = self.model.features_for(games, self.workspace)
+        return games_with_features(games, features), features
+
+    def scores(self, game: Game, features: Mapping[Path, Any]) -> dict[int, Scores]:
+        """Scores of every frame of a game, by half."""
+        return {video.half: self.model.scores(features[video.path]) for video in game.videos}
+
+    def dense_scores(self, games: Sequence[Game], *, split: str) -> dict[str, dict[int, Scores]]:
+        """Scores of every frame by game id and half: stored ones if this model made them, else new ones.
+
+        Raises as `features`.
+        """
+        stored = predictions_folder(self.folder, split, flip=self.flip)
+        found = {
+            game.id: read_scores(stored / game.id / SCORES_FILE)
+            for game in games
+            if self.provenance.has_scores(stored / game.id, game)
+        }
+        missing = [game for game in games if game.id not in found]
+        if not missing:
+            return found
+        complete, features = self.features(missing)
+        with console.progress(f"scoring with {self.folder.name}", len(complete), unit="games") as advance:
+            for game in complete:
+                found[game.id] = self.scores(game, features)
+                advance(note=game.id)
+        return found
+
+    def write_games(self, games: Sequence[Game], out: Path) -> list[PredictedGame]:
+        """Predict games and write the files of each to `<out>/<game>/`; they count only once `record`ed.
+
+        Returns:
+            The detections of the games that have rows of all their videos.
+
+        Raises as `features`.
+        """
+        games, features = self.features(games)
+        for game in games:
+            invalidate(out / game.id)
+        predicted = []
+        with console.progress("scoring", len(games), unit="games") as advance:
+            for game in games:
+                predicted.append(self._write(out / game.id, game, features))
+                advance(note=game.id)
+        return predicted
+
+    def write(self, games: Sequence[Game], out: Path, *, split: str) -> tuple[Game, ...]:
+        """Predict games and write all files: those of each game, and `osl.json` for all of them.
+
+        Returns:
+            The games that have rows of all their videos.
+
+        Raises as `features`.
+        """
+        predicted = self.write_games(games, out)
+        write_osl(out, predicted, classes=self.actions, split=split)
+        for one in predicted:
+            self.provenance.record(out / one.game.id, one.game)
+        return tuple(one.game for one in predicted)
+
+    def predict_split(self, split: str) -> tuple[tuple[Game, ...], Path]:
+        """Predict a split, unless this model made all the predictions that are stored.
+
+        Returns:
+            The predicted games, and the folder with their files in `<folder>/<game>/`.
+
+        Raises as `games` and `features`.
+        """
+        games = self.games(split, need_videos=False)
+        folder = predictions_folder(self.folder, split, flip=self.flip)
+        if all(self.provenance.has_events(folder / game.id, game) for game in games):
+            console.info(f"Using the predictions of {len(games)} {split} matches in {folder}.")
+            return games, folder
+        console.info(
+            f"Predicting {len(games)} {split} matches in {self.workspace.data} with {self.folder}; features in "
+            f"{self.workspace.features}; device {self.workspace.device}."
+        )
+        return self.write(self.dataset().split(split), folder, split=split), folder
+
+    def write_video(self, game: Game, out: Path) -> PredictedGame:
+        """Predict one video, a `video_game`, as far as it can be decoded; write all its files to `out`.
+
+        Its feature rows are cached there too, not in the workspace.
+
+        Raises:
+            DataError: the video holds no picture.
+        """
+        invalidate(out)
+        features = self.model.features_for(
+            [game], replace(self.workspace, features=out / "features"), degrade=True
+        )
+        games_with_features([game], features)
+        predicted = self._write(out, game, features)
+        write_osl(out, [predicted], classes=self.actions)
+        self.provenance.record(out, game)
+        return predicted
+
+    def _write(self, folder: Path, game: Game, features: Mapping[Path, Any]) -> PredictedGame:
+        scores = self.scores(game, features)
+        detections = write_game(folder, game, scores, actions=self.actions, peaks=self.postprocess)
+        return PredictedGame(game, detections, next(iter(scores.values())).fps)
+
+
+def load_predictor(folder: Path, workspace: Workspace, *, flip: bool = False) -> Predictor:
+    """Load the model in a run or model folder onto the device of a workspace.
+
+    Raises:
+        MissingError: the folder holds no model.
+        DataError: the model is damaged, or does not take video.
+    """
+    model: VideoModel = load_video_model(folder, device=workspace.device)
+    return Predictor(
+        folder=folder,
+        model=flip_averaged(model) if flip else model,
+        workspace=workspace,
+        provenance=provenance_of(folder, flip=flip),
+        flip=flip,
+        postprocess=model.settings.peaks,
+    )
+
+
+def predict(
+    video: str | Path,
+    model: VideoModel,
+    *,
+    features: str | Path = "features",
+    decoder: Decoder = "auto",
+    flip: bool = False,
+) -> list[Detection]:
+    """Detect the actions in one video, in order of time.
+
+    Args:
+        video: any video of a match; no dataset is needed.
+        model: from `load_model`.
+        features: folder in which the feature rows of the video are cached, so that a second call is fast.
+        decoder: video decoder; auto takes NVDEC if it works.
+        flip: average the scores of the pictures and of their mirror images.
+
+    Raises:
+        MissingError, DataError: the video is missing or damaged.
+    """
+    path, game = Path(video), video_game(Path(video))
+    device = str(model.stackers[0].device)
+    workspace = Workspace(path, Path(features), Path("runs"), device, decoder)
+    model = flip_averaged(model) if flip else model
+    found = model.features_for([game], workspace, degrade=True)
+    games_with_features([game], found)
+    return detect(model.scores(found[path]), model.settings.peaks)
+
+
+def video_game(video: Path) -> Game:
+    """One video as a game of its own.
+
+    Raises:
+        MissingError: there is no such file.
+        DataError: it is not a video.
+    """
+    if not video.is_file():
+        problem = f"{video} is a folder" if video.is_dir() else f"Video {video} not found"
+        raise MissingError(f"{problem}. Name one video file, or use bas eval for the matches of a split.")
+    probe(video)  # what is no video is refused before anything is written beside it
+    (game,) = open_dataset(video).games
+    return game
 
 
 def predictions_folder(run: Path, split: str, *, flip: bool = False) -> Path:
@@ -31,132 +258,3 @@ def predictions_folder(run: Path, split: str, *, flip: bool = False) -> Path:
 def sidecar_folder(video: Path) -> Path:
     """Folder beside a video for its predictions."""
     return video.with_name(video.name + SPOTS)
-
-
-def features_for(
-    model: VideoModel,
-    games: Sequence[Game],
-    *,
-    features: Path,
-    decoder: Decoder,
-    flip: bool = False,
-    degrade: bool = False,
-) -> dict[Path, Rows]:
-    """The features that a model reads, by path of the video; missing ones are extracted with its own encoder.
-
-    Args:
-        flip: also those of the mirrored view.
-        degrade: use what a damaged video holds, with a warning, whatever the settings say.
-    """
-    if isinstance(model, MergedModel):
-        each = [
-            features_for(one, games, features=features, decoder=decoder, flip=flip, degrade=degrade)
-            for one in model.members
-        ]
-        whole = [path for path in each[0] if all(path in caches for caches in each)]
-        return {path: tuple(_of_one(caches[path]) for caches in each) for path in whole}
-    view = partial(_view, model, games, features=features, decoder=decoder, degrade=degrade)
-    seen = view(mirrored=False)
-    if not flip:
-        return dict(seen)
-    mirrored = view(mirrored=True)
-    return {path: BothViews(seen[path], mirrored[path]) for path in seen if path in mirrored}
-
-
-def dense_scores(
-    model: VideoModel, folder: Path, games: Sequence[Game], *, split: str, features: Path, decoder: Decoder
-) -> dict[str, dict[int, Scores]]:
-    """Scores of every frame, by game id and half; read from the run's folder if this model made those there.
-
-    Raises:
-        DataError: no game is left, because of damaged videos.
-    """
-    maker, stored = provenance_of(model), predictions_folder(folder, split)
-    found = {
-        game.id: read_scores(stored / game.id / SCORES_FILE)
-        for game in games
-        if maker.has_scores(stored / game.id, game)
-    }
-    missing = [game for game in games if game.id not in found]
-    if not missing:
-        return found
-    caches = features_for(model, missing, features=features, decoder=decoder)
-    with console.progress(f"scoring with {folder.name}", len(missing), unit="games") as advance:
-        for game in games_with_features(missing, caches):
-            found[game.id] = {video.half: score_video(model, caches[video.path]) for video in game.videos}
-            advance(note=game.id)
-    return found
-
-
-def _view(
-    model: Stacker,
-    games: Sequence[Game],
-    *,
-    features: Path,
-    decoder: Decoder,
-    degrade: bool,
-    mirrored: bool,
-) -> dict[Path, FeatureCache]:
-    assert model.folder is not None, "a model that was never saved has no encoder to extract with"
-    own = model.settings.extract
-    changes: dict[str, Any] = {"weights": str(model.folder), "flip": own.flip != mirrored}
-    if degrade:
-        changes["on_bad_video"] = "degrade"
-    settings = own.model_copy(update=changes)
-    return cached_features(games, settings, features=features, device=str(model.device), decoder=decoder)
-
-
-def _of_one(caches: Rows) -> FeatureCache | BothViews:
-    assert not isinstance(caches, tuple), "members are single models"
-    return caches
-
-
-@dataclass(frozen=True, slots=True)
-class SplitPredictions:
-    """Predictions of one split on disk."""
-
-    folder: Path
-    """`<folder>/<game>/` holds the files that `bas eval` writes for a game."""
-    games: tuple[Game, ...]
-    """Games with predictions, in the order of the split."""
-    model: VideoModel
-
-
-def predict_split(
-    run: Path,
-    *,
-    data: Path,
-    features: Path,
-    split: str,
-    device: str,
-    decoder: Decoder = "auto",
-    flip: bool = False,
-) -> SplitPredictions:
-    """The predictions of a run for a split; predicted again unless this model made all that are stored.
-
-    Args:
-        flip: average the scores of the original and the mirrored view.
-
-    Raises:
-        MissingError, DataError: the model, a match or a video is missing or invalid.
-    """
-    model = load_video_model(run, device=device)
-    dataset = open_dataset(data, video=model.settings.extract.video)
-    require_classes(model, dataset, run=run)
-    games = dataset.split(split, need_videos=False)
-    folder, maker = predictions_folder(run, split, flip=flip), provenance_of(model, flip=flip)
-    if all(maker.has_events(folder / game.id, game) for game in games):
-        console.info(f"Using the predictions of {len(games)} {split} matches in {folder}.")
-        return SplitPredictions(folder, games, model)
-    console.info(
-        f"Predicting {len(games)} {split} matches in {data} with {run}; features in {features}; device {device}."
-    )
-    games = dataset.split(split)
-    caches = features_for(model, games, features=features, decoder=decoder, flip=flip)
-    games = games_with_features(games, caches)
-    for game in games:
-        invalidate(folder / game.id)
-    write_predictions(model, games, caches, peaks=model.settings.peaks, out=folder, split=split)
-    for game in games:
-        maker.record(folder / game.id, game)
-    return SplitPredictions(folder, games, model)

@@ -18,7 +18,6 @@ from bas.errors import BasError
 from bas.evaluate.formats.soccernet import RESULTS_FILE
 from bas.evaluate.scores import SCORES_FILE
 from bas.files import read_json, sha256_of, write_json
-from bas.heads.inference.ensemble import VideoModel
 from bas.heads.interop.model_folder import read_config
 from bas.types import Game
 
@@ -66,13 +65,12 @@ class Provenance:
                 return None
 
 
-def provenance_of(model: VideoModel, *, flip: bool = False) -> Provenance:
-    """Provenance of the predictions of a model that was loaded from disk."""
-    assert model.folder is not None, "the model was never saved"
-    config = read_config(model.folder)
+def provenance_of(model: Path, *, flip: bool) -> Provenance:
+    """Provenance of the predictions of a model folder, for the original view or for both views averaged."""
+    config = read_config(model)
     settings = dict(config["settings"])
     peaks = settings.pop("peaks")
-    files = [model.folder / "model.safetensors", *sorted(model.folder.glob("members/*/model.safetensors"))]
+    files = [model / "model.safetensors", *sorted(model.glob("members/*/model.safetensors"))]
     scores = {
         "weights": [sha256_of(file) for file in files if file.is_file()],
         "members": [

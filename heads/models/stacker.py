@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,26 +14,30 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bas.config import PeaksSettings, Pipeline
+from bas.evaluate.scores import frame_scores
+from bas.extract.cache.reader import FeatureCache
 from bas.extract.encode.encoder import Encoder
 from bas.extract.encode.stacks import Canvas
-from bas.heads.models.base import FeatureRows, Head, WindowHead
+from bas.extract.extract import cached_features
+from bas.heads.models.base import Head, WindowHead
 from bas.heads.models.outputs import Output
+from bas.types import Game, Scores, VideoFeatures
+from bas.workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True)
-class RowSpotter:
-    """Scores cached feature rows with a head in evaluation mode."""
+def score_features(head: Head, features: VideoFeatures, *, classes: tuple[str, ...]) -> Scores:
+    """Scores of every frame of one video, by a head in evaluation mode; its own mode is restored.
 
-    head: Head
-    classes: tuple[str, ...]
-
-    def score_rows(self, rows: FeatureRows, *, rate: Fraction) -> Float[np.ndarray, "rows classes"]:
-        """Scores in [0, 1] of every row of one video; `rate` is unused, as heads count in rows."""
-        was_training = self.head.training
-        self.head.eval()
-        scores = self.head.scores(rows).cpu().numpy()
-        self.head.train(was_training)
-        return scores
+    Args:
+        head: network on feature rows.
+        features: rows of the encoder that the head was trained on.
+        classes: names of the head's score columns.
+    """
+    was_training = head.training
+    head.eval()
+    rows = head.scores(features.features).cpu().numpy()
+    head.train(was_training)
+    return frame_scores(rows, features, classes=classes)
 
 
 class HeadModule(nn.Module):
@@ -61,9 +65,9 @@ class HeadModule(nn.Module):
         """Device of the head's parameters."""
         return next(self.head.parameters()).device
 
-    def score_rows(self, rows: FeatureRows, *, rate: Fraction) -> Float[np.ndarray, "rows classes"]:
-        """Scores in [0, 1] of every feature row of one video."""
-        return RowSpotter(self.head, self.classes).score_rows(rows, rate=rate)
+    def scores(self, features: VideoFeatures) -> Scores:
+        """Scores of every frame of one video from its feature rows."""
+        return score_features(self.head, features, classes=self.classes)
 
     def apply_head(self, windows: Float[Tensor, "batch window channels height width"]) -> Tensor | Output:
         """Run the head: logits (batch, columns) of a `WindowHead`, the whole `Output` of a `SequenceHead`."""
@@ -92,6 +96,38 @@ class Stacker(HeadModule):
         """
         super().__init__(head, settings=settings, classes=classes)
         self.encoder = encoder
+
+    @property
+    def stackers(self) -> tuple[Stacker, ...]:
+        """The networks at work: this one."""
+        return (self,)
+
+    def features_for(
+        self, games: Sequence[Game], workspace: Workspace, *, degrade: bool = False, mirrored: bool = False
+    ) -> dict[Path, FeatureCache]:
+        """Feature rows of every video that has them, by its path; missing ones are extracted first.
+
+        Args:
+            games: games whose videos are read.
+            workspace: folder of the caches, and the decoder.
+            degrade: use what a damaged video holds, with a warning, whatever the settings say.
+            mirrored: rows of the mirrored pictures.
+
+        Raises:
+            MissingError, DataError: a video is missing or damaged.
+        """
+        assert self.folder is not None, "a model that was never saved has no encoder to extract with"
+        own = self.settings.extract
+        changes: dict[str, Any] = {"weights": str(self.folder), "flip": own.flip != mirrored}
+        if degrade:
+            changes["on_bad_video"] = "degrade"
+        return cached_features(
+            games,
+            own.model_copy(update=changes),
+            features=workspace.features,
+            device=str(self.device),
+            decoder=workspace.decoder,
+        )
 
     @property
     def frame_offsets(self) -> tuple[int, ...]:

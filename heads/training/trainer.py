@@ -30,7 +30,7 @@ _INIT_ROWS = 4096  # rows for data-dependent initialization
 def fit_head(
     head: Head,
     training_sets: Sequence[TrainingSet],
-    validation: Validation | None,
+    validation: Validation[[Head]] | None,
     *,
     settings: FitSettings,
     run: Run,
@@ -97,7 +97,7 @@ def fit_head(
         record = {
             "epoch": number,
             "loss": loss,
-            "mAP@1": None if validation is None else validation.score(averaged).mean_ap,
+            "mAP@1": None if validation is None else validation.score(averaged),
             "learning_rate": optimizer.learning_rate,
             "skipped_steps": optimizer.skipped,
             "drawn": class_counts,

@@ -1,51 +1,59 @@
-"""Validation on cached games, scored exactly as `bas eval` does, to choose the epoch."""
+"""Validation: the games that choose the epoch, scored exactly as `bas eval` does."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, ParamSpec
 
 from bas.config import Pipeline
-from bas.evaluate.postprocess.events import detect
+from bas.evaluate.postprocess.events import detect_games
 from bas.evaluate.postprocess.search import Tuning, tune
-from bas.evaluate.scores import score_video
-from bas.evaluate.scoring.score import Evaluation, score_detections
+from bas.evaluate.scoring.score import score_detections
 from bas.heads.models.base import Head
-from bas.heads.models.stacker import RowSpotter
+from bas.heads.models.stacker import score_features
 from bas.heads.training.dataset import CachedVideo
-from bas.types import Scores, Spot
+from bas.types import DenseScores, Scores, Spot
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
-class Validation:
-    """Cached validation games with their labels as the scorer reads them."""
+class Validation(Generic[P]):
+    """The validation games: dense scores of a model in training, held against their labels."""
 
-    videos: Sequence[CachedVideo]
+    dense: Callable[P, DenseScores]
+    """Scores the games by a model: from cached rows in stage 2, from the video in stage 3."""
     labels: Mapping[str, Sequence[Spot]]
-    """Annotations by game, from the label files."""
+    """Spots by game id, as the official scorer reads them."""
     classes: tuple[str, ...]
     """Classes that are scored, without teams."""
-    columns: tuple[str, ...]
-    """Names of the head's score columns."""
     settings: Pipeline
 
-    def score(self, head: Head) -> Evaluation:
-        """Score a head's detections; the evaluation includes mAP@1."""
-        found = {
-            game: {half: detect(scores, self.settings.peaks) for half, scores in halves.items()}
-            for game, halves in self._dense(head).items()
-        }
-        return score_detections(
-            self.labels, found, classes=self.classes, fps=self.settings.extract.clock_rate
-        )
+    def score(self, *args: P.args, **kwargs: P.kwargs) -> float:
+        """mAP@1 of a model; takes what `dense` takes."""
+        detections = detect_games(self.dense(*args, **kwargs), self.settings.peaks)
+        rate = self.settings.extract.clock_rate
+        return score_detections(self.labels, detections, classes=self.classes, fps=rate).mean_ap
 
-    def tune(self, head: Head) -> Tuning:
-        """Find the best post-processing for a head."""
-        return tune(self.labels, self._dense(head), classes=self.classes, peaks=self.settings.peaks)
+    def tune(self, *args: P.args, **kwargs: P.kwargs) -> Tuning:
+        """The best post-processing of a model; takes what `dense` takes."""
+        dense = self.dense(*args, **kwargs)
+        return tune(self.labels, dense, classes=self.classes, peaks=self.settings.peaks)
 
-    def _dense(self, head: Head) -> dict[str, dict[int, Scores]]:
-        spotter = RowSpotter(head, self.columns)
-        found: dict[str, dict[int, Scores]] = {game: {} for game in self.labels}
-        for item in self.videos:
-            found[item.game.id][item.video.half] = score_video(spotter, item.cache)
-        return found
+
+def score_cached(
+    head: Head, videos: Sequence[CachedVideo], *, classes: tuple[str, ...]
+) -> dict[str, dict[int, Scores]]:
+    """Dense scores of a head on cached videos, by game id and half.
+
+    Args:
+        head: head in training.
+        videos: videos with their feature rows.
+        classes: names of the head's score columns.
+    """
+    dense: dict[str, dict[int, Scores]] = {}
+    for item in videos:
+        scores = score_features(head, item.cache, classes=classes)
+        dense.setdefault(item.game.id, {})[item.video.half] = scores
+    return dense

@@ -21,7 +21,6 @@ from bas.commands.training.fit_head import fit
 from bas.config import Pipeline, load
 from bas.dataset import open_dataset
 from bas.errors import DataError, LockedError, StoppedError
-from bas.evaluate.scores import score_video
 from bas.evaluate.scoring.score import Evaluation
 from bas.extract.cache.reader import FeatureCache
 from bas.extract.extract import cached_features, games_with_features
@@ -44,15 +43,15 @@ def _settings(*sets: str) -> Pipeline:
 
 
 def _fit(runs: Path, *sets: str) -> Path:
-    return fit(_settings(*sets), _place(runs))
+    return fit(_settings(*sets), _workspace(runs))
 
 
-def _place(runs: Path) -> Workspace:
+def _workspace(runs: Path) -> Workspace:
     return Workspace(Path("data"), Path("features"), runs, "cpu", "auto")
 
 
 def _evaluate(run: Path, split: str) -> Evaluation:
-    return evaluate_run(run, data=Path("data"), features=Path("features"), split=split, device="cpu")
+    return evaluate_run(run, _workspace(run.parent), split=split)
 
 
 def _bas(*arguments: str) -> str:
@@ -148,7 +147,7 @@ def test_luma_and_cached_features_give_the_same_scores(run: Path) -> None:
     windows = torch.stack([luma[np.array(model.frame_offsets) + center * cache.hop] for center in centers])
     with torch.no_grad():
         online = model(windows.float() / 255).sigmoid().numpy()
-    cached = model.score_rows(cache.features, rate=cache.row_rate)[centers]
+    cached = model.scores(cache).values[centers * cache.hop]
     assert np.abs(online - cached).max() <= 2e-3
 
 
@@ -161,7 +160,7 @@ def test_features_in_bf16_give_scores_close_to_fp32(run: Path) -> None:
     ours, theirs = (one.features.reshape(len(one.features), -1).astype(np.float64) for one in (exact, rough))
     cosine = (ours * theirs).sum(axis=1) / (np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1))
     assert cosine.min() > 0.99
-    scores = [model.score_rows(one.features, rate=one.row_rate) for one in (exact, rough)]
+    scores = [model.scores(one).values for one in (exact, rough)]
     assert np.abs(scores[0] - scores[1]).max() < 0.05
 
 
@@ -293,6 +292,8 @@ def test_a_damaged_model_is_refused(run: Path, tmp_path: Path) -> None:
 
 def test_every_frame_of_a_match_has_a_score(run: Path) -> None:
     cache = _cache(run)
-    scores = score_video(bas.load_model(run), cache)
+    model = bas.load_model(run)
+    assert isinstance(model, Stacker)
+    scores = model.scores(cache)
     assert scores.values.shape == (cache.num_frames, 12)
     assert ((scores.values >= 0) & (scores.values <= 1)).all()

@@ -13,10 +13,8 @@ from bas.config import PeaksSettings, Pipeline, load, read_yaml
 from bas.errors import SettingsError
 from bas.evaluate.formats.soccernet import RESULTS_FILE
 from bas.evaluate.scores import SCORES_FILE
-from bas.extract.encode.encoder import Encoder
 from bas.heads.inference.provenance import provenance_of
-from bas.heads.interop.model_folder import FORMAT, load_settings, load_single_model, read_config, write_config
-from bas.heads.models.stacker import Stacker
+from bas.heads.interop.model_folder import FORMAT, load_settings, read_config, write_config
 from bas.types import Game
 
 _STORED = Path(__file__).parents[1] / "golden" / "format_1"
@@ -96,10 +94,7 @@ def test_predictions_of_format_1_count_as_long_as_nothing_else_differs(
     if changed == "peaks":
         config["settings"]["peaks"]["min_score"] = 0.02
     write_config(tmp_path, config)
-    head = load_single_model(tmp_path, device="cpu").head
-    model = Stacker(Encoder("test_efficientnet"), head, settings=_settings(), classes=("PASS", "DRIVE"))
-    model.folder = tmp_path
-    provenance = provenance_of(model)
+    provenance = provenance_of(tmp_path, flip=False)
     assert provenance.has_scores(tmp_path, _GAME) == (changed != "fit")
     assert provenance.has_events(tmp_path, _GAME) == (changed is None)
 

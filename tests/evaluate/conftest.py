@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from einops import reduce, repeat
-from jaxtyping import Float, Float16
 from support import GOLDEN
 from support.caches import cache_attributes
 
+from bas.evaluate.scores import frame_scores
 from bas.extract.cache.format import CacheHeader
 from bas.extract.cache.reader import FeatureCache
-
-
-@pytest.fixture(scope="session")
-def metric_golden() -> dict[str, Any]:
-    """Numbers of SoccerNet 0.1.62 and sn-teamspotting, rounded to ten decimals."""
-    result: dict[str, Any] = json.loads((GOLDEN / "metric_golden.json").read_text())
-    return result
+from bas.types import Scores, VideoFeatures
 
 
 @pytest.fixture(scope="session")
@@ -40,28 +33,16 @@ def peaks_golden() -> dict[str, Any]:
     return result
 
 
-@pytest.fixture
-def match_folders(tmp_path: Path, metric_golden: dict[str, Any]) -> tuple[Path, Path]:
-    """The two games of the golden documents on disk: a folder of labels, and one of results."""
-    labels, results = tmp_path / "labels", tmp_path / "results"
-    for game, documents in metric_golden["documents"].items():
-        (labels / game).mkdir(parents=True)
-        (results / game).mkdir(parents=True)
-        (labels / game / "Labels-ball.json").write_text(json.dumps(documents["labels"]))
-        (results / game / "results_spotting.json").write_text(json.dumps(documents["results"]))
-    return labels, results
-
-
 class Reader:
     """A model that scores a row by its own values: channel k is class k."""
 
     classes = ("PASS-left", "PASS-right", "DRIVE-left", "DRIVE-right")
 
-    def score_rows(
-        self, rows: Float16[np.ndarray, "rows channels height width"], *, rate: Fraction
-    ) -> Float[np.ndarray, "rows classes"]:
+    def scores(self, features: VideoFeatures) -> Scores:
         """Score of a class: mean of its channel over the grid."""
-        return reduce(rows.astype(np.float32), "rows channels height width -> rows channels", "mean")
+        rows = features.features.astype(np.float32)
+        means = reduce(rows, "rows channels height width -> rows channels", "mean")
+        return frame_scores(means, features, classes=self.classes)
 
 
 @pytest.fixture

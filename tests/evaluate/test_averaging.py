@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 
 from bas.config import PeaksSettings
-from bas.evaluate.ensemble import DenseScores, select_weights
-from bas.evaluate.scores import BothViews, Ensemble, mean_scores, score_video, unmirror
-from bas.extract.cache.reader import FeatureCache
-from bas.types import Scores, Spot, SpottingModel
+from bas.evaluate.ensemble import select_weights
+from bas.evaluate.scores import mean_scores, unmirror
+from bas.types import DenseScores, Scores, Spot
 
 
 def _scores(column: list[float], fps: int = 25) -> Scores:
@@ -49,28 +47,6 @@ def test_teams_change_sides_in_the_mirrored_view() -> None:
     back = unmirror(Scores(np.array([[0.1, 0.2, 0.3]], dtype=np.float32), names, Fraction(25)))
     assert back.classes == names
     np.testing.assert_array_equal(back.values, np.array([[0.2, 0.1, 0.3]], dtype=np.float32))
-
-
-def test_both_views_are_averaged_after_swapping_the_teams_of_the_mirrored_one(
-    make_cache: Callable[[np.ndarray, int], FeatureCache], reader: SpottingModel
-) -> None:
-    assert reader.classes == ("PASS-left", "PASS-right", "DRIVE-left", "DRIVE-right")
-    original = make_cache(np.tile([1.0, 0, 0.5, 0], (4, 1)), 1)
-    mirrored = make_cache(np.tile([0, 0.5, 0, 0.25], (4, 1)), 1)
-    scores = score_video(reader, BothViews(original, mirrored))
-    np.testing.assert_array_equal(scores.values, np.tile([0.75, 0, 0.375, 0], (4, 1)))
-
-
-def test_members_with_different_hops_are_averaged_frame_by_frame(
-    make_cache: Callable[[np.ndarray, int], FeatureCache], reader: SpottingModel
-) -> None:
-    rows = np.linspace(0, 1, 12)[:, None].repeat(4, axis=1)
-    every, third = make_cache(rows, 1), make_cache(rows[::3], 3)
-    one, other = score_video(reader, every), score_video(reader, third)
-    ensemble = Ensemble(members=(reader, reader), weights=(0.5, 0.5))
-    merged = score_video(ensemble, (every, third))
-    assert ensemble.classes == merged.classes == reader.classes
-    np.testing.assert_allclose(merged.values, (one.values + other.values) / 2, atol=1e-6)
 
 
 def test_complementary_members_share_the_weight_and_noise_gets_none() -> None:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from bas.evaluate.scores import interpolate_rows, score_video
+from bas.evaluate.scores import interpolate_rows
 from bas.extract.cache.reader import FeatureCache
 from bas.types import SpottingModel
 
@@ -34,7 +34,7 @@ def test_a_row_without_its_picture_is_interpolated_from_its_neighbors() -> None:
 def test_a_cache_is_scored_on_its_own_clock(
     make_cache: Callable[[np.ndarray, int], FeatureCache], reader: SpottingModel
 ) -> None:
-    scores = score_video(reader, make_cache(np.full((10, 4), 0.5), 3))
+    scores = reader.scores(make_cache(np.full((10, 4), 0.5), 3))
     assert scores.values.shape == (30, 4)
     assert (scores.classes, scores.fps) == (reader.classes, Fraction(25))
     assert np.all(scores.values == 0.5)

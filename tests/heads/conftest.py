@@ -1,62 +1,10 @@
-"""Shared fixtures: rendered matches with cached rows, and a small search grid for post-processing."""
+"""Training ends with a search for post-processing, which these tests shorten."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-
-from bas.evaluate.postprocess import search
-from bas.files import locked
-from bas.synthetic import synthesize
-from bas.workspace import Workspace
-
-
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder shared by all processes of one test run."""
-    base = tmp_path_factory.getbasetemp()
-    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-
-
-@pytest.fixture(scope="session")
-def matches(shared: Path) -> Path:
-    """A read-only data folder of three matches of 15 s, one per split."""
-    folder = shared / "matches"
-    with locked(shared / "matches.lock", wait=True):
-        synthesize(folder, matches=3, minutes=0.25, size="224x128", profile="even", seed=3)
-    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _short_search() -> Iterator[None]:
-    """Shrink the grid of the search that ends every training; its own tests use the whole grid."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(search, "_SIGMAS_S", (0.08, 0.16))
-        patched.setattr(search, "_DISTANCES_S", (0.32, 0.64))
-        patched.setattr(search, "_SUPPRESSIONS", ("linear",))
-        yield
-
-
-@pytest.fixture(scope="module")
-def workspace(matches: Path, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The shared matches and features, and a runs folder for the module."""
-    (shared / "features").mkdir(exist_ok=True)
-    return Workspace(matches, shared / "features", tmp_path_factory.mktemp("runs"), "cpu", "auto")
-
-
-@pytest.fixture(scope="module")
-def home(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The working folder, with data, features and runs at the commands' default paths."""
-    folder = tmp_path_factory.mktemp("home")
-    for name, target in (
-        ("data", workspace.data),
-        ("features", workspace.features),
-        ("runs", workspace.runs),
-    ):
-        (folder / name).symlink_to(target)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.chdir(folder)
-        yield folder
+def _shorten(short_search: None) -> None:
+    """Apply `short_search` to every test here."""

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from bas import console
-from bas.config.base import Decoder
-from bas.dataset import open_dataset
 from bas.errors import SettingsError
 from bas.evaluate.analysis.bootstrap import (
     BLOCK_SECONDS,
@@ -24,17 +22,13 @@ from bas.evaluate.formats.soccernet import parse_predictions, results_document
 from bas.evaluate.metric.tolerance import tolerance_name, window_text
 from bas.evaluate.postprocess.events import detect
 from bas.evaluate.predictions import labels_of_games
-from bas.evaluate.scores import Rows, score_video
 from bas.evaluate.scoring.score import score_documents
-from bas.extract.extract import games_with_features
 from bas.files import atomic_write, write_json
-from bas.heads.inference.ensemble import MergedModel, VideoModel, load_video_model
-from bas.heads.inference.leakage import require_classes, warn_of_leakage
-from bas.heads.inference.predictor import features_for
-from bas.heads.models.stacker import Stacker
+from bas.heads.inference.guards import require_same
+from bas.heads.inference.predictor import Predictor, load_predictor
 from bas.runs import history_of
 from bas.types import Game, Prediction
-from bas.vocabulary import actions_of
+from bas.workspace import Workspace
 
 _RESAMPLES = 1000
 
@@ -80,13 +74,10 @@ class _RunPredictions:
 
 def compare(
     runs: Sequence[Path],
+    workspace: Workspace,
     *,
-    data: Path,
-    features: Path,
     split: str,
-    device: str,
     tolerance: str = "1",
-    decoder: Decoder = "auto",
     json: Path | None = None,
     markdown: Path | None = None,
 ) -> Comparison:
@@ -94,12 +85,9 @@ def compare(
 
     Args:
         runs: folders of finished runs or models; differences are relative to the first.
-        data: folder of matches.
-        features: folder of feature caches; missing ones are extracted first.
+        workspace: the matches, their feature caches, device and decoder.
         split: name of the split to score.
-        device: torch device of the heads.
-        tolerance: as `bas.evaluate.metric.tolerance.parse_tolerance` accepts it.
-        decoder: video decoder for missing features.
+        tolerance: as `bas.evaluate.metric.parse_tolerance` accepts it.
         json: file to write all numbers to.
         markdown: file to write the table to.
 
@@ -109,20 +97,28 @@ def compare(
     """
     if len(set(runs)) < len(runs):
         raise SettingsError(f"Duplicate run in {', '.join(map(str, runs))}. Name each run once.")
-    models = [load_video_model(run, device=device) for run in runs]
-    actions = _common_actions(runs, models)
-    dataset = open_dataset(data, video=_common_video(runs, models))
-    require_classes(models[0], dataset, run=runs[0])
-    games = dataset.split(split)
-    for run in runs:
-        warn_of_leakage(run, games)
-    labels = labels_of_games(games)
-    found = []
-    for model in models:
-        caches = features_for(model, games, features=features, decoder=decoder)
-        games = games_with_features(games, caches)  # narrows from run to run: only matches that all can read
-        found.append(_predict(model, games, caches, actions))
-    labels = {game.id: labels[game.id] for game in games}
+    predictors = [load_predictor(run, workspace) for run in runs]
+    require_same(
+        runs,
+        [", ".join(predictor.actions) for predictor in predictors],
+        problem="The runs predict different classes",
+        remedy="Compare runs with the same class list.",
+    )
+    require_same(
+        runs,
+        [predictor.model.settings.extract.video for predictor in predictors],
+        problem="The runs read different videos",
+        remedy="Compare runs that read the same videos.",
+    )
+    for predictor in predictors:
+        games = predictor.games(split)  # the same for all; each names its own training games
+    labels_of_games(games)  # a split without labels is refused before hours of extraction
+    features = []
+    for predictor in predictors:
+        games, rows = predictor.features(games)  # narrows from run to run: only matches that all can read
+        features.append(rows)
+    labels, actions = labels_of_games(games), predictors[0].actions
+    found = [_predict(predictor, games, rows) for predictor, rows in zip(predictors, features, strict=True)]
     predictions = [one.predictions for one in found]
     scored = [score_documents(labels, one, classes=actions, tolerance=tolerance) for one in predictions]
     resampled = resampled_mean_ap(
@@ -131,18 +127,20 @@ def compare(
     results = tuple(
         ComparedRun(
             run=run,
-            head="+".join(member.settings.head.kind for member in _members(model)),
+            head="+".join(stacker.settings.head.kind for stacker in predictor.model.stackers),
             mean_ap=scored[i].mean_ap,
             interval=percentile_interval(resampled[i]),
-            parameters=sum(p.numel() for member in _members(model) for p in member.head.parameters()),
+            parameters=sum(
+                p.numel() for stacker in predictor.model.stackers for p in stacker.head.parameters()
+            ),
             training_seconds=_training_seconds(run),
             frames_per_second=found[i].frames_per_second,
             difference=percentile_interval(resampled[i] - resampled[0]) if i else None,
         )
-        for i, (run, model) in enumerate(zip(runs, models, strict=True))
+        for i, (run, predictor) in enumerate(zip(runs, predictors, strict=True))
     )
-    _warn_of_short_matches(found[0].num_frames, rate=models[0].settings.extract.clock_rate)
-    comparison = Comparison(split, tuple(labels), scored[0].tolerances, device, results)
+    _warn_of_short_matches(found[0].num_frames, rate=predictors[0].model.settings.extract.clock_rate)
+    comparison = Comparison(split, tuple(labels), scored[0].tolerances, workspace.device, results)
     _print_table(comparison, framerate=scored[0].framerate)
     if json is not None:
         write_json(json, _document(comparison))
@@ -153,47 +151,20 @@ def compare(
     return comparison
 
 
-def _common_actions(runs: Sequence[Path], models: Sequence[VideoModel]) -> tuple[str, ...]:
-    first, *others = (actions_of(model.classes) for model in models)
-    for run, actions in zip(runs[1:], others, strict=True):
-        if actions != first:
-            raise SettingsError(
-                f"The runs predict different classes ({runs[0]}: {', '.join(first)}; {run}: {', '.join(actions)}). "
-                "Compare runs with the same class list."
-            )
-    return first
-
-
-def _common_video(runs: Sequence[Path], models: Sequence[VideoModel]) -> Literal["720p", "224p"]:
-    first, *others = (model.settings.extract.video for model in models)
-    for run, video in zip(runs[1:], others, strict=True):
-        if video != first:
-            raise SettingsError(
-                f"The runs read different videos ({runs[0]}: {first}; {run}: {video}). "
-                "Compare runs that read the same videos."
-            )
-    return first
-
-
-def _predict(
-    model: VideoModel, games: Sequence[Game], caches: Mapping[Path, Rows], actions: Sequence[str]
-) -> _RunPredictions:
+def _predict(predictor: Predictor, games: Sequence[Game], features: Mapping[Path, Any]) -> _RunPredictions:
     seconds, num_frames, predictions = 0.0, {}, {}
-    warm_up = score_video(model, caches[games[0].videos[0].path])
-    detect(warm_up, model.settings.peaks)  # outside the timing: first calls set things up
+    peaks, rate = predictor.postprocess, predictor.model.settings.extract.clock_rate
+    warm_up = predictor.model.scores(features[games[0].videos[0].path])
+    detect(warm_up, peaks)  # outside the timing: first calls set things up
     for game in games:
         started = time.perf_counter()
-        scores = {video.half: score_video(model, caches[video.path]) for video in game.videos}
-        events = {half: detect(of_half, model.settings.peaks) for half, of_half in scores.items()}
+        scores = predictor.scores(game, features)
+        detections = {half: detect(of_half, peaks) for half, of_half in scores.items()}
         seconds += time.perf_counter() - started
         num_frames[game.id] = sum(len(of_half.values) for of_half in scores.values())
-        document = results_document(game.id, events, classes=actions, fps=model.settings.extract.clock_rate)
+        document = results_document(game.id, detections, classes=predictor.actions, fps=rate)
         predictions[game.id] = parse_predictions(document, source=game.id)
     return _RunPredictions(predictions, num_frames, sum(num_frames.values()) / seconds)
-
-
-def _members(model: VideoModel) -> tuple[Stacker, ...]:
-    return model.members if isinstance(model, MergedModel) else (model,)
 
 
 def _warn_of_short_matches(num_frames: Mapping[str, int], *, rate: Fraction) -> None:

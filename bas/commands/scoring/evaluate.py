@@ -1,175 +1,185 @@
-"""`bas eval` and `bas predict`: score a model on a split, or spot the actions in one video."""
+"""`bas eval`: predict a split with a model and score it, or score anyone's predictions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from bas import console
-from bas.clock import game_time, position_of
-from bas.commands.training.tune import show_tuning_gain
-from bas.config.base import Decoder
-from bas.dataset import open_dataset, probe
-from bas.errors import MissingError
-from bas.evaluate.formats.exports import write_osl
-from bas.evaluate.formats.osl import PredictedGame
-from bas.evaluate.metric.tolerance import parse_tolerance, tolerance_name
-from bas.evaluate.postprocess.events import detect
-from bas.evaluate.predictions import evaluate_model, labels_of_games, write_game
-from bas.evaluate.scores import score_video
-from bas.evaluate.scoring.score import Evaluation
-from bas.extract.extract import games_with_features
-from bas.heads.inference.ensemble import VideoModel, load_video_model
-from bas.heads.inference.leakage import require_classes, warn_of_leakage
-from bas.heads.inference.predictor import features_for, predictions_folder, sidecar_folder
-from bas.heads.inference.provenance import invalidate, provenance_of
+from bas import console, files
+from bas.dataset import open_dataset
+from bas.evaluate.analysis.analysis import Analysis, analyze
+from bas.evaluate.formats.soccernet import RESULTS_FILE, read_results
+from bas.evaluate.metric.tolerance import Tolerance, parse_tolerance, tolerance_name
+from bas.evaluate.postprocess.events import detect_games
+from bas.evaluate.predictions import labels_of_games, read_scores_beside
+from bas.evaluate.report import terminal as report
+from bas.evaluate.report.page import Page, write_page
+from bas.evaluate.scores import SCORES_FILE, read_scores
+from bas.evaluate.scoring.score import Evaluation, read_documents, score_detections, score_documents
+from bas.heads.inference.predictor import Predictor, load_predictor, predictions_folder
 from bas.runs import history_of
-from bas.types import Detection, Game, Scores
-from bas.vocabulary import actions_of
-
-_SHOWN = 20  # rows of the terminal table
+from bas.types import Game
+from bas.workspace import Workspace
 
 
 def evaluate_run(
     run: Path,
+    workspace: Workspace,
     *,
-    data: Path,
-    features: Path,
     split: str,
-    device: str,
     tolerance: str = "1",
     out: Path | None = None,
     json: Path | None = None,
-    decoder: Decoder = "auto",
     flip: bool = False,
 ) -> Evaluation:
     """Write a run's predictions for a split, score them as the challenge does, and print the result.
 
     Args:
         run: folder of a finished run or a model.
+        workspace: the matches, their feature caches, device and decoder.
+        split: name of the split to score; all its games must have labels.
+        tolerance: as `bas.evaluate.metric.parse_tolerance` takes it.
         out: folder for `<game>/results_spotting.json` and dense scores; by default `predictions/<split>` in the run,
             with flip `predictions/<split>-flip`.
         json: file for the report; by default `report.json` beside the predictions, or `report-2.json` and so on
             for other tolerances.
-        flip: average the scores of the original and the mirrored view.
+        flip: average the scores over the pictures and their mirror images.
 
     Raises:
         MissingError, DataError: the model, a match, its labels or a video is missing or invalid.
     """
     seconds = parse_tolerance(tolerance)
-    model = load_video_model(run, device=device)
-    dataset = open_dataset(data, video=model.settings.extract.video)
-    games = dataset.split(split)
-    require_classes(model, dataset, run=run)
-    warn_of_leakage(run, games)
+    predictor = load_predictor(run, workspace, flip=flip)
+    games = predictor.games(split)
     labels_of_games(games)  # a split without labels is refused before hours of extraction
     console.info(
-        f"Evaluating {run} on {len(games)} {split} matches in {data}; features in {features}; device {device}."
+        f"Evaluating {run} on {len(games)} {split} matches in {workspace.data}; features in {workspace.features}; "
+        f"device {workspace.device}."
     )
-    caches = features_for(model, games, features=features, decoder=decoder, flip=flip)
-    games = games_with_features(games, caches)
     out = out or predictions_folder(run, split, flip=flip)
-    maker = provenance_of(model, flip=flip)
-    for game in games:
-        invalidate(out / game.id)
+    games = predictor.write(games, out, split=split)
     name = "report" if seconds == (1.0,) else f"report-{tolerance_name(seconds).replace(',', '-')}"
-    evaluation = evaluate_model(
-        model,
-        games,
-        caches,
-        peaks=model.settings.peaks,
-        out=out,
-        tolerance=tolerance,
-        split=split,
-        json=json or out / f"{name}.json",
-        html=out / f"{name}.html",
-        title=f"{run.name} on {split}",
-        training=history_of(run),
-        time_origin=model.settings.extract.time_origin,
+    evaluation = evaluate_written(
+        predictor, games, out, tolerance=tolerance, split=split, json=json or out / f"{name}.json", name=name
     )
-    for game in games:
-        maker.record(out / game.id, game)
-    show_tuning_gain(model, evaluation, games, out=out)
+    _print_tuning_gain(predictor, evaluation, games, out=out)
     return evaluation
 
 
-def predict(
-    video: str | Path,
-    model: VideoModel,
+def evaluate_predictions(
+    data: Path,
+    predictions: Path,
     *,
-    features: str | Path = "features",
-    decoder: Decoder = "auto",
-    flip: bool = False,
-) -> list[Detection]:
-    """Detect the actions in one video, in order of time.
+    tolerance: Tolerance = 1,
+    split: str | None = None,
+    json: Path | None = None,
+) -> Evaluation:
+    """Score predictions of any model against labels, print the tables, and write the report to `json`.
 
     Args:
-        video: any video of a match; no dataset is needed.
-        model: from `load_model`.
-        features: folder in which the features of the video are cached, so that a second call is fast.
-        decoder: video decoder; auto takes NVDEC if it works.
-        flip: average the scores of the original and the mirrored view.
+        data: a folder or zip of labels; videos are not needed.
+        predictions: a folder or zip of results_spotting.json.
+        tolerance: as `bas.evaluate.metric.parse_tolerance` takes it.
+        split: split of the data folder to score; None scores every game that has labels.
+        json: path of the report; None writes none.
 
     Raises:
-        MissingError, DataError: the video is missing or damaged.
+        MissingError, DataError: labels or predictions are missing or invalid.
     """
-    _require_file(Path(video))
-    _, scores = _score_video(Path(video), model, features=Path(features), decoder=decoder, flip=flip)
-    return detect(scores, model.settings.peaks)
+    games = None
+    if split is not None:
+        games = [game.id for game in open_dataset(data).split(split, need_videos=False)]
+    found = read_documents(data, predictions, games=games)
+    evaluation = score_documents(
+        found.labels, found.predictions, classes=found.classes, tolerance=tolerance, notes=found.notes
+    )
+    scores = read_scores_beside(found.folders)
+    analysis = analyze(evaluation, found.labels, found.predictions, scores=scores)
+    _print_report(evaluation, analysis, split=split, json=json)
+    return evaluation
 
 
-def predict_video(
-    video: Path, folder: Path, *, out: Path | None, device: str, decoder: Decoder, flip: bool = False
-) -> None:
-    """Spot the actions in one video with the model in `folder`; print a table and write all files.
+def evaluate_written(
+    predictor: Predictor,
+    games: Sequence[Game],
+    out: Path,
+    *,
+    tolerance: str,
+    split: str,
+    json: Path,
+    name: str,
+) -> Evaluation:
+    """Score the files that a predictor wrote, print the tables, and write the report and the page.
 
     Args:
-        out: folder for the files and the cached features; by default the sidecar folder of the video.
+        predictor: the model, for its classes and thresholds.
+        games: games that were predicted; all have labels.
+        out: folder of the predictions, which takes the page.
+        tolerance: as `bas.evaluate.metric.parse_tolerance` takes it.
+        split: name of these games in the report.
+        json: path of the report.
+        name: name of the page, without suffix.
+
+    Raises:
+        MissingError: a game has no labels.
     """
-    _require_file(video)
-    out = out or sidecar_folder(video)
-    model = load_video_model(folder, device=device)
-    maker = provenance_of(model, flip=flip)
-    invalidate(out)
-    game, scores = _score_video(video, model, features=out / "features", decoder=decoder, flip=flip)
-    halves = write_game(out, game, {1: scores}, actions=actions_of(model.classes), peaks=model.settings.peaks)
-    write_osl(out, [PredictedGame(game, halves, scores.fps)], classes=actions_of(model.classes))
-    maker.record(out, game)
-    _show(halves[1], model, out=out)
-
-
-def _require_file(video: Path) -> None:
-    if not video.is_file():
-        problem = f"{video} is a folder" if video.is_dir() else f"Video {video} not found"
-        raise MissingError(f"{problem}. Name one video file, or use bas eval for the matches of a split.")
-
-
-def _score_video(
-    video: Path, model: VideoModel, *, features: Path, decoder: Decoder, flip: bool
-) -> tuple[Game, Scores]:
-    probe(video)  # what is no video is refused before anything is written beside it
-    (game,) = open_dataset(video).games
-    caches = features_for(model, [game], features=features, decoder=decoder, flip=flip, degrade=True)
-    games_with_features([game], caches)
-    return game, score_video(model, caches[video])
-
-
-def _show(events: Sequence[Detection], model: VideoModel, *, out: Path) -> None:
-    """Print the detections of highest confidence, in order of time."""
-    shown = sorted(events, key=lambda event: -event.score)[:_SHOWN]
-    table = console.table(
-        f"{len(events)} detections, the {len(shown)} of highest confidence",
-        "time",
-        "action",
-        "team",
-        "confidence",
-        left=3,
+    labels, peaks = labels_of_games(games), predictor.postprocess
+    predictions = {}
+    for game in games:
+        (predictions[game.id],) = read_results(out / game.id / RESULTS_FILE).values()
+    evaluation = score_documents(labels, predictions, classes=predictor.actions, tolerance=tolerance)
+    scores = read_scores_beside({game: out / game for game in labels})
+    thresholds = {action: peaks.threshold(action) for action in evaluation.class_names}
+    analysis = analyze(
+        evaluation, labels, predictions, scores=scores, thresholds=thresholds if peaks.thresholds else None
     )
-    for event in sorted(shown, key=lambda event: event.frame):
-        position_ms = position_of(event.frame, model.settings.extract.clock_rate)
-        time = f"{game_time(1, position_ms).removeprefix('1 - ')}.{position_ms % 1000 // 100}"
-        table.add_row(time, event.label, event.team or "", f"{event.score:.2f}")
+    _print_report(evaluation, analysis, split=split, json=json)
+    page = Page(
+        f"{predictor.folder.name} on {split}",
+        evaluation,
+        analysis,
+        games,
+        scores,
+        history_of(predictor.folder),
+        predictor.model.settings.extract.time_origin,
+    )
+    write_page(out / f"{name}.html", page)
+    console.info(f"page: {out / f'{name}.html'}")
+    return evaluation
+
+
+def _print_report(
+    evaluation: Evaluation, analysis: Analysis, *, split: str | None, json: Path | None
+) -> None:
+    report.print_evaluation(evaluation, split=split)
+    report.print_analysis(analysis, name=f"mAP@{tolerance_name(evaluation.tolerances)}")
+    if json is not None:
+        files.write_json(
+            json, report.report_document(evaluation, split=split) | report.analysis_document(analysis)
+        )
+        console.info(f"report: {json}")
+
+
+def _print_tuning_gain(
+    predictor: Predictor, evaluation: Evaluation, games: Sequence[Game], *, out: Path
+) -> None:
+    """Print the score with the post-processing before tuning, for comparison; nothing if it was never tuned."""
+    peaks = predictor.model.base_postprocess
+    if peaks is None:
+        return
+    dense = {game.id: read_scores(out / game.id / SCORES_FILE) for game in games}
+    before = score_detections(
+        labels_of_games(games),
+        detect_games(dense, peaks),
+        classes=evaluation.class_names,
+        fps=predictor.model.settings.extract.clock_rate,
+        tolerance=evaluation.tolerances,
+    )
+    name = f"mAP@{tolerance_name(evaluation.tolerances)}"
+    table = console.table("Post-processing", "", name, f"{name} exact", "detections")
+    for what, one in (("before tuning", before), ("tuned on the validation games", evaluation)):
+        num_detections = sum(row.num_detections for row in one.classes)
+        table.add_row(
+            what, f"{100 * one.mean_ap:.2f}", f"{100 * one.mean_ap_exact:.2f}", f"{num_detections:,}"
+        )
     console.show(table)
-    console.info(
-        f"All detections are in {out}: results_spotting.json, events.csv, osl.json, subtitles (.srt)"
-    )

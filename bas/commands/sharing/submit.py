@@ -6,53 +6,46 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bas import console
-from bas.config.base import Decoder
-from bas.dataset import open_dataset
 from bas.evaluate.formats.soccernet import RESULTS_FILE, read_results
 from bas.evaluate.predictions import labels_of_games
 from bas.evaluate.report import terminal as report
 from bas.evaluate.scoring.score import score_documents
 from bas.evaluate.submission.archive import check_submission, write_submission
 from bas.evaluate.submission.games import expected_games
-from bas.heads.inference.predictor import predict_split
+from bas.heads.inference.predictor import load_predictor
 from bas.types import Game, Prediction
-from bas.vocabulary import actions_of
+from bas.workspace import Workspace
 
 
 def submit_run(
     run: Path,
+    workspace: Workspace,
     *,
-    data: Path,
-    features: Path,
     split: str,
-    device: str,
     out: Path | None = None,
-    decoder: Decoder = "auto",
     flip: bool = False,
 ) -> Path:
     """Predict a split if needed, build and validate its zip, and score it if the split has labels.
 
     Args:
         run: folder of a finished run or a model.
+        workspace: the matches, their feature caches, device and decoder.
+        split: name of the split to submit.
         out: path of the zip; by default `submission-<split>.zip` in the run, or `submission-<split>-flip.zip`.
-        flip: average the scores of the original and the mirrored view.
+        flip: average the scores over the pictures and their mirror images.
 
     Returns:
         The path of the zip.
 
     Raises:
-        MissingError, DataError: as `predict_split`; or the zip is invalid, and no file is left.
+        MissingError, DataError: as `Predictor.predict_split`; or the zip is invalid, and no file is left.
     """
-    predicted = predict_split(
-        run, data=data, features=features, split=split, device=device, decoder=decoder, flip=flip
-    )
-    classes = actions_of(predicted.model.classes)
-    games = open_dataset(data, video=predicted.model.settings.extract.video).split(split, need_videos=False)
-    documents = {
-        game.id: (predicted.folder / game.id / RESULTS_FILE).read_bytes() for game in predicted.games
-    }
+    predictor = load_predictor(run, workspace, flip=flip)
+    predicted, folder = predictor.predict_split(split)
+    documents = {game.id: (folder / game.id / RESULTS_FILE).read_bytes() for game in predicted}
+    games, classes = predictor.dataset().split(split, need_videos=False), predictor.actions
     out = out or run / f"submission-{split}{'-flip' * flip}.zip"
-    teams = classes != predicted.model.classes or None
+    teams = classes != predictor.model.classes or None
     notes = write_submission(out, documents, games, classes, teams=teams)
     _print_summary(out, games, classes, notes, split=split)
     return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bas import console
@@ -11,12 +12,12 @@ from bas.commands.training.fit_head import fit_games, labeled_games
 from bas.config import Pipeline
 from bas.dataset import Dataset, open_dataset
 from bas.errors import SettingsError
-from bas.evaluate.predictions import write_predictions
+from bas.evaluate.formats.exports import write_osl
+from bas.evaluate.formats.osl import PredictedGame
 from bas.evaluate.report import terminal as report
 from bas.evaluate.scoring.score import score
-from bas.extract.extract import cached_features, games_with_features, statistics_games
 from bas.heads.finetune.dataset import readable_games
-from bas.heads.interop.model_folder import load_single_model
+from bas.heads.inference.predictor import load_predictor
 from bas.types import Game
 from bas.workspace import Workspace
 
@@ -97,24 +98,15 @@ def _score_held_out(
 ) -> None:
     """Write the out-of-fold predictions and score them together."""
     out = workspace.runs / f"{settings.head.kind}-folds-{runs[0].name.rpartition('-')[2]}"
-    games = [game for held_out in folds for game in held_out]
-    caches = cached_features(
-        games,
-        settings.extract,
-        features=workspace.features,
-        device=workspace.device,
-        decoder=workspace.decoder,
-        training=statistics_games(dataset, games, settings.extract),
-    )
-    scored: list[Game] = []
+    predicted: list[PredictedGame] = []
     for run, held_out in zip(runs, folds, strict=True):
-        model = load_single_model(run, device=workspace.device)
-        whole = games_with_features(held_out, caches)
-        write_predictions(model, whole, caches, peaks=settings.peaks, out=out)
-        scored += whole
-    evaluation = score(workspace.data, out, games=[game.id for game in scored])
+        # Tuning saw the held-out matches, so their out-of-fold predictions do without it.
+        predictor = replace(load_predictor(run, workspace), postprocess=settings.peaks)
+        predicted += predictor.write_games(held_out, out)
+    write_osl(out, predicted, classes=dataset.classes)
+    evaluation = score(workspace.data, out, games=[one.game.id for one in predicted])
     report.print_evaluation(evaluation, split="the held-out folds")
     report.write_report(out / "report.json", evaluation)
     console.info(
-        f"Out-of-fold scores of {len(games)} matches: {out}. To sample hard negatives: --set fit.out_of_fold={out}"
+        f"Out-of-fold scores of {len(predicted)} matches: {out}. To sample hard negatives: --set fit.out_of_fold={out}"
     )

@@ -33,11 +33,12 @@ from bas.heads.finetune.preflight import (
     require_memory,
 )
 from bas.heads.finetune.trainer import FinetuneTrainer, compute_precision
-from bas.heads.finetune.validation import VideoValidation
-from bas.heads.inference.leakage import require_unseen
+from bas.heads.finetune.validation import OnlineScorer
+from bas.heads.inference.guards import require_unseen
 from bas.heads.interop.model_folder import training_games, write_model
 from bas.heads.models.stacker import Stacker
 from bas.heads.training.dataset import out_of_fold_file
+from bas.heads.training.validation import Validation
 from bas.heads.training.warm_start import model_file
 from bas.runs import Run, open_run, run_state
 from bas.signals import stop_on_signals
@@ -141,13 +142,11 @@ def _build_trainer(
 ) -> FinetuneTrainer:
     device = torch.device(workspace.device)
     supply = build_loader(shape, train_videos, dataset, settings, workspace, processes)
-    validation = VideoValidation(
-        valid_videos,
+    validation = Validation(
+        OnlineScorer(valid_videos, settings, workspace.decoder, run.folder),
         labels_of_games(tuple({video.game.id: video.game for video in valid_videos}.values())),
         dataset.classes,
         settings,
-        workspace.decoder,
-        run.folder,
     )
     return FinetuneTrainer(
         model,

@@ -30,7 +30,7 @@ from bas.heads.models.stacker import Stacker
 from bas.heads.training.annotated_games import CachedGames, load_cached_games
 from bas.heads.training.dataset import TrainingSet, build_training_set, out_of_fold_file
 from bas.heads.training.trainer import fit_head
-from bas.heads.training.validation import Validation
+from bas.heads.training.validation import Validation, score_cached
 from bas.heads.training.warm_start import matching_tensors, model_file
 from bas.runs import open_run
 from bas.signals import stop_on_signals
@@ -124,7 +124,10 @@ def fit_games(
             return folder
         validation = (
             Validation(
-                cached_valid.videos, labels_of_games(cached_valid.games), dataset.classes, outputs, settings
+                partial(score_cached, videos=cached_valid.videos, classes=outputs),
+                labels_of_games(cached_valid.games),
+                dataset.classes,
+                settings,
             )
             if cached_valid.games
             else None

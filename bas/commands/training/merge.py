@@ -12,16 +12,15 @@ import numpy as np
 import bas
 from bas import console
 from bas.config import PeaksSettings, to_yaml
-from bas.config.base import Decoder
-from bas.dataset import Dataset, open_dataset
-from bas.errors import SettingsError
+from bas.dataset import Dataset
+from bas.errors import DataError, SettingsError
 from bas.evaluate.ensemble import exact_mean_ap, mean_dense_scores, select_weights
 from bas.evaluate.postprocess.search import show_tuning, tune
 from bas.evaluate.predictions import labels_of_games
 from bas.files import atomic_write
-from bas.heads.inference.ensemble import load_stacker
-from bas.heads.inference.leakage import VALID, validation_games
-from bas.heads.inference.predictor import dense_scores
+from bas.heads.inference.ensemble import VideoModel
+from bas.heads.inference.guards import VALID, require_same, validation_games
+from bas.heads.inference.predictor import Predictor, load_predictor
 from bas.heads.interop.model_folder import (
     FORMAT,
     MODEL_FILES,
@@ -30,21 +29,17 @@ from bas.heads.interop.model_folder import (
     with_tuning,
     write_config,
 )
-from bas.heads.models.stacker import Stacker
 from bas.messages import listing
 from bas.runs import open_run, run_state
 from bas.types import Game
-from bas.vocabulary import actions_of
+from bas.workspace import Workspace
 
 
 def merge(
     runs: Sequence[Path],
+    workspace: Workspace,
     *,
     out: Path,
-    data: Path,
-    features: Path,
-    device: str,
-    decoder: Decoder = "auto",
 ) -> Path:
     """Average the dense scores of runs, with weights and post-processing tuned on their validation matches.
 
@@ -61,16 +56,18 @@ def merge(
     if _is_finished(out, names):
         console.info(f"{out} is already finished. Next: bas eval --run {quote(str(out))}")
         return out
-    models = _load_compatible(runs, device=device)
-    dataset = open_dataset(data, video=models[0].settings.extract.video)
-    games = _common_games(dataset, runs)
-    dense = [
-        dense_scores(model, run, games, split=VALID, features=features, decoder=decoder)
-        for run, model in zip(runs, models, strict=True)
-    ]
+    predictors = _load_compatible(runs, workspace)
+    models = [predictor.model for predictor in predictors]
+    games = _common_games(predictors[0].dataset(), runs)
+    dense = [predictor.dense_scores(games, split=VALID) for predictor in predictors]
     complete = [game for game in games if all(game.id in scores for scores in dense)]
+    if not complete:
+        raise DataError(
+            f"No validation match in {workspace.data} can be read by all of {', '.join(map(str, runs))}: each has "
+            "damaged videos. Repair or replace the videos, see bas doctor."
+        )
     labels = labels_of_games(complete)
-    actions = actions_of(models[0].classes)
+    actions = predictors[0].actions
     peaks = _base_postprocess(_fastest(models))
     weights = select_weights(dense, labels, actions, peaks)
     one_hot = np.eye(len(runs)).tolist()
@@ -129,7 +126,7 @@ def _is_finished(out: Path, names: Sequence[str]) -> bool:
     return True
 
 
-def _load_compatible(runs: Sequence[Path], *, device: str) -> list[Stacker]:
+def _load_compatible(runs: Sequence[Path], workspace: Workspace) -> list[Predictor]:
     """Load the models of the runs. Raises SettingsError if their scores cannot be averaged."""
     if len({run.resolve() for run in runs}) < max(2, len(runs)):
         raise SettingsError(f"Cannot merge {', '.join(map(str, runs))}. Name two or more different runs.")
@@ -138,19 +135,20 @@ def _load_compatible(runs: Sequence[Path], *, device: str) -> list[Stacker]:
             raise SettingsError(
                 f"{run} is itself a merge of runs. Name its members instead, together with the other runs."
             )
-    models = [load_stacker(run, device=device) for run in runs]
-    for run, model in zip(runs, models, strict=True):
-        if model.classes != models[0].classes:
-            raise SettingsError(
-                f"The runs predict different classes ({runs[0]}: {', '.join(models[0].classes)}; "
-                f"{run}: {', '.join(model.classes)}). Merge runs with the same class list."
-            )
-        if model.settings.extract.video != models[0].settings.extract.video:
-            raise SettingsError(
-                f"The runs read different videos ({runs[0]}: {models[0].settings.extract.video}; "
-                f"{run}: {model.settings.extract.video}). Merge runs that read the same videos."
-            )
-    return models
+    predictors = [load_predictor(run, workspace) for run in runs]
+    require_same(
+        runs,
+        [", ".join(predictor.model.classes) for predictor in predictors],
+        problem="The runs predict different classes",
+        remedy="Merge runs with the same class list.",
+    )
+    require_same(
+        runs,
+        [predictor.model.settings.extract.video for predictor in predictors],
+        problem="The runs read different videos",
+        remedy="Merge runs that read the same videos.",
+    )
+    return predictors
 
 
 def _common_games(dataset: Dataset, runs: Sequence[Path]) -> tuple[Game, ...]:
@@ -173,11 +171,11 @@ def _copy(run: Path, out: Path, number: int) -> str:
     return folder
 
 
-def _fastest(models: Sequence[Stacker]) -> Stacker:
+def _fastest(models: Sequence[VideoModel]) -> VideoModel:
     return max(models, key=lambda model: model.settings.extract.clock_rate)
 
 
-def _base_postprocess(model: Stacker) -> PeaksSettings:
+def _base_postprocess(model: VideoModel) -> PeaksSettings:
     return model.base_postprocess or model.settings.peaks
 
 

@@ -51,7 +51,7 @@ def run_demo(out: Path, *, device: str) -> None:
     workspace = Workspace(data, features, runs, device, "auto")
     fitted = fit(load("heads", head=_HEAD, preset=_PRESET, sets=[_FEWER_SAMPLES]), workspace)
     _step(3, "score the held-out matches", f"eval --run {quote(str(fitted))} {where} --split {_SPLIT}")
-    evaluation = evaluate_run(fitted, data=data, features=features, split=_SPLIT, device=device)
+    evaluation = evaluate_run(fitted, workspace, split=_SPLIT)
     _step(
         4,
         "unfreeze the encoder and finetune it with the head on clips of five seconds",
@@ -65,9 +65,9 @@ def run_demo(out: Path, *, device: str) -> None:
         "score the same matches and write the report page",
         f"eval --run {quote(str(run))} {where} --split {_SPLIT}",
     )
-    evaluate_run(run, data=data, features=features, split=_SPLIT, device=device)
+    evaluate_run(run, workspace, split=_SPLIT)
     _step(6, "compare both runs", f"compare {quote(str(fitted))} {quote(str(run))} {where}")
-    comparison = compare([fitted, run], data=data, features=features, split=_SPLIT, device=device)
+    comparison = compare([fitted, run], workspace, split=_SPLIT)
     games = open_dataset(data, video=settings.extract.video).split(_SPLIT)
     _show(comparison, _chance(evaluation, games, run=fitted))
     model, video = quote(str(run)), quote(str(games[0].videos[0].path))

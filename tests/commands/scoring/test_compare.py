@@ -25,13 +25,11 @@ def test_compared_runs_have_intervals_and_match_bas_eval(
     workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = [_run(workspace, "linear"), _run(workspace, "netvlad")]
-    one = evaluate_run(runs[1], data=workspace.data, features=workspace.features, split="test", device="cpu")
+    one = evaluate_run(runs[1], workspace, split="test")
     comparison = compare(
         runs,
-        data=workspace.data,
-        features=workspace.features,
+        workspace,
         split="test",
-        device="cpu",
         json=tmp_path / "compare.json",
         markdown=tmp_path / "compare.md",
     )
@@ -61,11 +59,10 @@ def test_runs_with_different_classes_are_refused(workspace: Workspace, tmp_path:
     config = json.loads((run / "config.json").read_text())
     config["classes"][0] = "NUTMEG"
     (other / "config.json").write_text(json.dumps(config))
-    named = {"data": workspace.data, "features": workspace.features, "split": "test", "device": "cpu"}
     with pytest.raises(SettingsError, match="The runs predict different classes"):
-        compare([run, other], **named)  # type: ignore[arg-type]
+        compare([run, other], workspace, split="test")
     with pytest.raises(SettingsError, match="Duplicate run"):
-        compare([run, run], **named)  # type: ignore[arg-type]
+        compare([run, run], workspace, split="test")
 
 
 def test_a_model_with_other_classes_than_the_labels_is_refused_before_extraction(
@@ -79,7 +76,5 @@ def test_a_model_with_other_classes_than_the_labels_is_refused_before_extraction
     config["classes"][0] = "NUTMEG"
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(DataError, match="predicts NUTMEG.*is labeled with"):
-        evaluate_run(
-            tmp_path, data=workspace.data, features=tmp_path / "features", split="test", device="cpu"
-        )
+        evaluate_run(tmp_path, workspace, split="test")
     assert not (tmp_path / "features").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,15 @@ from bas.commands.training.merge import merge
 from bas.commands.training.tune import tune_run
 from bas.config import load
 from bas.dataset import open_dataset
-from bas.errors import MissingError, SettingsError
+from bas.errors import DataError, MissingError, SettingsError
 from bas.evaluate.postprocess.search import Tuning
 from bas.evaluate.scores import read_scores
 from bas.evaluate.scoring.score import Evaluation
 from bas.files import atomic_write
 from bas.heads.inference.ensemble import load_video_model
-from bas.heads.inference.predictor import dense_scores
+from bas.heads.inference.predictor import load_predictor
 from bas.heads.inference.provenance import Provenance, provenance_of
+from bas.synthetic import synthesize
 from bas.types import Game, Video
 from bas.workspace import Workspace
 
@@ -100,6 +102,21 @@ def test_tuning_on_test_or_training_matches_is_refused(
         _tune(changed_run, workspace)
 
 
+def test_tuning_and_merging_on_matches_with_other_classes_is_refused(
+    run: Path, other: Path, workspace: Workspace, tmp_path: Path
+) -> None:
+    """There would be no ground truth for the model's classes."""
+    synthesize(tmp_path / "v2", matches=3, minutes=0.1, size="64x32", layout="soccernet-v2", seed=1)
+    elsewhere = replace(workspace, data=tmp_path / "v2")
+    before = (run / "config.json").read_bytes()
+    with pytest.raises(DataError, match="The model in .* predicts PASS, .* is labeled with .*Penalty"):
+        _tune(run, elsewhere)
+    with pytest.raises(DataError, match="The model in .* predicts PASS, .* is labeled with .*Penalty"):
+        _merge([run, other], elsewhere, tmp_path / "merged")
+    assert (run / "config.json").read_bytes() == before
+    assert not (tmp_path / "merged").exists()
+
+
 def test_scoring_a_run_on_its_training_matches_warns(
     workspace: Workspace, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,7 +134,7 @@ def test_stored_predictions_of_another_model_view_or_video_are_not_reused(
     game, folder = Game("a match", (video,), None), tmp_path / "made"
     for name in ("scores.h5", "results_spotting.json"):
         atomic_write(folder / name, b"")
-    maker = provenance_of(load_video_model(run, device="cpu"))
+    maker = provenance_of(run, flip=False)
     assert not maker.has_scores(folder, game)
     maker.record(folder, game)
     assert maker.has_scores(folder, game)
@@ -125,8 +142,8 @@ def test_stored_predictions_of_another_model_view_or_video_are_not_reused(
     retuned = Provenance(maker.scores, {**maker.peaks, "sigma": 7})
     assert retuned.has_scores(folder, game)
     assert not retuned.has_events(folder, game)
-    assert not provenance_of(load_video_model(run, device="cpu"), flip=True).has_scores(folder, game)
-    assert not provenance_of(load_video_model(other, device="cpu")).has_scores(folder, game)
+    assert not provenance_of(run, flip=True).has_scores(folder, game)
+    assert not provenance_of(other, flip=False).has_scores(folder, game)
     video.path.write_bytes(b"another video")
     assert not maker.has_scores(folder, game)
 
@@ -182,14 +199,7 @@ def test_a_moved_ensemble_scores_the_mean_of_its_members(
     (moved / "config.json").write_text(json.dumps(config))
     games = _games(workspace, "test")
     one, two, mean = (
-        dense_scores(
-            load_video_model(folder, device="cpu"),
-            folder,
-            games,
-            split="test",
-            features=workspace.features,
-            decoder="cpu",
-        )[games[0].id][1].values
+        load_predictor(folder, workspace).dense_scores(games, split="test")[games[0].id][1].values
         for folder in (run, other, moved)
     )
     np.testing.assert_allclose(mean, 0.25 * one + 0.75 * two, atol=1e-6)
@@ -201,9 +211,7 @@ def test_an_ensemble_scores_on_valid_what_tuning_found_and_can_be_compared(
     tuning = json.loads((merged / "config.json").read_text())["tuning"]
     assert _evaluate(merged, workspace, split="valid").mean_ap == pytest.approx(tuning["mAP@1"], abs=1e-12)
     assert _tune(merged, workspace).mean_after == tuning["mAP@1"]
-    comparison = compare(
-        [run, merged], data=workspace.data, features=workspace.features, split="test", device="cpu"
-    )
+    comparison = compare([run, merged], workspace, split="test")
     assert comparison.results[1].mean_ap == pytest.approx(_evaluate(merged, workspace).mean_ap, abs=1e-12)
 
 
@@ -232,17 +240,15 @@ def _fit(workspace: Workspace, head: str, *sets: str) -> Path:
 
 
 def _tune(run: Path, workspace: Workspace) -> Tuning:
-    return tune_run(run, data=workspace.data, features=workspace.features, device="cpu")
+    return tune_run(run, workspace)
 
 
 def _merge(runs: list[Path], workspace: Workspace, out: Path) -> Path:
-    return merge(runs, out=out, data=workspace.data, features=workspace.features, device="cpu")
+    return merge(runs, workspace, out=out)
 
 
 def _evaluate(run: Path, workspace: Workspace, *, split: str = "test", flip: bool = False) -> Evaluation:
-    return evaluate_run(
-        run, data=workspace.data, features=workspace.features, split=split, device="cpu", flip=flip
-    )
+    return evaluate_run(run, workspace, split=split, flip=flip)
 
 
 def _games(workspace: Workspace, split: str) -> tuple[Game, ...]:

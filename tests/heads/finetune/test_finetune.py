@@ -25,9 +25,9 @@ from bas.config import load
 from bas.errors import SettingsError
 from bas.files import read_json
 from bas.heads.finetune.memory import device_memory
-from bas.heads.finetune.validation import VideoValidation
 from bas.heads.interop.model_folder import load_settings
 from bas.heads.models.stacker import Stacker
+from bas.heads.training.validation import Validation
 from bas.workspace import Workspace
 
 _FIT = (
@@ -110,14 +110,14 @@ def test_a_signal_during_validation_loses_no_step(
     fitted: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
 ) -> None:
     with monkeypatch.context() as patched:
-        real = VideoValidation.score
+        real = Validation.score
 
-        def score(self: VideoValidation, *arguments: Any) -> float:
+        def score(self: Validation[...], *arguments: Any) -> float:
             os.kill(os.getpid(), number)
             os.kill(os.getpid(), number)  # as from a manager that signals both process and parent
             return real(self, *arguments)
 
-        patched.setattr(VideoValidation, "score", score)
+        patched.setattr(Validation, "score", score)
         assert in_child(lambda: _run_finetune(tmp_path)) == code
     (run,) = tmp_path.glob("e2e-*")
     assert read_json(run / "STATUS.json") | {"reason": ""} == {"state": "stopped", "code": code, "reason": ""}

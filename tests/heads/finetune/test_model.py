@@ -90,14 +90,18 @@ def test_features_computed_online_equal_those_of_the_cache(tmp_path: Path, grid:
     )
     timeline = open_timeline(game.videos[0].path, settings)
     source = features_of(timeline, encoder, settings, decoder="cpu", folder=tmp_path, stop=StopFlag())
-    with source as (rows, valid):
+    with source as online:
         torch.testing.assert_close(
-            torch.from_numpy(np.array(rows)), torch.from_numpy(np.array(cache.features)), rtol=2e-3, atol=1e-5
+            torch.from_numpy(np.array(online.features)),
+            torch.from_numpy(np.array(cache.features)),
+            rtol=2e-3,
+            atol=1e-5,
         )
-        assert (valid == cache.valid).all()
+        assert (online.valid == cache.valid).all()
+        assert (online.hop, online.num_frames, online.rate) == (cache.hop, cache.num_frames, cache.rate)
         stacker = _stacker(tmp_path, grid=grid)
-        online = stacker.score_rows(rows, rate=cache.row_rate)
-        assert np.abs(online - stacker.score_rows(cache.features, rate=cache.row_rate)).max() < 2e-3
+        difference = stacker.scores(online).values - stacker.scores(cache).values
+        assert np.abs(difference).max() < 2e-3
 
 
 def test_recomputed_activations_give_the_same_gradients(tmp_path: Path) -> None:

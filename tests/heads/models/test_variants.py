@@ -24,7 +24,7 @@ from bas.evaluate.postprocess.events import detect
 from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import Evaluation, score_detections
 from bas.heads.inference.ensemble import load_video_model
-from bas.heads.inference.predictor import dense_scores
+from bas.heads.inference.predictor import load_predictor
 from bas.types import Game
 from bas.workspace import Workspace
 
@@ -76,7 +76,7 @@ def _evaluate(run: Path, workspace: Workspace, split: str) -> Evaluation:
     """Evaluate the saved model of a run."""
     dataset, model = open_dataset(workspace.data, video="224p"), load_video_model(run, device="cpu")
     games, peaks = dataset.split(split), model.settings.peaks
-    dense = dense_scores(model, run, games, split=split, features=workspace.features, decoder="cpu")
+    dense = load_predictor(run, workspace).dense_scores(games, split=split)
     return score_detections(
         {game.id: labels_of(game, dataset.classes).spots for game in games},
         {game: {1: detect(halves[1], peaks)} for game, halves in dense.items()},
@@ -133,13 +133,7 @@ def test_folds_write_scores_of_models_that_were_not_trained_on_the_match(workspa
             name for name, count in drawn.items() if count
         } <= occurring  # in the match that was not held out
         (record,) = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-        evaluate_run(
-            run,
-            data=workspace.data,
-            features=workspace.features,
-            split=_split_of(workspace, game),
-            device="cpu",
-        )
+        evaluate_run(run, workspace, split=_split_of(workspace, game))
         tuning = json.loads((run / "config.json").read_text())["tuning"]
         assert tuning["games"] == [game.id]
         assert tuning["mAP@1 before"] == pytest.approx(record["mAP@1"], abs=1e-12)

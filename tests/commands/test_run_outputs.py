@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from bas.cli import app
 from bas.commands.sharing.submit import check_zip, submit_run
 from bas.commands.training.fit_head import fit
-from bas.commands.watching.media import _labels_for_video
+from bas.commands.watching.analyzed_videos import _labels_for_video
 from bas.config import load
 from bas.dataset import open_dataset, probe
 from bas.errors import DataError, MissingError
@@ -23,12 +23,13 @@ from bas.types import Game, Spot, Video
 from bas.workspace import Workspace
 
 _SETS = ("fit.epochs=1", "fit.samples=64", "fit.batch=32", "extract.grid=[2,3]")
+_WORKSPACE = Workspace(Path("data"), Path("features"), Path("runs"), "cpu", "auto")
 
 
 @pytest.fixture(scope="module")
 def run(home: Path) -> Path:
     settings = load("heads", head="netvlad", preset="tiny", sets=_SETS)
-    return fit(settings, Workspace(Path("data"), Path("features"), Path("runs"), "cpu", "auto"))
+    return fit(settings, _WORKSPACE)
 
 
 def bas(*arguments: str) -> str:
@@ -38,8 +39,7 @@ def bas(*arguments: str) -> str:
 
 
 def submit(run: Path, **changes: str) -> Path:
-    options = {"data": Path("data"), "features": Path("features"), "device": "cpu"}
-    return submit_run(run, **{**options, "split": "test", **changes})  # type: ignore[arg-type]
+    return submit_run(run, _WORKSPACE, **{"split": "test", **changes})  # type: ignore[arg-type]
 
 
 def test_submit_predicts_packs_checks_and_scores(run: Path) -> None:
@@ -90,14 +90,7 @@ def test_invalid_predictions_give_no_zip(run: Path) -> None:
     document["predictions"][0]["half"] = "2"
     results.write_text(json.dumps(document))
     with pytest.raises(DataError, match="half '2', but the game only has half 1"):
-        submit_run(
-            run,
-            data=Path("data"),
-            features=Path("features"),
-            split="test",
-            device="cpu",
-            out=Path("bad.zip"),
-        )
+        submit_run(run, _WORKSPACE, split="test", out=Path("bad.zip"))
     assert not Path("bad.zip").exists()
     results.write_text(whole)
 

@@ -1,4 +1,4 @@
-"""Which games a model was trained on, and what that forbids."""
+"""Guards between a model and games: class lists that must agree, and games that it was trained on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from bas import console
 from bas.dataset import Dataset
 from bas.errors import DataError, MissingError, SettingsError
-from bas.heads.inference.ensemble import VideoModel
 from bas.heads.interop.model_folder import training_games
 from bas.messages import listing
 from bas.types import Game
@@ -51,17 +50,35 @@ def validation_games(dataset: Dataset, run: Path, config: Mapping[str, Any]) -> 
     return games
 
 
-def require_classes(model: VideoModel, dataset: Dataset, *, run: Path) -> None:
+def require_classes(classes: Sequence[str], dataset: Dataset, *, run: Path) -> None:
     """Check that the matches are labeled with the classes that the model predicts.
 
     Raises:
         DataError: they are not; the message lists both.
     """
-    if set(actions_of(model.classes)) != set(dataset.classes):
+    actions = actions_of(classes)
+    if set(actions) != set(dataset.classes):
         raise DataError(
-            f"The model in {run} predicts {', '.join(actions_of(model.classes))}, but {dataset.root} is labeled with "
+            f"The model in {run} predicts {', '.join(actions)}, but {dataset.root} is labeled with "
             f"{', '.join(dataset.classes)}. Use a model of these classes, or matches labeled with its own."
         )
+
+
+def require_same(runs: Sequence[Path], values: Sequence[str], *, problem: str, remedy: str) -> None:
+    """Check that runs which work together agree on something.
+
+    Args:
+        runs: folders of the runs.
+        values: what each run has.
+        problem: sentence without its full stop that says what differs.
+        remedy: sentence that says what to do.
+
+    Raises:
+        SettingsError: one differs from the first; the message holds both.
+    """
+    for run, value in zip(runs, values, strict=True):
+        if value != values[0]:
+            raise SettingsError(f"{problem} ({runs[0]}: {values[0]}; {run}: {value}). {remedy}")
 
 
 def warn_of_leakage(run: Path, games: Sequence[Game]) -> None:

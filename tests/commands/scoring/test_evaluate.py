@@ -3,43 +3,74 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.media import write_video
 
-from bas.config import PeaksSettings
+from bas.commands.scoring.evaluate import evaluate_predictions, evaluate_written
+from bas.config import PeaksSettings, load
 from bas.dataset.classes import BALL_CLASSES
 from bas.dataset.splits import official_lists
 from bas.errors import MissingError
-from bas.evaluate.predictions import evaluate_model, evaluate_predictions
-from bas.evaluate.scores import read_scores, write_scores
+from bas.evaluate.predictions import labels_of_games
+from bas.evaluate.scores import interpolate_rows, read_scores, write_scores
 from bas.evaluate.scoring.score import score
-from bas.extract.cache.reader import FeatureCache
-from bas.types import Game, Scores, SpottingModel, Video
+from bas.heads.inference.predictor import Predictor
+from bas.heads.inference.provenance import Provenance
+from bas.heads.models.stacker import Stacker
+from bas.types import Game, Scores, Video
+from bas.workspace import Workspace
 
-MakeCache = Callable[[np.ndarray, int], FeatureCache]
 GAME = "league/season/A - B"
 
 
+class _Model:
+    """A model whose scores a test sets: one row every `hop` frames."""
+
+    classes = ("PASS-left", "PASS-right", "DRIVE-left", "DRIVE-right")
+    folder: Path | None = None
+    base_postprocess: PeaksSettings | None = None
+    stackers: tuple[Stacker, ...] = ()
+
+    def __init__(self, rows: np.ndarray, hop: int) -> None:
+        self.settings = load("heads")
+        self._rows, self._hop = rows, hop
+
+    def features_for(
+        self, games: Sequence[Game], workspace: Workspace, *, degrade: bool = False
+    ) -> dict[Path, np.ndarray]:
+        return {video.path: self._rows for game in games for video in game.videos}
+
+    def scores(self, features: np.ndarray) -> Scores:
+        num_frames = self._hop * len(features)
+        every = np.ones(len(features), dtype=bool)
+        values = interpolate_rows(features, every, hop=self._hop, num_frames=num_frames)
+        return Scores(values, self.classes, Fraction(25))
+
+
+def _predictor(model: _Model, folder: Path) -> Predictor:
+    workspace = Workspace(folder / "data", folder / "features", folder / "runs", "cpu", "cpu")
+    return Predictor(folder, model, workspace, Provenance({}, {}), False, PeaksSettings())
+
+
 def test_a_model_is_scored_from_the_files_that_are_written(
-    tmp_path: Path, make_cache: MakeCache, reader: SpottingModel, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scores = np.zeros((400, 4), dtype=np.float32)
     scores[0, 0] = scores[100, 3] = scores[399, 0] = 1.0
     labels = tmp_path / "data" / GAME / "Labels-ball.json"
     _write(labels, [("PASS", 0, "left"), ("DRIVE", 8000, "right"), ("PASS", 31_920, "left")])
-    video = Video(tmp_path / "720p.mp4", 1)
-    evaluation = evaluate_model(
-        reader,
-        [Game(GAME, (video,), labels)],
-        {video.path: make_cache(scores, 2)},
-        peaks=PeaksSettings(),
-        out=tmp_path / "out",
-        split="test",
-        json=tmp_path / "report.json",
+    write_video(tmp_path / "720p.mp4", 6)
+    predictor = _predictor(_Model(scores, 2), tmp_path)
+    game, out = Game(GAME, (Video(tmp_path / "720p.mp4", 1),), labels), tmp_path / "out"
+    games = predictor.write([game], out, split="test")
+    assert games == (game,)
+    evaluation = evaluate_written(
+        predictor, games, out, tolerance="1", split="test", json=tmp_path / "report.json", name="report"
     )
     assert [(row.label, row.ap, row.num_detections) for row in evaluation.classes] == [
         ("PASS", 1.0, 2),
@@ -47,8 +78,8 @@ def test_a_model_is_scored_from_the_files_that_are_written(
     ]
     assert evaluation.teams is not None
     assert evaluation.teams.mean_ap == 1.0
-    assert score(tmp_path / "data", tmp_path / "out", classes=("PASS", "DRIVE")) == evaluation
-    assert read_scores(tmp_path / "out" / GAME / "scores.h5")[1].values.shape == (800, 4)
+    assert score(tmp_path / "data", out, classes=("PASS", "DRIVE")) == evaluation
+    assert read_scores(out / GAME / "scores.h5")[1].values.shape == (800, 4)
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["format"] == 2
     assert report["mAP"] == 1.0
@@ -56,9 +87,7 @@ def test_a_model_is_scored_from_the_files_that_are_written(
     assert "1 game of test, 2 classes, tolerance 1 s = ±12 frames at 25 fps" in capsys.readouterr().out
 
 
-def test_a_game_without_labels_is_an_error(
-    tmp_path: Path, make_cache: MakeCache, reader: SpottingModel
-) -> None:
+def test_a_game_without_labels_is_an_error(tmp_path: Path) -> None:
     hidden = official_lists("spotting-ball")["challenge"][0]
     for name, words in (
         (GAME, r".* holds no Labels-ball\.json.*bas doctor"),
@@ -66,7 +95,7 @@ def test_a_game_without_labels_is_an_error(
     ):
         game = Game(name, (Video(tmp_path / name / "720p.mp4", 1),), None)
         with pytest.raises(MissingError, match=f"{name} has no labels, so it cannot be scored: .*{words}"):
-            evaluate_model(reader, [game], {}, peaks=PeaksSettings(), out=tmp_path)
+            labels_of_games([game])
 
 
 def test_predictions_of_any_model_are_scored_without_a_video(

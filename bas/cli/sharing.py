@@ -1,0 +1,104 @@
+"""Commands that exchange results and models with others: submit, import-weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from bas.cli.app import app
+from bas.cli.options import (
+    DATA,
+    FEATURES,
+    RUNS,
+    Data,
+    Decoder,
+    Device,
+    Features,
+    Flip,
+    newest_run,
+    workspace,
+)
+
+
+@app.command()
+def submit(
+    run: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RUN", help="Run or model folder (default: the newest finished run in $BAS_RUNS or runs)."
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Split to submit (default: challenge; with --check, the split whose games the zip holds)."
+        ),
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option(help="Only validate this existing zip; needs no run and no video.")
+    ] = None,
+    data: Data = DATA,
+    features: Features = FEATURES,
+    out: Annotated[
+        Path | None, typer.Option(help="Zip file to write (default: RUN/submission-SPLIT.zip).")
+    ] = None,
+    device: Device = "auto",
+    decoder: Decoder = "auto",
+    flip: Flip = False,
+) -> None:
+    """Build the submission zip for a split and validate it."""
+    from bas.commands.sharing.submit import check_zip, submit_run
+
+    if check is not None:
+        if run or out:
+            raise typer.BadParameter("--check validates an existing zip: leave out the run and --out.")
+        check_zip(check, data=data, split=split)
+        return
+    submit_run(
+        run or newest_run(),
+        workspace(data, features, RUNS, device=device, decoder=decoder),
+        split=split or "challenge",
+        out=out,
+        flip=flip,
+    )
+
+
+@app.command("import-weights")
+def import_weights(
+    source: Annotated[
+        Literal["lromul", "tdeed", "netvlad"],
+        typer.Argument(metavar="SOURCE", help="Project that published the checkpoint."),
+    ],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="Checkpoint: lRomul .pth, T-DEED .pt or sn-spotting .pth.tar."),
+    ],
+    out: Annotated[Path, typer.Option(help="Model folder to create.")],
+    classes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class",
+            metavar="NAME",
+            help="Class name of one output, in output order; repeatable (default: the SoccerNet list of that length).",
+        ),
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="lromul only: use the raw weights instead of their moving average.")
+    ] = False,
+    pool: Annotated[
+        Literal["MAX", "MAX++", "AVG", "AVG++"] | None,
+        typer.Option(help="netvlad only: pooling of a checkpoint without clusters."),
+    ] = None,
+    window_seconds: Annotated[
+        float | None, typer.Option(help="netvlad only: window length in seconds (default: 15, as published).")
+    ] = None,
+) -> None:
+    """Convert a published checkpoint to a model folder.
+
+    No pickle code in the checkpoint is executed.
+    """
+    from bas.commands.sharing.import_weights import import_weights as run
+
+    run(source, file, out, classes=classes or (), raw=raw, pool=pool, window_seconds=window_seconds)
