@@ -17,7 +17,6 @@ from bas.files import publish
 if TYPE_CHECKING:
     from av import VideoFrame
 
-_MAX_PIXELS = 4096 * 2304
 _ENCODER = {
     "preset": "veryfast",
     "crf": "20",
@@ -37,7 +36,6 @@ def read_pictures(times: VideoTimes, *, start_pts: int, stop_pts: int) -> Genera
     import av
 
     with open_at(times, seek_point(times, start_pts).decode_from) as (stream, packets):
-        stream.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
         latest = start_pts - 1
         for packet in packets:
             try:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 LogLine = tuple[int, str, str]
 """Level, source and text of a line that FFmpeg logged."""
 
-_MAX_PIXELS = 4096 * 2304
 _EIGHT_BITS = re.compile(r"gray|nv12|yuvj?4[0-4][0-4]p")
 _MORE_BITS = re.compile(r"(?:gray|yuv4[0-4][0-4]p)(9|10|12|14|16)le")
 
@@ -42,7 +41,6 @@ def decode_pictures(
     """
     with _captured_log() as log, open_at(times, point.decode_from) as (stream, packets):
         stream.codec_context.thread_count = 1
-        stream.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
         corruption = CorruptionTracker()
         latest = point.first_shown - 1
         for packet in packets:

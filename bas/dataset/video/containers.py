@@ -18,7 +18,7 @@ VIDEO_SUFFIXES = frozenset({".mkv", ".mp4", ".m4v", ".mov", ".webm", ".ts", ".m2
 """File suffixes of containers that carry presentation times; AVI does not."""
 
 _FORMATS = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpegts"
-_MOST_PIXELS = 4096 * 2304
+_MAX_PIXELS = 4096 * 2304
 _MOST_ERRORS = 100  # in a row; a file with more is not a damaged video, but no video at all
 _HEAD_BYTES = 512
 
@@ -39,7 +39,7 @@ def open_video(path: Path) -> Iterator[VideoStream]:
 
     The main stream is the largest one that is not a cover picture. Metadata may be in any encoding. The
     file cannot make FFmpeg open other files or URLs, and pictures larger than 4096 x 2304 are refused
-    before any is decoded.
+    before any is decoded, also where they grow in the middle of the stream.
 
     Raises:
         MissingError: `path` does not exist.
@@ -51,7 +51,7 @@ def open_video(path: Path) -> Iterator[VideoStream]:
         raise MissingError(
             f"{path} does not exist." if not path.exists() else f"{path} is a folder, not a video."
         )
-    options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS, "max_pixels": str(_MOST_PIXELS)}
+    options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS, "max_pixels": str(_MAX_PIXELS)}
     try:
         # FFmpeg takes text before a colon for a protocol, but not in an absolute path.
         container = av.open(str(path.absolute()), metadata_errors="ignore", options=options)
@@ -60,7 +60,10 @@ def open_video(path: Path) -> Iterator[VideoStream]:
     except (av.error.FFmpegError, ValueError, IndexError) as error:
         raise DataError(f"{path} is {_description(path)}.") from error
     with container:
-        yield _main_stream(path, list(container.streams.video))
+        stream = _main_stream(path, list(container.streams.video))
+        # The container's options end at its own probing, so the decoder needs the limit, too.
+        stream.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
+        yield stream
 
 
 def container_of(stream: VideoStream) -> InputContainer:
@@ -125,7 +128,7 @@ def _main_stream(path: Path, streams: list[VideoStream]) -> VideoStream:
         raise DataError(f"{path} has an unknown codec. Copy it again, or convert it to H.264.")
     stream = max(moving, key=lambda one: (one.width * one.height, -one.index))
     pixels = stream.width * stream.height
-    if not 0 < pixels <= _MOST_PIXELS:
+    if not 0 < pixels <= _MAX_PIXELS:
         raise DataError(
             f"{path} declares pictures of {stream.width} x {stream.height}. Expected at most 4096 x 2304. "
             "Scale it down, or copy it again if that is not its true size."

@@ -4,6 +4,7 @@ import random
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from support import media
@@ -144,6 +145,22 @@ def test_too_many_pixels_are_refused(tmp_path: Path) -> None:
     path = media.write_video(tmp_path / "big.mkv", 1, size=(4098, 2304))
     with pytest.raises(DataError, match="4098 x 2304. Expected at most 4096 x 2304"):
         probe(path)
+
+
+def test_pictures_that_grow_too_large_within_a_stream_are_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = media.write_video(tmp_path / "small.ts", 10)
+    large = media.write_video(tmp_path / "large.ts", 10, size=(256, 192))
+    path = tmp_path / "both.ts"
+    path.write_bytes(small.read_bytes() + large.read_bytes())
+    monkeypatch.setattr("bas.dataset.video.containers._MAX_PIXELS", 128 * 96)
+    decoded: list[int] = []
+    with open_video(path) as stream, pytest.raises(av.error.FFmpegError):
+        decoded.extend(
+            frame.width for packet in packets(stream) for frame in stream.codec_context.decode(packet)
+        )
+    assert set(decoded) <= {128}
 
 
 def test_audio_alone_is_not_a_video(tmp_path: Path) -> None:
