@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from timm.layers import DropPath
+from timm.layers.drop import DropPath
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -163,8 +163,8 @@ class InvertedResidual3D(nn.Module):
     def forward(
         self, x: Float[Tensor, "b c t y x"], *, window: int | None = None
     ) -> Float[Tensor, "b c t y x"]:
-        residual: Tensor = self.narrow(self.excite(self.mix(self.widen(x)), window=window))
-        return x + self.drop_path(residual)
+        residual: Tensor = self.drop_path(self.narrow(self.excite(self.mix(self.widen(x)), window=window)))
+        return x + residual
 
 
 class SqueezeExcitation(nn.Module):
