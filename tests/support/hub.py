@@ -24,7 +24,7 @@ class Hub:
         self.status = 200
         """HTTP status of every response; any other than 200 is an error."""
         self.truncate_after: int | None = None
-        """Number of bytes after which responses break off."""
+        """Offset in a file at which the next response that reaches it breaks off."""
         self.hang = False
         """Whether a truncated response hangs instead of closing the connection."""
         self.corrupt = False
@@ -63,7 +63,9 @@ def serve(files: Mapping[str, bytes]) -> Iterator[Hub]:
                     self._send(404, b"{}", {"X-Error-Code": "EntryNotFound"}, body=body)
 
         def _send_file(self, content: bytes, *, body: bool) -> None:
-            first = int(m[1]) if (m := re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))) else 0
+            match = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+            first = int(match[1]) if match else 0
+            stop = int(match[2]) + 1 if match and match[2] else len(content)
             headers = {
                 "ETag": f'"{hashlib.sha256(content).hexdigest()}"',
                 "X-Repo-Commit": _COMMIT,
@@ -71,27 +73,36 @@ def serve(files: Mapping[str, bytes]) -> Iterator[Hub]:
             }
             if body:
                 hub.ranges.append(first)
-            if first:
-                headers["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
+            if match:
+                headers["Content-Range"] = f"bytes {first}-{stop - 1}/{len(content)}"
             sent = bytes(len(content)) if hub.corrupt else content
-            self._send(206 if first else 200, sent[first:], headers, body=body)
+            offset = hub.truncate_after
+            cut = offset - first if offset is not None and first <= offset < stop else None
+            self._send(206 if match else 200, sent[first:stop], headers, body=body, cut=cut)
 
-        def _send(self, status: int, content: bytes, headers: Mapping[str, str], *, body: bool) -> None:
+        def _send(
+            self,
+            status: int,
+            content: bytes,
+            headers: Mapping[str, str],
+            *,
+            body: bool,
+            cut: int | None = None,
+        ) -> None:
             self.send_response(status)
             for key, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(key, value)
             self.end_headers()
             if not body:
                 return
-            if hub.truncate_after is not None and len(content) > hub.truncate_after:
-                self.wfile.write(content[: hub.truncate_after])
+            self.wfile.write(content[:cut])
+            if cut is not None:
                 self.wfile.flush()
                 while hub.hang:
                     time.sleep(0.05)
+                hub.truncate_after = None
                 self.connection.close()
                 self.close_connection = True
-                return
-            self.wfile.write(content)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -6,13 +6,14 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from bas import console
 from bas.errors import AccessError, UnavailableError
 from bas.files import output_error
 
 _DISK_ERRORS = errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS
 _CLIENTS = ("httpx", "httpx2", "requests", "urllib3", "huggingface_hub")
+_STEP_BYTES = 10 << 20  # a killed transfer loses less than this
 _NO_ACCESS = 401, 403, 404  # private repositories are reported as not found
 
 
@@ -35,29 +36,35 @@ def fetch_from_hugging_face(task: str, split: str, folder: Path) -> None:
 
 
 def _resume_transfer(repository: str, archive: Path) -> None:
-    """Fetch an archive into a partial file, or resume that; huggingface_hub 2 discards interrupted transfers."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    """Fetch an archive step by step into a partial file, or resume that.
+
+    The downloads of huggingface_hub 2 discard interrupted transfers. Its file system reads any range of a file, repeats
+    failed requests, and follows redirects without handing the token to another server.
+    """
+    from huggingface_hub import HfFileSystem, get_hf_file_metadata, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError
-    from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     if archive.exists():
         return
-    url = hf_hub_url(repository, archive.name, repo_type="dataset")
     try:
-        found = get_hf_file_metadata(url)
+        found = get_hf_file_metadata(hf_hub_url(repository, archive.name, repo_type="dataset"))
     except EntryNotFoundError:  # the caller reports the missing archive
         return
+    assert found.size is not None, found
     part = archive.with_name(f"{archive.stem}-{found.etag}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
-    headers = build_hf_headers()
-    if (
-        urlsplit(found.location).netloc != urlsplit(url).netloc
-    ):  # on another storage server, which must not see the token
-        headers.pop("authorization", None)
-    with part.open("ab") as file:
-        if file.tell() != found.size:
-            http_get(found.location, file, resume_size=file.tell(), headers=headers, expected_size=found.size)
+    remote = f"datasets/{repository}/{archive.name}"
+    with (
+        HfFileSystem().open(remote, revision=found.commit_hash, size=found.size, cache_type="none") as source,
+        part.open("ab") as target,
+        console.progress(f"fetching {archive.name}", found.size, unit="bytes") as advance,
+    ):
+        source.seek(target.tell())
+        advance(target.tell())
+        while content := source.read(_STEP_BYTES):
+            target.write(content)
+            target.flush()
+            advance(len(content))
     part.replace(archive)
 
 

@@ -28,7 +28,7 @@ from bas.errors import AccessError, BasError, DataError, MissingError, Unavailab
 
 PASSWORD = "canary-7391"
 VALID = "england_efl/2019-2020/2019-10-01 - Middlesbrough - Preston North End"
-_BIG = os.urandom(12 << 20)  # huggingface_hub keeps what it fetched in steps of 10 MiB
+_BIG = os.urandom(12 << 20)  # archives are fetched in steps of 10 MiB
 
 
 def contents(game: str = VALID, *, around: str = "") -> dict[str, bytes]:
@@ -102,6 +102,7 @@ def test_an_interrupted_download_resumes(tmp_path: Path, server: hub.Hub) -> Non
     result = bas(server, tmp_path)
     assert result.returncode == 0, result.stderr
     assert "1 matches in data" in result.stderr
+    assert server.truncate_after is None
     assert any(first > 0 for first in server.ranges), server.ranges
     assert_complete(tmp_path / "data")
     asked = len(server.ranges)
