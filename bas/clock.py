@@ -60,8 +60,14 @@ def positions_of(frames: Int64[np.ndarray, "n"], fps: Fraction) -> Int64[np.ndar
 
 def game_time(half: int, position_ms: int) -> str:
     """Game time such as `"1 - 101:42"`: half, minutes and seconds, rounded down."""
-    minutes, seconds = divmod(position_ms // 1000, 60)
-    return f"{half} - {minutes:02d}:{seconds:02d}"
+    return f"{half} - {time_text(position_ms)}"
+
+
+def time_text(position_ms: int, *, decimals: int = 0) -> str:
+    """Minutes and seconds such as `"101:42"`, with up to three decimals, rounded down."""
+    seconds, rest = divmod(position_ms, 1000)
+    text = f"{seconds // 60:02d}:{seconds % 60:02d}"
+    return f"{text}.{rest // 10 ** (3 - decimals):0{decimals}d}" if decimals else text
 
 
 def parse_game_time(text: str) -> tuple[int, int]:
@@ -78,7 +84,7 @@ def parse_game_time(text: str) -> tuple[int, int]:
 
 def span_text(start_ms: int, stop_ms: int) -> str:
     """Time span such as `"12:03-12:04"`, for messages about a part of a video."""
-    return "-".join(game_time(1, ms).removeprefix("1 - ") for ms in (start_ms, stop_ms))
+    return f"{time_text(start_ms)}-{time_text(stop_ms)}"
 
 
 def milliseconds(seconds: Fraction | float) -> int:

@@ -9,13 +9,16 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-from bas.clock import game_time, position_of
+from bas.clock import position_of, time_text
 from bas.config import PeaksSettings
 from bas.evaluate.formats.osl import PredictedGame, osl_document
 from bas.files import atomic_write, write_json
 from bas.types import Detection
 
 EVENTS_FILE, OSL_FILE = "events.csv", "osl.json"
+
+SHOWN_MS = 1500
+"""Time for which a detection stays on screen, in subtitles and in rendered videos."""
 
 
 def write_exports(folder: Path, predicted: PredictedGame, *, peaks: PeaksSettings) -> None:
@@ -55,13 +58,10 @@ def csv_table(detections: Mapping[int, Sequence[Detection]], *, fps: Fraction) -
     for half, of_half in detections.items():
         for one in of_half:
             position_ms = position_of(one.frame, fps)
-            time = game_time(half, position_ms).partition(" - ")[2]
+            time = time_text(position_ms)
             confidence = f"{one.score:.4f}"
             lines.writerow([half, position_ms, time, one.frame, one.label, one.team or "", confidence])
     return text.getvalue()
-
-
-_SHOWN_MS = 1500
 
 
 def subtitles(detections: Sequence[Detection], *, fps: Fraction) -> str:
@@ -72,11 +72,11 @@ def subtitles(detections: Sequence[Detection], *, fps: Fraction) -> str:
         fps: frames per second of their clock.
     """
     shown = sorted((position_of(e.frame, fps), e.label, e.team or "", e.score) for e in detections)
-    borders = sorted({border for start, *_ in shown for border in (start, start + _SHOWN_MS)})
+    borders = sorted({border for start, *_ in shown for border in (start, start + SHOWN_MS)})
     cues: list[str] = []
     first = 0  # index of the first detection that may still be on screen
     for start, stop in pairwise(borders):
-        while first < len(shown) and shown[first][0] + _SHOWN_MS <= start:
+        while first < len(shown) and shown[first][0] + SHOWN_MS <= start:
             first += 1
         lines = []
         for position_ms, label, team, score in shown[first:]:
@@ -89,5 +89,5 @@ def subtitles(detections: Sequence[Detection], *, fps: Fraction) -> str:
 
 
 def _time(position_ms: int) -> str:
-    seconds, rest = divmod(position_ms, 1000)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d},{rest:03d}"
+    hours, rest = divmod(position_ms, 3_600_000)
+    return f"{hours:02d}:{time_text(rest, decimals=3).replace('.', ',')}"

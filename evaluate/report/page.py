@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bas import files
-from bas.clock import game_time
+from bas.clock import time_text
 from bas.config.pipeline import TimeOrigin
 from bas.dataset import VideoTimes, probe
 from bas.evaluate.analysis.analysis import BACKGROUND, MIN_SPOTS, Analysis
@@ -183,7 +183,7 @@ def _line(of_half: Sequence[Outcome], start: int) -> dict[str, Any]:
     inside = [one for one in of_half if start <= one.position_ms < start + _LINE_MS]
     kinds = Counter(one.kind for one in inside)
     return {
-        "start": _time(start),
+        "start": time_text(start),
         "summary": ", ".join(f"{kind}: {count}" for kind, count in kinds.items()) or "no marks",
         "marks": [
             # a spot and its detection may lie on two lines, so every outcome is tried on every line
@@ -216,7 +216,7 @@ def _marks(outcome: Outcome, start: int) -> list[dict[str, Any]]:
 
 
 def _description(outcome: Outcome) -> str:
-    time = _time(outcome.position_ms, tenths=True)
+    time = time_text(outcome.position_ms, decimals=1)
     confidence = f", confidence {outcome.detection.confidence:.2f}" if outcome.detection else ""
     match outcome.kind:
         case "hit":
@@ -248,17 +248,12 @@ def _strip(page: Page, outcome: Outcome, times_of: Callable[[Path], VideoTimes])
 def _row(outcome: Outcome) -> dict[str, str]:
     return {
         "match": outcome.game.rpartition("/")[2],
-        "time": f"{outcome.half} - {_time(outcome.position_ms, tenths=True)}",
+        "time": f"{outcome.half} - {time_text(outcome.position_ms, decimals=1)}",
         "label": outcome.spot.label if outcome.spot else "",
         "detected": outcome.detection.label if outcome.detection else "",
         "confidence": f"{outcome.detection.confidence:.3f}" if outcome.detection else "",
         "offset": str(outcome.offset_ms) if outcome.spot and outcome.detection else "",
     }
-
-
-def _time(position_ms: int, *, tenths: bool = False) -> str:
-    time = game_time(1, position_ms).removeprefix("1 - ")
-    return f"{time}.{position_ms % 1000 // 100}" if tenths else time
 
 
 def _percent(value: float, digits: int = 2) -> str:

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from bas import console
+from bas.clock import time_text
 from bas.dataset import VideoTimes
 from bas.evaluate.video.reading import pts_at, read_pictures, with_even_size, write_video
 
@@ -81,6 +82,6 @@ def _remove_others(out: Path, paths: Sequence[Path]) -> None:
 
 def highlight_name(highlight: Highlight) -> str:
     """File name without suffix, such as `012m34.560s PASS left 93%`; names sort by time and suit every file system."""
-    seconds, rest = divmod(highlight.position_ms, 1000)
+    time = time_text(highlight.position_ms, decimals=3).replace(":", "m").zfill(10)
     caption = re.sub(r"[^\w %-]+", "", highlight.caption)  # some file systems refuse "Yellow->red card"
-    return f"{seconds // 60:03d}m{seconds % 60:02d}.{rest:03d}s {caption}"
+    return f"{time}s {caption}"

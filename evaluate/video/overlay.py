@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bas import console
-from bas.clock import frame_at, milliseconds
+from bas.clock import frame_at, milliseconds, time_text
 from bas.dataset import VideoTimes
 from bas.evaluate.analysis.outcomes import Kind, Outcome
+from bas.evaluate.formats.exports import SHOWN_MS
 from bas.evaluate.video import drawing
 from bas.evaluate.video.drawing import BLACK, DARK, GREEN, ORANGE, RED, WHITE, YELLOW, Color
 from bas.evaluate.video.panel import Panel, marks_by_action
@@ -26,7 +27,6 @@ from bas.vocabulary import actions_of
 if TYPE_CHECKING:
     from av import VideoFrame
 
-_SHOWN_MS = 1500
 _MIN_HEIGHT = 400  # a smaller picture is enlarged to at least this height, to keep the text legible
 _TEXT_DIVISOR = 34  # the font size is the picture height divided by this
 
@@ -111,10 +111,7 @@ class _Painter:
         planes = drawing.unpack_planes(source.to_ndarray())
         self._paint_events(planes, self._detected, position_ms, on_right=False)
         self._paint_events(planes, self._labeled, position_ms, on_right=True)
-        minutes, seconds = divmod(position_ms // 1000, 60)
-        clock = drawing.chip(
-            f"{minutes:02d}:{seconds:02d}", size=self._text_size, color=WHITE, background=BLACK
-        )
+        clock = drawing.chip(time_text(position_ms), size=self._text_size, color=WHITE, background=BLACK)
         drawing.paint(
             planes, clock, left=self._text_size, top=self._height - clock.y.shape[0] - self._text_size
         )
@@ -131,7 +128,7 @@ class _Painter:
         self, planes: drawing.YuvPlanes, events: Sequence[_Event], position_ms: int, *, on_right: bool
     ) -> None:
         """Draw the events of the last second and a half, the newest at the top."""
-        first = bisect_right(events, position_ms - _SHOWN_MS, key=lambda event: event.position_ms)
+        first = bisect_right(events, position_ms - SHOWN_MS, key=lambda event: event.position_ms)
         stop = bisect_right(events, position_ms, key=lambda event: event.position_ms)
         top = self._text_size
         for event in reversed(events[first:stop]):

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bas.clock import frame_at, game_time, parse_game_time, place_on_clock, position_of, positions_of
+from bas.clock import (
+    frame_at,
+    game_time,
+    parse_game_time,
+    place_on_clock,
+    position_of,
+    positions_of,
+    time_text,
+)
 
 _25 = Fraction(25)
 
@@ -52,6 +60,13 @@ def test_game_time_survives_a_round_trip(half: int, position_ms: int) -> None:
 def test_minutes_may_have_three_digits() -> None:
     assert game_time(1, 6_102_040) == "1 - 101:42"
     assert parse_game_time("1 - 101:42") == (1, 6_102_000)
+
+
+@pytest.mark.parametrize(
+    ("decimals", "text"), [(0, "101:42"), (1, "101:42.0"), (2, "101:42.04"), (3, "101:42.049")]
+)
+def test_time_text_is_rounded_down_to_its_decimals(decimals: int, text: str) -> None:
+    assert time_text(6_102_049, decimals=decimals) == text
 
 
 @pytest.mark.parametrize("text", ["101:42", "1 - 5:3", "1 - 05:60", "1-05:00", "1 - 05:00 ", ""])
