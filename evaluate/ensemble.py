@@ -11,12 +11,11 @@ import numpy as np
 
 from bas import console
 from bas.config import PeaksSettings
-from bas.evaluate.postprocess.objective import action_ap, action_scores
+from bas.evaluate.postprocess.objective import AP_EPSILON, action_ap, action_scores
 from bas.evaluate.scores import mean_scores
 from bas.types import DenseScores, Scores, Spot
 
 _PICKS = 10
-_EPSILON = 1e-9  # of AP; differences below it are rounding
 
 
 def select_weights(
@@ -51,7 +50,7 @@ def select_weights(
             chosen = int(np.argmax(scores))
             # Greedy: continue from the best pick even if the score drops, since later picks may make up for it.
             picks = tried[chosen]
-            if scores[chosen] > best_score + _EPSILON:
+            if scores[chosen] > best_score + AP_EPSILON:
                 best_score, best = scores[chosen], weights[chosen]
             advance()
     return best

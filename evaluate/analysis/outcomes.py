@@ -13,12 +13,16 @@ from jaxtyping import Int64
 from bas.clock import frame_at
 from bas.evaluate.metric.average_precision import official_frames
 from bas.evaluate.metric.timelines import HALVES
+from bas.evaluate.metric.tolerance import OFFICIAL_SECONDS, half_window_frames
+from bas.evaluate.scoring.score import FRAMERATE
 from bas.types import Prediction, Scores, Spot
 from bas.vocabulary import split_team
 
 Kind = Literal["hit", "confused", "miss", "false positive"]
 
 SpotOrPrediction = TypeVar("SpotOrPrediction", Spot, Prediction)
+
+_HALF_WINDOW_MS = 1000 * half_window_frames(OFFICIAL_SECONDS, framerate=FRAMERATE) // FRAMERATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +138,6 @@ def _partners(
 def _frames(marks: Sequence[Spot] | Sequence[Prediction], *, framerate: int) -> Int64[np.ndarray, "n"]:
     positions = np.array([mark.position_ms for mark in marks], dtype=np.float64)
     return official_frames(positions, framerate=framerate)
-
-
-_HALF_WINDOW_MS = 480  # 12 frames at 25 fps, the half window of the official mAP@1
 
 
 def false_positives(outcomes: Sequence[Outcome]) -> list[Outcome]:

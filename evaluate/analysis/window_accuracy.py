@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bas.clock import frame_at
+from bas.evaluate.metric.tolerance import OFFICIAL_SECONDS
 from bas.types import Scores, Spot
 from bas.vocabulary import actions_of, split_team
 
@@ -26,17 +27,13 @@ class WindowAccuracy:
 
 
 def window_accuracy(
-    labels: Mapping[str, Sequence[Spot]],
-    scores: Mapping[str, Mapping[int, Scores]],
-    *,
-    seconds: float = 1.0,
+    labels: Mapping[str, Sequence[Spot]], scores: Mapping[str, Mapping[int, Scores]]
 ) -> WindowAccuracy | None:
-    """Classify the window around every spot by its highest score; None without spots.
+    """Classify the window of one second around every spot by its highest score; None without spots.
 
     Args:
         labels: annotations by game.
         scores: dense scores by game and half; of an action's two teams, the higher score counts.
-        seconds: full length of the window.
     """
     from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
@@ -49,7 +46,7 @@ def window_accuracy(
             if of_half is None or not known or spot.position_ms < 0:
                 continue
             frame = min(frame_at(spot.position_ms, of_half.fps), len(of_half.values) - 1)
-            half_window = int(seconds * of_half.fps / 2)
+            half_window = int(OFFICIAL_SECONDS * of_half.fps / 2)
             highest = of_half.values[max(0, frame - half_window) : frame + half_window + 1].max(axis=0)
             actual.append(spot.label)
             predicted.append(split_team(of_half.classes[int(np.argmax(highest))])[0])

@@ -17,6 +17,9 @@ TOLERANCES: dict[str, tuple[float, ...]] = {
 }
 """The official names, with their tolerances in seconds."""
 
+OFFICIAL_SECONDS = 1.0
+"""Tolerance of the official score, mAP@1."""
+
 _LONGEST = 3600  # seconds; a longer window would cover a whole half
 
 

@@ -20,14 +20,16 @@ from bas.evaluate.metric.average_precision import (
     official_frames,
 )
 from bas.evaluate.metric.timelines import half_timelines
-from bas.evaluate.metric.tolerance import half_window_frames
+from bas.evaluate.metric.tolerance import OFFICIAL_SECONDS, half_window_frames
 from bas.evaluate.postprocess.confidence import threshold_curve
 from bas.evaluate.postprocess.events import calibrate, pick_events, smooth
 from bas.evaluate.scoring.score import FRAMERATE
 from bas.types import Scores, Spot
 from bas.vocabulary import split_team
 
-_HALF_WINDOW = half_window_frames(1.0, framerate=FRAMERATE)  # of the official mAP@1
+_HALF_WINDOW = half_window_frames(OFFICIAL_SECONDS, framerate=FRAMERATE)
+AP_EPSILON = 1e-9
+"""Differences in AP below this are rounding."""
 
 
 @dataclass(frozen=True, slots=True)

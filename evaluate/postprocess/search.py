@@ -20,7 +20,13 @@ from bas import console
 from bas.config import CalibrationPoint, EventSettings, PeaksSettings
 from bas.evaluate.postprocess.confidence import calibration_points
 from bas.evaluate.postprocess.events import detect_games
-from bas.evaluate.postprocess.objective import ActionScores, action_ap, action_scores, display_threshold
+from bas.evaluate.postprocess.objective import (
+    AP_EPSILON,
+    ActionScores,
+    action_ap,
+    action_scores,
+    display_threshold,
+)
 from bas.evaluate.scoring.score import score_detections
 from bas.types import Scores, Spot
 from bas.vocabulary import split_team
@@ -30,7 +36,6 @@ _DISTANCES_S = 0.32, 0.64, 0.96  # the last is T-DEED's
 _SUPPRESSIONS = "hard", "linear", "quadratic"
 _LOW_MIN_SCORE = 0.01  # T-DEED's threshold
 _MIN_GAIN = 0.001  # of AP; a smaller gain does not justify writing more events
-_EPSILON = 1e-9  # of AP; differences below it are rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +97,15 @@ def tune(
     current = {action: _without_classes(peaks.for_action(action)) for action in classes}
     before = _Candidate(actions, current, peaks.confidences)
     chosen = _choose_settings(actions, current, fps=_fps(dense))
-    if _Candidate(actions, chosen, {}).total <= _Candidate(actions, current, {}).total + _EPSILON:
+    if _Candidate(actions, chosen, {}).total <= _Candidate(actions, current, {}).total + AP_EPSILON:
         chosen = current
     after = before
     min_team_map = _team_map(labels, dense, before.peaks, classes)
     # From the largest change to the smallest: take the first that improves mAP and does not lower Team-mAP.
     for settings, calibrated in ((chosen, True), (chosen, False), (current, True)):
         candidate = _Candidate(actions, settings, _calibrations(actions, settings) if calibrated else {})
-        better = candidate.total > before.total + _EPSILON
-        if better and _team_map(labels, dense, candidate.peaks, classes) >= min_team_map - _EPSILON:
+        better = candidate.total > before.total + AP_EPSILON
+        if better and _team_map(labels, dense, candidate.peaks, classes) >= min_team_map - AP_EPSILON:
             after = candidate
             break
     return Tuning(
@@ -202,11 +207,11 @@ def _best_rows(gains: Float64[np.ndarray, "settings actions"]) -> Int64[np.ndarr
     """Row of every action: that of the best mean gain, unless own plus mean gain is higher in another."""
     mean = gains.mean(axis=1)
     shared = int(mean.argmax())
-    if mean[shared] <= _EPSILON:
+    if mean[shared] <= AP_EPSILON:
         shared = 0
     both = gains + mean[:, None]
     own = both.argmax(axis=0)
-    better = both.max(axis=0) > both[shared] + _EPSILON
+    better = both.max(axis=0) > both[shared] + AP_EPSILON
     return np.where(better, own, shared)
 
 
@@ -260,7 +265,7 @@ def _calibrations(
         action: points[action]
         for action, scores in actions.items()
         if _official_ap(scores, settings[action], points[action])
-        > _official_ap(scores, settings[action]) + _EPSILON
+        > _official_ap(scores, settings[action]) + AP_EPSILON
     }
 
 
