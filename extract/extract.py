@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from bas import console
 from bas.config import ExtractSettings
-from bas.config.base import Decoder
+from bas.config.base import Decoder, Precision
 from bas.dataset import Dataset
 from bas.errors import (
     BasError,
@@ -28,7 +28,7 @@ from bas.errors import (
 )
 from bas.extract.cache.fingerprint import Fingerprint, cache_path, fingerprint_of
 from bas.extract.cache.reader import FeatureCache, open_cache, verify
-from bas.extract.encode.device import Precision, best_precision
+from bas.extract.encode.device import best_precision
 from bas.extract.encode.encoder import Encoder, FrozenEncoder
 from bas.extract.encode.stacks import canvas_of
 from bas.extract.encode.weights import build_encoder, weights_digest

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bas import console
+from bas.config.base import Precision
 from bas.errors import DataError, MissingError, SettingsError
 from bas.extract.cache.fingerprint import VideoIdentity
 from bas.extract.cache.parts import Part, PartHeader, PartSummary, Segments, read_part, write_part
 from bas.extract.cache.reader import DamagedSpan, FeatureCache, open_cache, verify
-from bas.extract.encode.device import Precision
 from bas.extract.task import VideoTask
 from bas.files import remove_leftovers
 

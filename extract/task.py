@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bas.config.base import Decoder
+from bas.config.base import Decoder, Precision
 from bas.config.pipeline import ExtractSettings
 from bas.extract.cache.fingerprint import Fingerprint
-from bas.extract.encode.device import Precision
 from bas.extract.encode.encoder import FrozenEncoder
 from bas.signals import StopFlag
 

@@ -56,7 +56,7 @@ def evaluate(
 ) -> None:
     """Score a run, or existing predictions, exactly as the challenge does."""
     if predictions is not None:
-        from bas.commands.scoring.evaluate import evaluate_predictions
+        from bas.commands.scoring.evaluate_predictions import evaluate_predictions
 
         if run or out or flip:
             raise typer.BadParameter(

@@ -7,7 +7,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Decoder = Literal["auto", "nvdec", "cpu"]
+
 """Video decoder; auto takes NVDEC where it works. Not a setting: it does not change the feature rows."""
+
+
+Precision = Literal["fp32", "bf16"]
+"""Number format in which an encoder computes."""
 
 
 class Settings(BaseModel):

@@ -1,1 +1,12 @@
 """Scoring: documents or detections in, an Evaluation out."""
+
+from bas.evaluate.scoring.score import (
+    FRAMERATE,
+    Evaluation,
+    read_documents,
+    score,
+    score_detections,
+    score_documents,
+)
+
+__all__ = ["FRAMERATE", "Evaluation", "read_documents", "score", "score_detections", "score_documents"]

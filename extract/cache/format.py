@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from bas.config.base import Precision
 from bas.errors import DataError, MissingError
 from bas.extract.cache.parts import Segments
-from bas.extract.encode.device import Precision
 
 FORMAT = "bas features 1"
 _TRAILER = struct.Struct("<8sQ32s")

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float16
 
+from bas.config.base import Precision
 from bas.extract.cache.fingerprint import VideoIdentity
-from bas.extract.encode.device import Precision
 from bas.files import publish, write_at
 
 _FORMAT = b"bas part 1"  # hashed first, so that parts of another format fail their hash

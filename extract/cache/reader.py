@@ -111,7 +111,7 @@ class FeatureCache:
         return self.__dict__ | {"_map": None}
 
 
-def open_cache(path: Path, *, fingerprint: Fingerprint | None = None) -> FeatureCache:
+def open_cache(path: str | Path, *, fingerprint: Fingerprint | None = None) -> FeatureCache:
     """Open a cache file and check everything except the bytes of its rows, which `verify` checks.
 
     Args:
@@ -122,6 +122,7 @@ def open_cache(path: Path, *, fingerprint: Fingerprint | None = None) -> Feature
         MissingError: the file does not exist.
         DataError: the file is damaged, not a cache, or has another fingerprint.
     """
+    path = Path(path)
     cache = FeatureCache(path, read_header(path))
     if fingerprint is not None and cache.fingerprint != fingerprint.json:
         raise DataError(

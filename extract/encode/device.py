@@ -6,13 +6,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from bas.config.base import Precision
 from bas.errors import SettingsError, UnavailableError
 
 if TYPE_CHECKING:
     import torch
 
-
-Precision = Literal["fp32", "bf16"]
 
 _CPU_INFO = Path("/proc/cpuinfo")
 

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bas.config.base import Precision
 from bas.errors import SettingsError
-from bas.extract.encode.device import Precision
 from bas.extract.encode.folding import DataFlow, fold_normalizations
 
 _CPU_PIXELS_PER_CALL = 1 << 20  # with more, the feature maps no longer fit the CPU's caches

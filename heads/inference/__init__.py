@@ -1,1 +1,42 @@
 """Prediction with finished models."""
+
+from bas.heads.inference.ensemble import (
+    Ensemble,
+    Mirrored,
+    VideoModel,
+    flip_averaged,
+    load_model,
+    load_stacker,
+    load_video_model,
+)
+from bas.heads.inference.guards import VALID, require_same, require_unseen, validation_games
+from bas.heads.inference.predictor import (
+    Predictor,
+    load_predictor,
+    predict,
+    predictions_folder,
+    sidecar_folder,
+    video_game,
+)
+from bas.heads.inference.provenance import Provenance
+
+__all__ = [
+    "VALID",
+    "Ensemble",
+    "Mirrored",
+    "Predictor",
+    "Provenance",
+    "VideoModel",
+    "flip_averaged",
+    "load_model",
+    "load_predictor",
+    "load_stacker",
+    "load_video_model",
+    "predict",
+    "predictions_folder",
+    "require_same",
+    "require_unseen",
+    "sidecar_folder",
+    "validation_games",
+    "video_game",
+]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from support import ROOT
+
+import bas
 
 
 def _run(*arguments: str, cwd: Path, **environment: str) -> str:
@@ -81,3 +85,16 @@ def test_the_sdist_builds_the_same_wheel(packages: Path, tmp_path: Path) -> None
     _run("-m", "build", "--no-isolation", "--wheel", "--outdir", str(tmp_path / "again"), cwd=source)
     (again,) = (tmp_path / "again").glob("*.whl")
     assert sorted(zipfile.ZipFile(again).namelist()) == sorted(zipfile.ZipFile(wheel).namelist())
+
+
+def test_every_package_lists_what_it_offers() -> None:
+    found = pkgutil.walk_packages(bas.__path__, "bas.")
+    names = ["bas", *(m.name for m in found if m.ispkg and m.name != "bas.configs")]
+    assert len(names) > 30
+    for name in names:
+        package = importlib.import_module(name)
+        assert package.__all__, name
+        assert package.__doc__, name
+        for public in package.__all__:
+            if not hasattr(package, public):  # a package or module, which is imported by its own name
+                importlib.import_module(f"{name}.{public}")

@@ -1,1 +1,3 @@
 """Commands about data and settings."""
+
+__all__ = ["doctor", "extract", "settings"]

@@ -1,21 +1,20 @@
-"""`bas eval`: predict a split with a model and score it, or score anyone's predictions."""
+"""`bas eval --run`: predict a split with a model, and score it as the challenge does."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from bas import console, files
-from bas.dataset import open_dataset
-from bas.evaluate.analysis.analysis import Analysis, analyze
+from bas import console
+from bas.commands.scoring.evaluate_predictions import print_report
+from bas.evaluate.analysis.analysis import analyze
 from bas.evaluate.formats.soccernet import RESULTS_FILE, read_results
-from bas.evaluate.metric.tolerance import Tolerance, parse_tolerance, tolerance_name
+from bas.evaluate.metric.tolerance import parse_tolerance, tolerance_name
 from bas.evaluate.postprocess.events import detect_games
 from bas.evaluate.predictions import labels_of_games, read_scores_beside
-from bas.evaluate.report import terminal as report
 from bas.evaluate.report.page import Page, write_page
 from bas.evaluate.scores import SCORES_FILE, read_scores
-from bas.evaluate.scoring.score import Evaluation, read_documents, score_detections, score_documents
+from bas.evaluate.scoring.score import Evaluation, score_detections, score_documents
 from bas.heads.inference.predictor import Predictor, load_predictor, predictions_folder
 from bas.runs import history_of
 from bas.types import Game
@@ -66,39 +65,6 @@ def evaluate_run(
     return evaluation
 
 
-def evaluate_predictions(
-    data: Path,
-    predictions: Path,
-    *,
-    tolerance: Tolerance = 1,
-    split: str | None = None,
-    json: Path | None = None,
-) -> Evaluation:
-    """Score predictions of any model against labels, print the tables, and write the report to `json`.
-
-    Args:
-        data: a folder or zip of labels; videos are not needed.
-        predictions: a folder or zip of results_spotting.json.
-        tolerance: as `bas.evaluate.metric.parse_tolerance` takes it.
-        split: split of the data folder to score; None scores every game that has labels.
-        json: path of the report; None writes none.
-
-    Raises:
-        MissingError, DataError: labels or predictions are missing or invalid.
-    """
-    games = None
-    if split is not None:
-        games = [game.id for game in open_dataset(data).split(split, need_videos=False)]
-    found = read_documents(data, predictions, games=games)
-    evaluation = score_documents(
-        found.labels, found.predictions, classes=found.classes, tolerance=tolerance, notes=found.notes
-    )
-    scores = read_scores_beside(found.folders)
-    analysis = analyze(evaluation, found.labels, found.predictions, scores=scores)
-    _print_report(evaluation, analysis, split=split, json=json)
-    return evaluation
-
-
 def evaluate_written(
     predictor: Predictor,
     games: Sequence[Game],
@@ -133,7 +99,7 @@ def evaluate_written(
     analysis = analyze(
         evaluation, labels, predictions, scores=scores, thresholds=thresholds if peaks.thresholds else None
     )
-    _print_report(evaluation, analysis, split=split, json=json)
+    print_report(evaluation, analysis, split=split, json=json)
     page = Page(
         f"{predictor.folder.name} on {split}",
         evaluation,
@@ -146,18 +112,6 @@ def evaluate_written(
     write_page(out / f"{name}.html", page)
     console.info(f"page: {out / f'{name}.html'}")
     return evaluation
-
-
-def _print_report(
-    evaluation: Evaluation, analysis: Analysis, *, split: str | None, json: Path | None
-) -> None:
-    report.print_evaluation(evaluation, split=split)
-    report.print_analysis(analysis, name=f"mAP@{tolerance_name(evaluation.tolerances)}")
-    if json is not None:
-        files.write_json(
-            json, report.report_document(evaluation, split=split) | report.analysis_document(analysis)
-        )
-        console.info(f"report: {json}")
 
 
 def _print_tuning_gain(

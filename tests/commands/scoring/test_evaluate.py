@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from support.media import write_video
 
-from bas.commands.scoring.evaluate import evaluate_predictions, evaluate_written
+from bas.commands.scoring.evaluate import evaluate_written
+from bas.commands.scoring.evaluate_predictions import evaluate_predictions
 from bas.config import PeaksSettings, load
 from bas.dataset.classes import BALL_CLASSES
 from bas.dataset.splits import official_lists

@@ -8,9 +8,10 @@ from support.extracting import tiny_encoder
 from torch import nn
 from torch.nn import functional
 
+from bas.config.base import Precision
 from bas.errors import SettingsError
 from bas.extract.encode import device as precision_module
-from bas.extract.encode.device import Precision, best_precision
+from bas.extract.encode.device import best_precision
 from bas.extract.encode.encoder import Encoder, FrozenEncoder, rows_per_call
 
 FULLY_FOLDED = ["test_efficientnet", "tf_efficientnetv2_b0", "resnet18", "regnety_002"]

@@ -1,0 +1,57 @@
+"""`bas eval --predictions`: score anyone's prediction files; no model, no video, no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bas import console, files
+from bas.dataset import open_dataset
+from bas.evaluate.analysis.analysis import Analysis, analyze
+from bas.evaluate.metric.tolerance import Tolerance, tolerance_name
+from bas.evaluate.predictions import read_scores_beside
+from bas.evaluate.report import terminal as report
+from bas.evaluate.scoring.score import Evaluation, read_documents, score_documents
+
+
+def evaluate_predictions(
+    data: Path,
+    predictions: Path,
+    *,
+    tolerance: Tolerance = 1,
+    split: str | None = None,
+    json: Path | None = None,
+) -> Evaluation:
+    """Score predictions of any model against labels, print the tables, and write the report to `json`.
+
+    Args:
+        data: a folder or zip of labels; videos are not needed.
+        predictions: a folder or zip of results_spotting.json.
+        tolerance: as `bas.evaluate.metric.parse_tolerance` takes it.
+        split: split of the data folder to score; None scores every game that has labels.
+        json: path of the report; None writes none.
+
+    Raises:
+        MissingError, DataError: labels or predictions are missing or invalid.
+    """
+    games = None
+    if split is not None:
+        games = [game.id for game in open_dataset(data).split(split, need_videos=False)]
+    found = read_documents(data, predictions, games=games)
+    evaluation = score_documents(
+        found.labels, found.predictions, classes=found.classes, tolerance=tolerance, notes=found.notes
+    )
+    scores = read_scores_beside(found.folders)
+    analysis = analyze(evaluation, found.labels, found.predictions, scores=scores)
+    print_report(evaluation, analysis, split=split, json=json)
+    return evaluation
+
+
+def print_report(evaluation: Evaluation, analysis: Analysis, *, split: str | None, json: Path | None) -> None:
+    """Print the tables of an evaluation, and write its report to `json`; None writes none."""
+    report.print_evaluation(evaluation, split=split)
+    report.print_analysis(analysis, name=f"mAP@{tolerance_name(evaluation.tolerances)}")
+    if json is not None:
+        files.write_json(
+            json, report.report_document(evaluation, split=split) | report.analysis_document(analysis)
+        )
+        console.info(f"report: {json}")
