@@ -1,8 +1,9 @@
-"""Words for messages: lists, nearest names, quotes."""
+"""Words for messages: lists, nearest names, quotes, percentages."""
 
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,11 @@ def did_you_mean(value: Any, known: Sequence[str]) -> str:
     by_case = {name.casefold(): name for name in known}
     near = difflib.get_close_matches(value.strip().casefold(), by_case, 1)
     return f" (did you mean {by_case[near[0]]}?)" if near else f" (expected {', '.join(known)})"
+
+
+def percent(value: float, digits: int = 2) -> str:
+    """A ratio in percent, without the sign; `undefined` for NaN."""
+    return "undefined" if math.isnan(value) else f"{100 * value:.{digits}f}"
 
 
 def _quote(value: Any) -> str:

@@ -20,6 +20,7 @@ from bas.evaluate.report import plots
 from bas.evaluate.report.frame_strips import frame_strip
 from bas.evaluate.scoring.score import Evaluation
 from bas.extract.decode.timeline import position_origin
+from bas.messages import percent
 from bas.types import Game, Scores
 
 _NUM_MISTAKES = 20
@@ -78,7 +79,7 @@ def _content(page: Page) -> dict[str, Any]:
         "notes": _notes(page),
         "analysis": analysis,
         "rows": list(zip(evaluation.classes, analysis.classes, strict=True)),
-        "percent": _percent,
+        "percent": percent,
         "plots": {
             "precision_recall": [(one.label, plots.precision_recall(one)) for one in analysis.classes],
             "tolerance": plots.tolerance_curve(analysis),
@@ -90,7 +91,7 @@ def _content(page: Page) -> dict[str, Any]:
         },
         "confusion": _confusion(analysis),
         "curve_caption": "mAP by tolerance (full window): "
-        + ", ".join(f"{seconds:g} s {_percent(value)}" for seconds, value in analysis.tolerance_curve)
+        + ", ".join(f"{seconds:g} s {percent(value)}" for seconds, value in analysis.tolerance_curve)
         + ".",
         "offsets_caption": (
             f"Hits: {num_hits}, of which {num_early} early, {offset[0]} on the exact frame, "
@@ -98,7 +99,7 @@ def _content(page: Page) -> dict[str, Any]:
         ),
         "training_caption": (
             f"{len(page.training)} epoch{'s' * (len(page.training) != 1)}; "
-            f"best validation mAP@1 {_percent(best)}."
+            f"best validation mAP@1 {percent(best)}."
         ),
         "timelines": _timelines(page),
         "strips": [
@@ -125,24 +126,24 @@ def _notes(page: Page) -> list[str]:
 def _headline(page: Page, name: str) -> list[dict[str, str]]:
     evaluation, analysis = page.evaluation, page.analysis
     numbers = [
-        (_percent(evaluation.mean_ap), f"{name}, the official score"),
+        (percent(evaluation.mean_ap), f"{name}, the official score"),
         (
-            f"{_percent(analysis.interval.low, 1)} to {_percent(analysis.interval.high, 1)}",
+            f"{percent(analysis.interval.low, 1)} to {percent(analysis.interval.high, 1)}",
             "95 % interval (bootstrap over minutes)",
         ),
     ]
     if evaluation.teams:
         numbers.append(
-            (_percent(evaluation.teams.mean_ap_defined), "Team-mAP, mean over the annotated actions")
+            (percent(evaluation.teams.mean_ap_defined), "Team-mAP, mean over the annotated actions")
         )
     if analysis.chance is not None:
-        numbers.append((_percent(analysis.chance), "chance baseline"))
+        numbers.append((percent(analysis.chance), "chance baseline"))
     precision, recall, f1 = analysis.micro
     numbers.append(
-        (_percent(f1), f"F1 over all spots: precision {_percent(precision)}, recall {_percent(recall)}")
+        (percent(f1), f"F1 over all spots: precision {percent(precision)}, recall {percent(recall)}")
     )
     if analysis.window_accuracy is not None:
-        numbers.append((_percent(analysis.window_accuracy.accuracy), "accuracy in 1 s windows around spots"))
+        numbers.append((percent(analysis.window_accuracy.accuracy), "accuracy in 1 s windows around spots"))
     return [{"value": value, "caption": caption} for value, caption in numbers]
 
 
@@ -254,7 +255,3 @@ def _row(outcome: Outcome) -> dict[str, str]:
         "confidence": f"{outcome.detection.confidence:.3f}" if outcome.detection else "",
         "offset": str(outcome.offset_ms) if outcome.spot and outcome.detection else "",
     }
-
-
-def _percent(value: float, digits: int = 2) -> str:
-    return f"{100 * value:.{digits}f}"

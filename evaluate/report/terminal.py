@@ -15,15 +15,19 @@ from bas.evaluate.analysis.outcomes import Outcome
 from bas.evaluate.metric.team_map import TeamScore
 from bas.evaluate.metric.tolerance import half_window_frames, tolerance_name, window_text
 from bas.evaluate.scoring.score import Evaluation
-from bas.messages import listing
+from bas.messages import listing, percent
 
 FORMAT = 2
-
 """Version of report.json."""
 
 
-def print_evaluation(evaluation: Evaluation, *, split: str | None = None) -> None:
-    """Print the header line, the table of AP per class, the Team-mAP table if there are teams, and the notes."""
+def print_evaluation(
+    evaluation: Evaluation, analysis: Analysis | None = None, *, split: str | None = None
+) -> None:
+    """Print the header line, the table of AP per class, the Team-mAP table if there are teams, and the notes.
+
+    With an analysis, its numbers and warnings follow.
+    """
     name = tolerance_name(evaluation.tolerances)
     num_games = len(evaluation.games)
     of_split = f" of {split}" if split else ""
@@ -36,113 +40,8 @@ def print_evaluation(evaluation: Evaluation, *, split: str | None = None) -> Non
         console.show(_team_table(evaluation.teams, name=name))
     for note in evaluation.notes:
         console.info(f"note: {note}")
-
-
-def write_report(path: Path, evaluation: Evaluation, *, split: str | None = None) -> None:
-    """Write `report_document` to a file."""
-    files.write_json(path, report_document(evaluation, split=split))
-
-
-def report_document(evaluation: Evaluation, *, split: str | None = None) -> dict[str, Any]:
-    """The evaluation as JSON-compatible values; an undefined number (NaN) becomes null."""
-    tolerances, framerate = evaluation.tolerances, evaluation.framerate
-    return {
-        "format": FORMAT,
-        "tolerances_s": list(tolerances),
-        "window_frames": [half_window_frames(seconds, framerate=framerate) for seconds in tolerances],
-        "fps": framerate,
-        "split": split,
-        "games": list(evaluation.games),
-        "mAP": _nan_to_none(evaluation.mean_ap),
-        "mAP_visible": _nan_to_none(evaluation.mean_ap_visible),
-        "mAP_unshown": _nan_to_none(evaluation.mean_ap_unshown),
-        "mAP_exact": _nan_to_none(evaluation.mean_ap_exact),
-        "mAP_occurring": _nan_to_none(evaluation.mean_ap_occurring),
-        "per_class": {
-            row.label: {
-                "AP": _nan_to_none(row.ap),
-                "AP_visible": _nan_to_none(row.ap_visible),
-                "AP_unshown": _nan_to_none(row.ap_unshown),
-                "AP_exact": _nan_to_none(row.ap_exact),
-                "ground_truths": row.num_spots,
-                "detections": row.num_detections,
-            }
-            for row in evaluation.classes
-        },
-        "teams": _team_document(evaluation.teams) if evaluation.teams else None,
-        "notes": list(evaluation.notes),
-    }
-
-
-def _team_document(teams: TeamScore) -> dict[str, Any]:
-    return {
-        "mAP": _nan_to_none(teams.mean_ap),
-        "mAP_visible": _nan_to_none(teams.mean_ap_visible),
-        "mAP_unshown": _nan_to_none(teams.mean_ap_unshown),
-        "mAP_defined": _nan_to_none(teams.mean_ap_defined),
-        "per_class": {
-            row.label: {
-                "AP": _nan_to_none(row.ap),
-                "AP_visible": _nan_to_none(row.ap_visible),
-                "AP_unshown": _nan_to_none(row.ap_unshown),
-                "ground_truths_left": row.num_left,
-                "ground_truths_right": row.num_right,
-            }
-            for row in teams.actions
-        },
-    }
-
-
-def _ap_table(evaluation: Evaluation, *, name: str) -> Table:
-    table = console.table(f"mAP@{name}", "class", "AP", "AP exact", "ground truths", "detections")
-    for row in evaluation.classes:
-        table.add_row(
-            row.label,
-            _percent_or_undefined(row.ap),
-            _percent_or_undefined(row.ap_exact),
-            f"{row.num_spots:,}",
-            f"{row.num_detections:,}",
-        )
-    num_spots = sum(row.num_spots for row in evaluation.classes)
-    num_detections = sum(row.num_detections for row in evaluation.classes)
-    table.add_section()
-    table.add_row(
-        f"mAP@{name}",
-        _percent_or_undefined(evaluation.mean_ap),
-        _percent_or_undefined(evaluation.mean_ap_exact),
-        f"{num_spots:,}",
-        f"{num_detections:,}",
-        style="bold",
-    )
-    occurring = sum(row.num_spots > 0 for row in evaluation.classes)
-    if occurring < len(evaluation.classes):
-        table.add_row(
-            f"mean over the {occurring} annotated classes",
-            _percent_or_undefined(evaluation.mean_ap_occurring),
-        )
-    return table
-
-
-def _team_table(teams: TeamScore, *, name: str) -> Table:
-    table = console.table(f"Team-mAP@{name}", "action", "AP", "left", "right")
-    for row in teams.actions:
-        table.add_row(row.label, _percent_or_undefined(row.ap), f"{row.num_left:,}", f"{row.num_right:,}")
-    table.add_section()
-    table.add_row(f"Team-mAP@{name}", _percent_or_undefined(teams.mean_ap), style="bold")
-    if math.isnan(teams.mean_ap):  # the official mean is NaN as soon as one action never occurs
-        occurring = sum(not math.isnan(row.ap) for row in teams.actions)
-        table.add_row(
-            f"mean over the {occurring} annotated actions", _percent_or_undefined(teams.mean_ap_defined)
-        )
-    return table
-
-
-def _percent_or_undefined(value: float) -> str:
-    return "undefined" if math.isnan(value) else f"{100 * value:.2f}"
-
-
-def _nan_to_none(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    if analysis is not None:
+        print_analysis(analysis, name=f"mAP@{name}")
 
 
 def print_analysis(analysis: Analysis, *, name: str) -> None:
@@ -153,20 +52,22 @@ def print_analysis(analysis: Analysis, *, name: str) -> None:
         name: name of the metric, such as mAP@1.
     """
     interval = analysis.interval
-    parts = [f"95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} (bootstrap over minutes)"]
+    parts = [
+        f"95 % interval {percent(interval.low, 1)} to {percent(interval.high, 1)} (bootstrap over minutes)"
+    ]
     if analysis.chance is not None:
-        parts.append(f"chance {100 * analysis.chance:.2f}")
+        parts.append(f"chance {percent(analysis.chance)}")
     console.show(f"{name}: {', '.join(parts)}", "", _threshold_table(analysis))
     windows = analysis.window_accuracy
     if windows is not None:
         console.show(
             f"highest score in 1 s windows around the {windows.count:,} spots: accuracy "
-            f"{_percent(windows.accuracy)}, macro recall {_percent(windows.macro_accuracy)}, precision "
-            f"{_percent(windows.macro_precision)}, F1 {_percent(windows.macro_f1)}"
+            f"{percent(windows.accuracy)}, macro recall {percent(windows.macro_accuracy)}, precision "
+            f"{percent(windows.macro_precision)}, F1 {percent(windows.macro_f1)}"
         )
     console.show(
         "mAP by tolerance: "
-        + ", ".join(f"{seconds:g} s {100 * value:.1f}" for seconds, value in analysis.tolerance_curve)
+        + ", ".join(f"{seconds:g} s {percent(value, 1)}" for seconds, value in analysis.tolerance_curve)
     )
     if analysis.short_games:
         console.warn(
@@ -178,6 +79,47 @@ def print_analysis(analysis: Analysis, *, name: str) -> None:
             f"Fewer than {MIN_SPOTS} spots of {', '.join(analysis.rare_classes)}: their AP is unreliable, yet counts "
             "fully in the mean."
         )
+
+
+def write_report(
+    path: Path, evaluation: Evaluation, analysis: Analysis | None = None, *, split: str | None = None
+) -> None:
+    """Write `report_document` to a file."""
+    files.write_json(path, report_document(evaluation, analysis, split=split))
+
+
+def report_document(
+    evaluation: Evaluation, analysis: Analysis | None = None, *, split: str | None = None
+) -> dict[str, Any]:
+    """The evaluation and its analysis as JSON-compatible values; an undefined or infinite number becomes null."""
+    tolerances, framerate = evaluation.tolerances, evaluation.framerate
+    return {
+        "format": FORMAT,
+        "tolerances_s": list(tolerances),
+        "window_frames": [half_window_frames(seconds, framerate=framerate) for seconds in tolerances],
+        "fps": framerate,
+        "split": split,
+        "games": list(evaluation.games),
+        "mAP": _finite_or_none(evaluation.mean_ap),
+        "mAP_visible": _finite_or_none(evaluation.mean_ap_visible),
+        "mAP_unshown": _finite_or_none(evaluation.mean_ap_unshown),
+        "mAP_exact": _finite_or_none(evaluation.mean_ap_exact),
+        "mAP_occurring": _finite_or_none(evaluation.mean_ap_occurring),
+        "per_class": {
+            row.label: {
+                "AP": _finite_or_none(row.ap),
+                "AP_visible": _finite_or_none(row.ap_visible),
+                "AP_unshown": _finite_or_none(row.ap_unshown),
+                "AP_exact": _finite_or_none(row.ap_exact),
+                "ground_truths": row.num_spots,
+                "detections": row.num_detections,
+            }
+            for row in evaluation.classes
+        },
+        "teams": _team_document(evaluation.teams) if evaluation.teams else None,
+        "notes": list(evaluation.notes),
+        **(analysis_document(analysis) if analysis is not None else {}),
+    }
 
 
 def analysis_document(analysis: Analysis) -> dict[str, Any]:
@@ -194,7 +136,7 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
         "chance": analysis.chance,
         "at_threshold": {
             "window_s": analysis.seconds,
-            "thresholds_of": analysis.threshold_source,
+            "threshold_source": analysis.threshold_source,
             "micro": dict(zip(("precision", "recall", "f1"), analysis.micro, strict=True)),
             "macro": dict(zip(("precision", "recall", "f1"), analysis.macro, strict=True)),
             "per_class": {one.label: _class_document(one) for one in analysis.classes},
@@ -217,7 +159,7 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
         },
         "confusion": {
             "classes": [*(one.label for one in analysis.classes), BACKGROUND],
-            "actual_by_claimed": analysis.confusion.tolist(),
+            "annotated_by_detected": analysis.confusion.tolist(),
         },
         "offset_frames": {str(frames): count for frames, count in analysis.offset_frames.items()},
         "tolerance_curve": [
@@ -225,6 +167,67 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
         ],
         "outcomes": [_outcome(one) for one in analysis.outcomes],
     }
+
+
+def _team_document(teams: TeamScore) -> dict[str, Any]:
+    return {
+        "mAP": _finite_or_none(teams.mean_ap),
+        "mAP_visible": _finite_or_none(teams.mean_ap_visible),
+        "mAP_unshown": _finite_or_none(teams.mean_ap_unshown),
+        "mAP_defined": _finite_or_none(teams.mean_ap_defined),
+        "per_class": {
+            row.label: {
+                "AP": _finite_or_none(row.ap),
+                "AP_visible": _finite_or_none(row.ap_visible),
+                "AP_unshown": _finite_or_none(row.ap_unshown),
+                "ground_truths_left": row.num_left,
+                "ground_truths_right": row.num_right,
+            }
+            for row in teams.actions
+        },
+    }
+
+
+def _ap_table(evaluation: Evaluation, *, name: str) -> Table:
+    table = console.table(f"mAP@{name}", "class", "AP", "AP exact", "ground truths", "detections")
+    for row in evaluation.classes:
+        table.add_row(
+            row.label,
+            percent(row.ap),
+            percent(row.ap_exact),
+            f"{row.num_spots:,}",
+            f"{row.num_detections:,}",
+        )
+    num_spots = sum(row.num_spots for row in evaluation.classes)
+    num_detections = sum(row.num_detections for row in evaluation.classes)
+    table.add_section()
+    table.add_row(
+        f"mAP@{name}",
+        percent(evaluation.mean_ap),
+        percent(evaluation.mean_ap_exact),
+        f"{num_spots:,}",
+        f"{num_detections:,}",
+        style="bold",
+    )
+    occurring = sum(row.num_spots > 0 for row in evaluation.classes)
+    if occurring < len(evaluation.classes):
+        table.add_row(
+            f"mean over the {occurring} annotated classes",
+            percent(evaluation.mean_ap_occurring),
+        )
+    return table
+
+
+def _team_table(teams: TeamScore, *, name: str) -> Table:
+    table = console.table(f"Team-mAP@{name}", "action", "AP", "left", "right")
+    for row in teams.actions:
+        table.add_row(row.label, percent(row.ap), f"{row.num_left:,}", f"{row.num_right:,}")
+    table.add_section()
+    table.add_row(f"Team-mAP@{name}", percent(teams.mean_ap), style="bold")
+    if math.isnan(teams.mean_ap):  # the official mean is NaN as soon as one action never occurs
+        occurring = sum(not math.isnan(row.ap) for row in teams.actions)
+        table.add_row(f"mean over the {occurring} annotated actions", percent(teams.mean_ap_defined))
+    return table
 
 
 def _class_document(detail: ClassDetail) -> dict[str, Any]:
@@ -246,8 +249,8 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "kind": outcome.kind,
         "label": outcome.spot.label if outcome.spot else None,
         "team": outcome.spot.team if outcome.spot else None,
-        "claimed": outcome.detection.label if outcome.detection else None,
-        "claimed_team": outcome.detection.team if outcome.detection else None,
+        "detected": outcome.detection.label if outcome.detection else None,
+        "detected_team": outcome.detection.team if outcome.detection else None,
         "confidence": _finite_or_none(outcome.detection.confidence) if outcome.detection else None,
         "offset_ms": outcome.offset_ms,
     }
@@ -263,22 +266,14 @@ def _threshold_table(analysis: Analysis) -> Table:
         others = analysis.confusion[k].copy()
         others[k] = 0  # the diagonal counts hits; what is left are confusions and, in the last column, misses
         confused_with = f"{names[int(others.argmax())]} {int(others.max())}" if others.any() else ""
-        numbers = (_percent(value) for value in (one.precision, one.recall, one.f1))
+        numbers = map(percent, (one.precision, one.recall, one.f1))
         table.add_row(one.label, f"{one.threshold:.3f}", *numbers, confused_with)
     table.add_section()
-    table.add_row(
-        "all spots (micro average)", "", *(_percent(value) for value in analysis.micro), style="bold"
-    )
-    table.add_row(
-        "annotated classes (macro average)", "", *(_percent(value) for value in analysis.macro), style="bold"
-    )
+    table.add_row("all spots (micro average)", "", *map(percent, analysis.micro), style="bold")
+    table.add_row("annotated classes (macro average)", "", *map(percent, analysis.macro), style="bold")
     return table
 
 
 def _finite_or_none(value: float) -> float | None:
     """Replace infinities and NaN, which third-party confidences may hold and JSON cannot express."""
     return value if math.isfinite(value) else None
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.2f}"

@@ -209,7 +209,7 @@ def test_the_thresholds_of_a_model_are_taken_as_they_are() -> None:
     found = analyze(evaluation, labels, predictions, thresholds={"PASS": 0.5, "DRIVE": 0.7, "SHOT": 0.1})
     assert [(one.threshold, one.num_detections) for one in found.classes] == [(0.5, 1), (0.7, 0), (0.1, 0)]
     assert [one.kind for one in found.outcomes] == ["hit", "miss"]
-    assert analysis_document(found)["at_threshold"]["thresholds_of"] == "the model"
+    assert analysis_document(found)["at_threshold"]["threshold_source"] == "the model"
 
 
 def test_matches_too_short_to_be_resampled_are_named() -> None:

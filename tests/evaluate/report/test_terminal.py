@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bas.evaluate.analysis.analysis import analyze
 from bas.evaluate.report.terminal import print_evaluation, report_document, write_report
 from bas.evaluate.scoring.score import Evaluation, score_documents
 from bas.types import Prediction, Spot
@@ -57,6 +58,28 @@ def test_without_teams_the_report_says_so(evaluation: Evaluation) -> None:
     report = report_document(score_documents(spots, {"game": []}, classes=CLASSES))
     assert report["teams"] is None
     assert any(note.startswith("no Team-mAP") for note in report["notes"])
+
+
+def test_an_analysis_is_printed_below_the_score_and_joins_the_report(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    labels = {"game": [Spot(1000, "PASS", "left"), Spot(5000, "PASS", "right")]}
+    predictions = {
+        "game": [Prediction(1000, 1, "PASS", 0.9, "left"), Prediction(5000, 1, "GOAL", 0.7, "right")]
+    }
+    evaluation = score_documents(labels, predictions, classes=CLASSES)
+    analysis = analyze(evaluation, labels, predictions, thresholds=dict.fromkeys(CLASSES, 0.5))
+    print_evaluation(evaluation, analysis)
+    printed = capsys.readouterr().out
+    assert printed.index("Team-mAP@1") < printed.index("mAP@1: 95 % interval") < printed.index("GOAL 1")
+    report = report_document(evaluation, analysis)
+    assert report_document(evaluation).items() <= report.items()
+    assert report["at_threshold"]["threshold_source"] == "the model"
+    assert report["confusion"]["annotated_by_detected"][0] == [1, 0, 1, 0]
+    assert [(one["label"], one["detected"], one["detected_team"]) for one in report["outcomes"]] == [
+        ("PASS", "PASS", "left"),
+        ("PASS", "GOAL", "right"),
+    ]
 
 
 @pytest.fixture
