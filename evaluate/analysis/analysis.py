@@ -217,12 +217,17 @@ def _precision_recall_f1(num_hits: int, num_detections: int, num_spots: int) -> 
 
 
 def _confusion(outcomes: Sequence[Outcome], names: Sequence[str]) -> Int64[np.ndarray, "actual detected"]:
+    from sklearn.metrics import confusion_matrix
+
+    background = len(names)
+    if not outcomes:  # scikit-learn refuses to count nothing
+        return np.zeros((background + 1, background + 1), np.int64)
     index_of = {name: k for k, name in enumerate(names)}
-    table = np.zeros((len(names) + 1, len(names) + 1), np.int64)
-    for outcome in outcomes:
-        actual = len(names) if outcome.spot is None else index_of[outcome.spot.label]
-        detected = len(names) if outcome.detection is None else index_of[outcome.detection.label]
-        table[actual, detected] += 1
+    actual = [index_of[one.spot.label] if one.spot else background for one in outcomes]
+    detected = [index_of[one.detection.label] if one.detection else background for one in outcomes]
+    table: Int64[np.ndarray, "actual detected"] = confusion_matrix(
+        actual, detected, labels=range(background + 1)
+    )
     return table
 
 
