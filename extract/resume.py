@@ -12,9 +12,9 @@ from bas import console
 from bas.config.base import Precision
 from bas.errors import DataError, MissingError, SettingsError
 from bas.extract.cache.fingerprint import VideoIdentity
-from bas.extract.cache.parts import Part, PartHeader, PartSummary, Segments, read_part, write_part
+from bas.extract.cache.parts import Part, Segments, read_part, write_part
 from bas.extract.cache.reader import DamagedSpan, FeatureCache, open_cache, verify
-from bas.extract.task import VideoTask
+from bas.extract.segments import VideoTask
 from bas.files import remove_leftovers
 
 
@@ -66,7 +66,7 @@ def salvage_segments(task: VideoTask, existing: ExistingCache, segments: Segment
         # An invalid row does not say which of its three frames was lost, and the part stores that.
         if number in damaged or not cache.valid[rows.start : rows.stop].all():
             continue
-        header = PartHeader(
+        part = Part(
             fingerprint=cache.fingerprint,
             video=cache.video,
             segment=number,
@@ -76,40 +76,40 @@ def salvage_segments(task: VideoTask, existing: ExistingCache, segments: Segment
             decoder=cache.header.attributes.decoder,
             clamped=0,
             rows_sha256=cache.header.segment_sha256[number],
+            valid=np.ones((len(rows), 3), bool),
         )
-        summary = PartSummary(header, np.ones((len(rows), 3), bool))
-        write_part(task.folder, Part(summary, np.array(cache.features[rows.start : rows.stop])))
+        write_part(task.folder, part, np.array(cache.features[rows.start : rows.stop]))
 
 
 def reusable_parts(
     task: VideoTask, segments: Segments, identity: Callable[[], VideoIdentity]
-) -> dict[int, PartSummary]:
+) -> dict[int, Part]:
     """Return finished segments of an earlier run, except those of other settings or another video."""
     reusable = {}
     for number in range(len(segments)):
-        part = read_part(task.folder, number)
-        if part is None:
+        found = read_part(task.folder, number)
+        if found is None:
             continue
-        rows, header = segments.rows(number), part.summary.header
+        rows, (part, _) = segments.rows(number), found
         expected = replace(
-            header,
+            part,
             fingerprint=task.fingerprint.json,
             video=identity(),
             first_row=rows.start,
             shape=(len(rows), *task.row_shape),
         )
-        if header == expected:
-            reusable[number] = part.summary
+        if part == expected:
+            reusable[number] = part
     return reusable
 
 
-def reused_precision(task: VideoTask, parts: Mapping[int, PartSummary]) -> Precision | None:
+def reused_precision(task: VideoTask, parts: Mapping[int, Part]) -> Precision | None:
     """Return the precision of the finished segments, which the others must share; None if there are none.
 
     Raises:
         SettingsError: the settings ask for another precision.
     """
-    found = {part.header.precision for part in parts.values()}
+    found = {part.precision for part in parts.values()}
     if not found:
         return None
     reused, requested = found.pop(), task.settings.precision

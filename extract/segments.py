@@ -14,15 +14,16 @@ import torch
 from jaxtyping import Bool, Float16, Float32
 
 from bas.clock import milliseconds, span_text
-from bas.config.base import Decoder
+from bas.config.base import Decoder, Precision
 from bas.config.pipeline import ExtractSettings
 from bas.errors import DataError
-from bas.extract.cache.fingerprint import VideoIdentity
-from bas.extract.cache.parts import Part, PartHeader, PartSummary, Segments, hash_rows, write_part
+from bas.extract.cache.fingerprint import Fingerprint, VideoIdentity
+from bas.extract.cache.parts import Part, Segments, hash_rows, write_part
 from bas.extract.decode.frames import DecodeStats, Frame
 from bas.extract.decode.timeline import VideoTimeline
 from bas.extract.encode.encoder import FrozenEncoder, rows_per_call
 from bas.extract.encode.stacks import canvas_of, stack_batches
+from bas.signals import StopFlag
 
 _CUDA_DECODERS = 8  # a GPU has up to seven decoding engines, and one decoder keeps one of them busy
 _CPU_DECODERS = 1  # the encoder takes all cores
@@ -30,35 +31,56 @@ FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentWork:
-    """One video, its encoder, and the folder of its part files."""
+class VideoTask:
+    """Input, settings and output of the extraction of one video."""
 
-    timeline: VideoTimeline
+    game: str
+    video: Path
+    target: Path
     settings: ExtractSettings
-    encoder: FrozenEncoder
+    fingerprint: Fingerprint
+    encoder_for: Callable[[Precision | None], FrozenEncoder]
+    """Returns the encoder in a precision; None means the precision of the settings."""
+    row_shape: tuple[int, int, int]
     decoder: Decoder
-    fingerprint: str
+    stop: StopFlag
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the part files."""
+        return self.target.with_suffix(".parts")
+
+    @property
+    def lock(self) -> Path:
+        """Lock file, held while the parts and the target are written."""
+        return self.target.with_suffix(".lock")
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentWork:
+    """The task of one video once the video has been probed and the encoder chosen."""
+
+    task: VideoTask
+    timeline: VideoTimeline
+    encoder: FrozenEncoder
     identity: Callable[[], VideoIdentity]
     """Waits until the video has been hashed."""
-    folder: Path
-    """Folder of the part files."""
 
     @property
     def segments(self) -> Segments:
         """Division of the video's rows into segments."""
-        return Segments(len(self.timeline.rows), self.settings.segment_rows)
+        return Segments(len(self.timeline.rows), self.task.settings.segment_rows)
 
     def calls_of(self, segment: int) -> list[range]:
         """Rows of each encoder call; none crosses the border of the segment."""
-        rows = self.segments.rows(segment)
-        size = canvas_of(self.settings).padded
-        step = rows_per_call(self.settings.batch, size=size, device=self.encoder.device)
+        rows, settings = self.segments.rows(segment), self.task.settings
+        step = rows_per_call(settings.batch, size=canvas_of(settings).padded, device=self.encoder.device)
         return [rows[i : i + step] for i in range(0, len(rows), step)]
 
 
 def compute_segments(
     work: SegmentWork, segments: Sequence[int], *, advance: Callable[[int], None]
-) -> dict[int, PartSummary]:
+) -> dict[int, Part]:
     """Compute segments and publish each as a part file as soon as it is full.
 
     On a GPU several spans of the video are decoded at once, each by its own decoder; on a CPU they
@@ -75,7 +97,7 @@ def compute_segments(
     """
     at_once = _CUDA_DECODERS if work.encoder.device.type == "cuda" else _CPU_DECODERS
     spans = _consecutive_spans(segments, longest=-(-len(segments) // at_once))
-    done: dict[int, PartSummary] = {}
+    done: dict[int, Part] = {}
     sources = (_compute_span(work, span, done) for span in spans)
     for num_rows in _round_robin(sources, at_once=at_once):
         advance(num_rows)
@@ -83,16 +105,16 @@ def compute_segments(
 
 
 def _compute_span(
-    work: SegmentWork, span: Sequence[int], done: dict[int, PartSummary]
+    work: SegmentWork, span: Sequence[int], done: dict[int, Part]
 ) -> Generator[int, None, None]:
     """Compute consecutive segments in one read of the video; yield the number of rows of each call."""
-    timeline, encoder, canvas = work.timeline, work.encoder, canvas_of(work.settings)
+    timeline, encoder, canvas = work.timeline, work.encoder, canvas_of(work.task.settings)
     calls = {segment: work.calls_of(segment) for segment in span}
     longest = max(len(rows) for pieces in calls.values() for rows in pieces)
     buffer = canvas.empty(longest, device=encoder.device, dtype=encoder.dtype)
     rows = range(work.segments.rows(span[0]).start, work.segments.rows(span[-1]).stop)
     valid, stats = timeline.clock_frames.present.copy(), DecodeStats()
-    frames = timeline.read_frames(rows, decoder=work.decoder, device=encoder.device, stats=stats)
+    frames = timeline.read_frames(rows, decoder=work.task.decoder, device=encoder.device, stats=stats)
     with closing(frames):
         # One iterator over all segments: neighbors share frames, and a new read would seek and
         # decode those again.
@@ -121,14 +143,14 @@ def _publish(
     *,
     valid: Bool[np.ndarray, "frames"],
     decoder: str,
-) -> PartSummary:
+) -> Part:
     segment_rows = work.segments.rows(segment)
     _require_finite(work, values, first=segment_rows.start)
     # Clipped first: the cast alone would turn large values into infinity.
     rows: Float16[np.ndarray, "rows channels height width"]
     rows = values.clip(-FLOAT16_MAX, FLOAT16_MAX).astype("<f2")
-    header = PartHeader(
-        fingerprint=work.fingerprint,
+    part = Part(
+        fingerprint=work.task.fingerprint.json,
         video=work.identity(),
         segment=segment,
         first_row=segment_rows.start,
@@ -137,10 +159,10 @@ def _publish(
         decoder=decoder,
         clamped=int(np.count_nonzero(np.abs(values) > FLOAT16_MAX)),
         rows_sha256=hash_rows(rows),
+        valid=valid[work.timeline.rows.table(segment_rows)],
     )
-    summary = PartSummary(header, valid[work.timeline.rows.table(segment_rows)])
-    write_part(work.folder, Part(summary, rows))
-    return summary
+    write_part(work.task.folder, part, rows)
+    return part
 
 
 def _require_finite(
@@ -148,7 +170,9 @@ def _require_finite(
 ) -> None:
     broken = first + np.flatnonzero(~np.isfinite(values).all(axis=(1, 2, 3)))
     if len(broken):
-        start, stop = (milliseconds(int(row) / work.settings.row_rate) for row in (broken[0], broken[-1] + 1))
+        start, stop = (
+            milliseconds(int(row) / work.task.settings.row_rate) for row in (broken[0], broken[-1] + 1)
+        )
         raise DataError(
             f"{work.timeline.times.path}: {len(broken):,} feature rows at {span_text(start, stop)} are not "
             f"finite in {work.encoder.precision}. The encoder overflows there: pass "

@@ -17,8 +17,8 @@ from bas import console
 from bas.errors import DataError, OutputError
 from bas.extract.cache.fingerprint import VideoIdentity, identify_in_background
 from bas.extract.cache.format import FORMAT, CacheAttributes
-from bas.extract.cache.parts import PartSummary, Segments, part_path, read_part
-from bas.extract.cache.reader import open_cache
+from bas.extract.cache.parts import Part, Segments, part_path, read_part
+from bas.extract.cache.reader import FeatureCache, open_cache
 from bas.extract.cache.writer import write_cache
 from bas.extract.decode.timeline import VideoTimeline, open_timeline
 from bas.extract.quality import VideoQuality, enforce_bad_video_policy, measure_quality
@@ -30,8 +30,7 @@ from bas.extract.resume import (
     reused_precision,
     salvage_segments,
 )
-from bas.extract.segments import SegmentWork, compute_segments
-from bas.extract.task import VideoTask
+from bas.extract.segments import SegmentWork, VideoTask, compute_segments
 from bas.files import locked
 
 Outcome = Literal["extracted", "kept", "degraded", "skipped", "refused"]
@@ -70,7 +69,7 @@ def extract_video(task: VideoTask) -> VideoReport:
         if existing is None or existing.damaged:
             return _extract(task, identity, existing)
         shutil.rmtree(task.folder, ignore_errors=True)  # parts remain if the last run was killed at its end
-        return _report(task, existing.cache.header.attributes, outcome="kept")
+        return _report(task, existing.cache, outcome="kept")
 
 
 def _extract(
@@ -87,24 +86,21 @@ def _extract(
     encoder = task.encoder_for(reused_precision(task, parts))
     _require_space(task, segments, kept=len(parts))
     todo = [number for number in range(len(segments)) if number not in parts]
-    work = SegmentWork(
-        timeline, task.settings, encoder, task.decoder, task.fingerprint.json, identity, task.folder
-    )
-    parts |= _compute(task, work, todo)
+    parts |= _compute(SegmentWork(task, timeline, encoder, identity), todo)
     ordered = [parts[number] for number in range(len(segments))]
     quality = measure_quality(timeline, np.concatenate([part.valid for part in ordered]))
     if quality.is_insufficient:
         enforce_bad_video_policy(task.video, quality.text, task.settings)
-    attributes = _attributes(task, timeline, quality, ordered)
-    _publish_cache(task, attributes, timeline, quality, ordered)
+    cache = _publish_cache(task, timeline, quality, ordered)
     outcome: Outcome = "degraded" if timeline.problem or quality.is_insufficient else "extracted"
     notes = tuple(text for text in (*timeline.times.notes, timeline.problem, quality.text) if text)
-    return _report(task, attributes, outcome=outcome, computed=len(todo), notes=notes)
+    return _report(task, cache, outcome=outcome, computed=len(todo), notes=notes)
 
 
-def _compute(task: VideoTask, work: SegmentWork, todo: Sequence[int]) -> dict[int, PartSummary]:
+def _compute(work: SegmentWork, todo: Sequence[int]) -> dict[int, Part]:
     if not todo:
         return {}
+    task = work.task
     num_rows = sum(len(work.segments.rows(number)) for number in todo)
     with console.progress(f"{task.game} {task.video.name}", num_rows, unit="rows") as progress:
 
@@ -129,13 +125,31 @@ def _require_space(task: VideoTask, segments: Segments, *, kept: int) -> None:
 
 
 def _publish_cache(
-    task: VideoTask,
-    attributes: CacheAttributes,
-    timeline: VideoTimeline,
-    quality: VideoQuality,
-    parts: Sequence[PartSummary],
-) -> None:
+    task: VideoTask, timeline: VideoTimeline, quality: VideoQuality, parts: Sequence[Part]
+) -> FeatureCache:
     """Publish the file, read it back, and remove the parts."""
+    # Salvaged parts carry the decoders of a whole file, which may be two: "cpu+nvdec".
+    decoders = {name for part in parts for name in part.decoder.split("+")}
+    attributes = CacheAttributes(
+        format=FORMAT,
+        fingerprint=task.fingerprint.json,
+        clock=task.settings.clock,
+        hop=task.settings.hop,
+        num_frames=len(timeline.clock_frames),
+        segment_rows=task.settings.segment_rows,
+        video_bytes=parts[0].video.bytes,
+        video_sha256=parts[0].video.sha256,
+        time_base=str(timeline.times.time_base),
+        origin_pts=timeline.origin_pts,
+        expected=quality.expected,
+        missing=quality.missing,
+        damaged=quality.damaged,
+        clamped=sum(part.clamped for part in parts),
+        decoder="+".join(sorted(decoders)),
+        precision=parts[0].precision,
+        versions=f"bas {bas.__version__}, torch {version('torch')}, timm {version('timm')}",
+        complete=1,
+    )
     # In this order: a kill before the last line leaves all parts, and the next run starts from them.
     write_cache(
         task.target,
@@ -143,67 +157,36 @@ def _publish_cache(
         row_shape=task.row_shape,
         pts=timeline.times.pts[timeline.clock_frames.picture],
         valid=quality.valid,
-        segment_sha256=tuple(part.header.rows_sha256 for part in parts),
+        segment_sha256=tuple(part.rows_sha256 for part in parts),
         segments=_segment_rows(task, parts),
     )
-    open_cache(task.target, fingerprint=task.fingerprint)
+    cache = open_cache(task.target, fingerprint=task.fingerprint)
     shutil.rmtree(task.folder, ignore_errors=True)  # the next run removes what is left
+    return cache
 
 
 def _segment_rows(
-    task: VideoTask, parts: Sequence[PartSummary]
+    task: VideoTask, parts: Sequence[Part]
 ) -> Iterator[Float16[np.ndarray, "_ channels height width"]]:
-    for summary in parts:
-        part = read_part(task.folder, summary.header.segment)
-        if part is None or part.summary.header != summary.header:
+    for part in parts:
+        found = read_part(task.folder, part.segment)
+        if found is None or found[0] != part:
             raise DataError(
-                f"{part_path(task.folder, summary.header.segment)} changed on the disk after it was written. "
+                f"{part_path(task.folder, part.segment)} changed on the disk after it was written. "
                 "Check the disk, then run the same command again to recompute that segment."
             )
-        yield part.rows
-
-
-def _attributes(
-    task: VideoTask, timeline: VideoTimeline, quality: VideoQuality, parts: Sequence[PartSummary]
-) -> CacheAttributes:
-    header = parts[0].header
-    # Salvaged parts carry the decoders of a whole file, which may be two: "cpu+nvdec".
-    decoders = {name for part in parts for name in part.header.decoder.split("+")}
-    return CacheAttributes(
-        format=FORMAT,
-        fingerprint=task.fingerprint.json,
-        clock=task.settings.clock,
-        hop=task.settings.hop,
-        num_frames=len(timeline.clock_frames),
-        segment_rows=task.settings.segment_rows,
-        video_bytes=header.video.bytes,
-        video_sha256=header.video.sha256,
-        time_base=str(timeline.times.time_base),
-        origin_pts=timeline.origin_pts,
-        expected=quality.expected,
-        missing=quality.missing,
-        damaged=quality.damaged,
-        clamped=sum(part.header.clamped for part in parts),
-        decoder="+".join(sorted(decoders)),
-        precision=header.precision,
-        versions=f"bas {bas.__version__}, torch {version('torch')}, timm {version('timm')}",
-        complete=1,
-    )
+        yield found[1]
 
 
 def _report(
-    task: VideoTask,
-    attributes: CacheAttributes,
-    *,
-    outcome: Outcome,
-    computed: int = 0,
-    notes: tuple[str, ...] = (),
+    task: VideoTask, cache: FeatureCache, *, outcome: Outcome, computed: int = 0, notes: tuple[str, ...] = ()
 ) -> VideoReport:
+    attributes = cache.header.attributes
     return VideoReport(
         game=task.game,
         video=task.video.name,
         outcome=outcome,
-        rows=math.ceil(attributes.num_frames / attributes.hop),
+        rows=len(cache),
         computed_segments=computed,
         missing=attributes.missing,
         damaged=attributes.damaged,

@@ -8,16 +8,7 @@ from bas.extract.cache.fingerprint import (
     identify_in_background,
 )
 from bas.extract.cache.format import FORMAT, CacheAttributes
-from bas.extract.cache.parts import (
-    Part,
-    PartHeader,
-    PartSummary,
-    Segments,
-    hash_rows,
-    part_path,
-    read_part,
-    write_part,
-)
+from bas.extract.cache.parts import Part, Segments, hash_rows, part_path, read_part, write_part
 from bas.extract.cache.reader import DamagedSpan, FeatureCache, open_cache, verify
 from bas.extract.cache.writer import write_cache
 
@@ -28,8 +19,6 @@ __all__ = [
     "FeatureCache",
     "Fingerprint",
     "Part",
-    "PartHeader",
-    "PartSummary",
     "Segments",
     "VideoIdentity",
     "cache_path",

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import struct
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ _LENGTH = struct.Struct("<Q")
 
 
 @dataclass(frozen=True, slots=True)
-class PartHeader:
-    """Description of the rows of a part file; the field names are its JSON keys on disk."""
+class Part:
+    """A finished segment without its rows; all fields but the last are JSON keys of its file."""
 
     fingerprint: str
     video: VideoIdentity
@@ -36,31 +36,8 @@ class PartHeader:
     clamped: int
     """Number of values beyond the range of float16, clamped to it."""
     rows_sha256: str
-
-    @classmethod
-    def parse(cls, content: bytes) -> PartHeader:
-        """Parse the JSON of a part file."""
-        fields: dict[str, Any] = json.loads(content)
-        fields["video"] = VideoIdentity(**fields["video"])
-        fields["shape"] = tuple(fields["shape"])
-        return cls(**fields)
-
-
-@dataclass(frozen=True, slots=True)
-class PartSummary:
-    """Everything about a finished segment except its rows."""
-
-    header: PartHeader
-    valid: Bool[np.ndarray, "rows 3"]
+    valid: Bool[np.ndarray, "rows 3"] = field(compare=False)
     """Whether the picture at each frame of each row is present and undamaged."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One finished segment."""
-
-    summary: PartSummary
-    rows: Float16[np.ndarray, "rows channels height width"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +61,12 @@ def part_path(folder: Path, segment: int) -> Path:
     return folder / f"{segment:05d}.part"
 
 
-def write_part(folder: Path, part: Part) -> None:
+def write_part(folder: Path, part: Part, rows: Float16[np.ndarray, "rows channels height width"]) -> None:
     """Publish one segment: SHA-256 of all that follows, length of the header, header in JSON, flags, rows."""
-    header = json.dumps(asdict(part.summary.header), sort_keys=True).encode()
-    pieces: list[bytes | memoryview] = [
-        _LENGTH.pack(len(header)),
-        header,
-        part.summary.valid.tobytes(),
-        _bytes_of(part.rows),
-    ]
+    fields = asdict(part)
+    flags = fields.pop("valid").tobytes()
+    header = json.dumps(fields, sort_keys=True).encode()
+    pieces: list[bytes | memoryview] = [_LENGTH.pack(len(header)), header, flags, _bytes_of(rows)]
     digest = hashlib.sha256(_FORMAT)
     for piece in pieces:
         digest.update(piece)
@@ -104,11 +78,13 @@ def write_part(folder: Path, part: Part) -> None:
             write_at(descriptor, piece, offset)
             offset += len(piece)
 
-    publish(part_path(folder, part.summary.header.segment), fill, size=sum(map(len, pieces)))
+    publish(part_path(folder, part.segment), fill, size=sum(map(len, pieces)))
 
 
-def read_part(folder: Path, segment: int) -> Part | None:
-    """Read one segment; None if the file is missing or damaged."""
+def read_part(
+    folder: Path, segment: int
+) -> tuple[Part, Float16[np.ndarray, "rows channels height width"]] | None:
+    """Read one segment with its rows; None if the file is missing or damaged."""
     try:
         content = memoryview(part_path(folder, segment).read_bytes())
     except FileNotFoundError:
@@ -119,11 +95,12 @@ def read_part(folder: Path, segment: int) -> Part | None:
         return None
     start = _DIGEST_BYTES + _LENGTH.size
     stop = start + _LENGTH.unpack(content[_DIGEST_BYTES:start])[0]
-    header = PartHeader.parse(bytes(content[start:stop]))
-    num_flags = 3 * header.shape[0]
+    fields: dict[str, Any] = json.loads(bytes(content[start:stop]))
+    fields["video"], fields["shape"] = VideoIdentity(**fields["video"]), tuple(fields["shape"])
+    num_flags = 3 * fields["shape"][0]
     valid = np.frombuffer(content, bool, num_flags, stop).reshape(-1, 3).copy()  # outlives `content`
-    rows = np.frombuffer(content, "<f2", offset=stop + num_flags).reshape(header.shape)
-    return Part(PartSummary(header, valid), rows)
+    rows = np.frombuffer(content, "<f2", offset=stop + num_flags).reshape(fields["shape"])
+    return Part(**fields, valid=valid), rows
 
 
 def hash_rows(rows: Float16[np.ndarray, "rows channels height width"]) -> str:

@@ -36,7 +36,7 @@ from bas.extract.encode.device import best_precision
 from bas.extract.encode.encoder import FrozenEncoder, rows_per_call
 from bas.extract.encode.stacks import canvas_of, stack_batches
 from bas.extract.encode.weights import build_encoder, weights_digest
-from bas.extract.task import VideoTask
+from bas.extract.segments import VideoTask
 from bas.extract.video import extract_video
 from bas.signals import StopFlag
 from bas.synthetic import synthesize

@@ -26,7 +26,7 @@ from bas.extract.cache.fingerprint import fingerprint_of
 from bas.extract.encode.encoder import FrozenEncoder
 from bas.extract.encode.weights import weights_digest
 from bas.extract.extract import extract
-from bas.extract.task import VideoTask
+from bas.extract.segments import VideoTask
 from bas.extract.video import VideoReport, extract_video
 from bas.signals import StopFlag
 
