@@ -22,14 +22,8 @@ from bas.messages import listing
 from bas.types import Game
 
 _MAX_LISTED_FAULTS = 20
-_MEMBER_DATE = (
-    1980,
-    1,
-    1,
-    0,
-    0,
-    0,
-)  # the earliest date in a zip; constant, so that the bytes depend only on the content
+# The earliest date in a zip; constant, so that the bytes depend only on the content.
+_MEMBER_DATE = (1980, 1, 1, 0, 0, 0)
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
@@ -59,8 +53,10 @@ def write_submission(
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".submission-") as folder:
         draft = Path(folder) / path.name
         files.atomic_write(draft, pack(documents))
-        notes = check_submission(draft, games, classes, teams=teams)
-        _require_same_read_member(draft, documents)
+        faults, notes = _findings(draft, games, classes, teams)
+        if faults:
+            raise DataError(_message(path, faults))
+        _require_same_content(draft, documents, path=path)
         draft.replace(path)
         files.sync_folder(path.parent)
     return notes
@@ -95,6 +91,16 @@ def check_submission(
         MissingError: the file does not exist.
         DataError: the archive has faults; the message lists them.
     """
+    faults, notes = _findings(archive, games, classes, teams)
+    if faults:
+        raise DataError(_message(archive, faults))
+    return notes
+
+
+def _findings(
+    archive: Path, games: Sequence[Game], classes: Collection[str], teams: bool | None
+) -> tuple[list[str], tuple[str, ...]]:
+    """Faults and notes of an archive, with the arguments of `check_submission`."""
     with _opened(archive) as opened:
         faults, contents = _members(opened, [game.id for game in games])
     notes = list(_unknown_lengths(games))
@@ -108,13 +114,11 @@ def check_submission(
             notes.append(f"{game.id} has an empty list of predictions")
         has_team += Counter({True: report.num_with_team, False: report.num_without_team})
     faults += _mixed_teams(has_team, teams)
-    if faults:
-        raise DataError(_message(archive, faults))
     if has_team[False]:
         notes.append(
             "no prediction has a team: the servers of 2023 and 2024 accept that, the server of 2025 fails"
         )
-    return tuple(notes)
+    return faults, tuple(notes)
 
 
 def games_in_archive(archive: Path) -> tuple[str, ...]:
@@ -146,11 +150,11 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
         ) from error
 
 
-def _require_same_read_member(draft: Path, documents: Mapping[str, bytes]) -> None:
+def _require_same_content(draft: Path, documents: Mapping[str, bytes], *, path: Path) -> None:
     with zipfile.ZipFile(draft) as archive:
         if any(archive.read(f"{game}/{RESULTS_FILE}") != content for game, content in documents.items()):
             raise OutputError(
-                f"{draft} differs from what was written when read back. Check the disk, and run the same command "
+                f"{path} differs from what was written when read back. Check the disk, and run the same command "
                 "again."
             )
 

@@ -318,8 +318,9 @@ def test_a_faulty_zip_does_not_replace_the_existing_one(tmp_path: Path, games: t
     path = tmp_path / "out.zip"
     write_submission(path, encoded(valid_documents()), games, BALL_CLASSES)
     before = path.read_bytes()
-    with pytest.raises(DataError, match="1 of 2 games are missing"):
+    with pytest.raises(DataError, match="1 of 2 games are missing") as refused:
         write_submission(path, {GAME: encoded(valid_documents())[GAME]}, games, BALL_CLASSES)
+    assert f"misread {path}:" in str(refused.value)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["out.zip"]
 
