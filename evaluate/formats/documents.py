@@ -119,9 +119,16 @@ def _from_archive(path: Path, names: Sequence[str]) -> dict[str, Document]:
                     f"{path} contains {len(members):,} files, too many for an archive of predictions."
                 )
             chosen = _chosen(list(members), names, where=path)
-            sizes = [members[member].file_size for member in chosen.values()]
-            if max(sizes) > MAX_DOCUMENT_BYTES or sum(sizes) > _MAX_TOTAL_BYTES:
-                raise _too_large(f"{path}, unpacked,")
+            sizes = {member: members[member].file_size for member in chosen.values()}
+            for member, size in sizes.items():
+                if size > MAX_DOCUMENT_BYTES:
+                    raise _too_large(f"{path}:{member}")
+            total = sum(sizes.values())
+            if total > _MAX_TOTAL_BYTES:
+                raise DataError(
+                    f"The documents in {path} have {total:,} bytes. Expected at most {_MAX_TOTAL_BYTES:,} in one "
+                    "archive. Is it the right file?"
+                )
             return {
                 game: Document(f"{path}:{member}", archive.read(members[member]))
                 for game, member in chosen.items()

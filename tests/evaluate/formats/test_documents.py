@@ -77,8 +77,17 @@ def test_a_document_over_the_size_limit_is_refused(tmp_path: Path, monkeypatch: 
     _write(tmp_path / "game" / NAME, "x" * 11)
     with pytest.raises(DataError, match="is larger than 10 bytes"):
         gather_documents(tmp_path, NAME)
-    with pytest.raises(DataError, match="is larger than 10 bytes"):
+    with pytest.raises(DataError, match=rf"a\.zip:{NAME} is larger than 10 bytes"):
         gather_documents(_pack(tmp_path / "a.zip", NAME, content="x" * 11), NAME)
+
+
+def test_an_archive_over_the_total_limit_is_refused_with_that_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "_MAX_TOTAL_BYTES", 30)
+    archive = _pack(tmp_path / "a.zip", f"a/{NAME}", f"b/{NAME}", content="x" * 16)
+    with pytest.raises(DataError, match=r"a\.zip have 32 bytes. Expected at most 30 in one archive"):
+        gather_documents(archive, NAME)
 
 
 def test_the_error_for_no_documents_lists_the_files_found(tmp_path: Path) -> None:
