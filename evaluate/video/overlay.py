@@ -155,9 +155,9 @@ def _detection_event(detection: Prediction, kind: Kind, is_labeled: bool) -> _Ev
 
 def _spot_event(spot: Spot, kind: Kind) -> _Event:
     """Dark for a hit, orange for a miss or confusion."""
-    is_hit = kind == "hit"
-    text = " ".join(filter(None, ("labeled" if is_hit else "missed", spot.label, spot.team)))
-    return _Event(spot.position_ms, text, DARK if is_hit else ORANGE)
+    word = {"hit": "labeled", "confused": "confused", "miss": "missed"}[kind]
+    text = " ".join(filter(None, (word, spot.label, spot.team)))
+    return _Event(spot.position_ms, text, DARK if kind == "hit" else ORANGE)
 
 
 def _text_color(background: Color) -> Color:

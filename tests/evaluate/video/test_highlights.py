@@ -25,7 +25,7 @@ from bas.evaluate.analysis.outcomes import (
 from bas.evaluate.video import drawing
 from bas.evaluate.video.drawing import text_picture
 from bas.evaluate.video.highlights import Highlight, cut_highlights, highlight_name
-from bas.evaluate.video.overlay import Overlay, _Painter, render
+from bas.evaluate.video.overlay import Overlay, _Painter, _spot_event, render
 from bas.evaluate.video.panel import Panel
 from bas.evaluate.video.reading import read_pictures, with_even_size
 from bas.types import Prediction, Scores, Spot
@@ -174,6 +174,20 @@ def test_events_appear_at_their_position_and_disappear(tmp_path: Path) -> None:
     left, right = slice(12, 100), slice(540, 628)
     assert [differs(number, left) for number in (4, 6, 12, 13)] == [False, True, True, False]
     assert [differs(number, right) for number in (4, 6, 12, 14)] == [False, True, True, True]
+
+
+def test_a_confused_spot_is_captioned_as_confused_not_as_missed() -> None:
+    spots = [Spot(1000, "PASS", "left"), Spot(3000, "PASS"), Spot(5000, "PASS")]
+    predictions = [Prediction(1000, 1, "PASS", 0.9, "left"), Prediction(3000, 1, "SHOT", 0.9, None)]
+    outcomes = match_outcomes(
+        {"x": spots},
+        {"x": predictions},
+        thresholds=dict.fromkeys(BALL_CLASSES, 0.5),
+        half_window=12,
+        framerate=25,
+    )
+    events = [_spot_event(one.spot, one.kind) for one in outcomes if one.spot]
+    assert [event.text for event in events] == ["labeled PASS left", "confused PASS", "missed PASS"]
 
 
 class ReferenceWatch:
