@@ -19,6 +19,7 @@ from bas.config.base import Settings
 from bas.config.pipeline import Pipeline
 from bas.config.renamed import new_name, upgrade
 from bas.errors import SettingsError
+from bas.messages import did_you_mean
 from bas.runs import run_state
 
 Stage = Literal["extract", "heads", "finetune"]
@@ -87,7 +88,12 @@ def parse(values: Mapping[str, Any], *, source: str) -> Pipeline:
             path = [str(part) for part in problem["loc"]]
             # pydantic puts the kind of a head between the section and the setting
             key = [path[0], *path[2:]] if path[0] == "head" and len(path) > 2 else path
-            if problem["type"] != "extra_forbidden":
+            if problem["type"] == "union_tag_not_found":
+                text = f"these settings need a head; set head.kind, too, to {' or '.join(_head_kinds())}"
+            elif problem["type"] == "union_tag_invalid":
+                kind = problem["input"]["kind"]
+                text = f"unknown kind {kind!r}{did_you_mean(kind, _head_kinds())}"
+            elif problem["type"] != "extra_forbidden":
                 text = f"{problem['msg']}, got {problem['input']!r}"
             elif renamed := new_name(key):
                 text = f"this setting is now called {renamed}"
@@ -171,11 +177,16 @@ def _require_kind(head: str, merged: Mapping[str, Any]) -> None:
     """Refuse settings whose head is of another kind than the requested one."""
     (file,) = _named("heads", name=head)
     kind, found = read_yaml(file)["head"]["kind"], merged["head"]
-    if isinstance(found, dict) and found["kind"] != kind:
+    changed = found.get("kind") if isinstance(found, dict) else None
+    if changed != kind and changed in _head_kinds():
         raise SettingsError(
-            f"{head} is a head of kind {kind}, but the preset or --set changes it to {found['kind']}. "
-            f"Use that head instead: bas fit-head {found['kind']}."
+            f"{head} is a head of kind {kind}, but the preset or --set changes it to {changed}. "
+            f"Use that head instead: bas fit-head {changed}."
         )
+
+
+def _head_kinds() -> list[str]:
+    return [kind.model_fields["kind"].default for kind in get_args(Pipeline.model_fields["head"].annotation)]
 
 
 def _overlay(base: dict[str, Any], top: Mapping[str, Any]) -> None:

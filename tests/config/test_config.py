@@ -81,6 +81,18 @@ def test_a_clock_rate_may_be_a_number() -> None:
     assert load("extract", sets=["extract.clock=50"]).extract.clock == "50"
 
 
+def test_head_settings_without_a_head_are_answered_with_the_kinds() -> None:
+    with pytest.raises(SettingsError, match="head: these settings need a head; set head.kind, too") as caught:
+        load("heads", sets=["head.clusters=1"])
+    assert "linear or netvlad or blocks3d or sgp or gru" in str(caught.value)
+
+
+@pytest.mark.parametrize("head", [None, "netvlad"])
+def test_an_unknown_kind_of_head_is_answered_with_the_nearest(head: str | None) -> None:
+    with pytest.raises(SettingsError, match=r"head: unknown kind 'netvald' \(did you mean netvlad\?\)"):
+        load("heads", head=head, sets=["head.kind=netvald"])
+
+
 def test_a_negative_seed_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"the command line:\n  fit.seed: .*greater than or equal to 0"):
         load("heads", preset="tiny", sets=["fit.seed=-1"])
