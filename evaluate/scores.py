@@ -1,11 +1,10 @@
-"""Dense scores: one row per frame of a video, both ends included; averaged, mirrored, and stored in scores.h5."""
+"""Dense scores: one row per frame of a video, both ends included, and stored in scores.h5."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fractions import Fraction
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from jaxtyping import Bool, Float
 from bas import files
 from bas.errors import DataError, MissingError
 from bas.types import Scores, VideoFeatures
-from bas.vocabulary import other_team
 
 
 def frame_scores(
@@ -46,40 +44,6 @@ def interpolate_rows(
     for column in range(rows.shape[1]):
         values[:, column] = np.interp(frames, known * hop, rows[known, column])
     return values
-
-
-def mean_scores(parts: Sequence[Scores], weights: Sequence[float]) -> Scores:
-    """Weighted mean of several scores of one video, on the fastest of their clocks.
-
-    Slower clocks are interpolated linearly. A part that ends before the others holds its last scores.
-
-    Args:
-        parts: scores with the same classes in the same order.
-        weights: weight of each part, with sum 1.
-    """
-    fps = max(part.fps for part in parts)
-    num_frames = max(ceil(len(part.values) * fps / part.fps) for part in parts)
-    total = np.zeros((num_frames, len(parts[0].classes)))
-    for part, weight in zip(parts, weights, strict=True):
-        assert part.classes == parts[0].classes, (part.classes, parts[0].classes)
-        if weight and len(part.values):
-            total += weight * _resampled(part, num_frames=num_frames, step=float(part.fps / fps))
-    return Scores(total.astype(np.float32), parts[0].classes, fps)
-
-
-def unmirror(scores: Scores) -> Scores:
-    """Scores of mirrored pictures as scores of the originals: left and right swapped."""
-    values = scores.values[:, [scores.classes.index(other_team(name)) for name in scores.classes]]
-    return Scores(values, scores.classes, scores.fps)
-
-
-def _resampled(scores: Scores, *, num_frames: int, step: float) -> Float[np.ndarray, "frames classes"]:
-    """Scores at positions 0, step, 2 * step, ... in frames of their own clock."""
-    positions = np.arange(num_frames) * step
-    if step == 1 and num_frames == len(scores.values):
-        return scores.values
-    known = np.arange(len(scores.values))
-    return np.stack([np.interp(positions, known, column) for column in scores.values.T], axis=1)
 
 
 SCORES_FILE = "scores.h5"

@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from bas.config import PeaksSettings, Pipeline, parse
 from bas.errors import DataError
-from bas.evaluate.scores import mean_scores, unmirror
+from bas.evaluate.averaging import mean_scores, unmirror
 from bas.extract.cache.reader import FeatureCache
 from bas.heads.interop.model_folder import base_postprocess, load_single_model, read_config
 from bas.heads.models.stacker import FeatureModel, Stacker

@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 
 from bas.config import PeaksSettings
-from bas.evaluate.ensemble import select_weights
-from bas.evaluate.scores import mean_scores, unmirror
+from bas.evaluate.averaging import mean_scores, unmirror
+from bas.evaluate.ensemble_weights import select_weights
 from bas.types import DenseScores, Scores, Spot
 
 

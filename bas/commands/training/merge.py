@@ -14,7 +14,8 @@ from bas import console
 from bas.config import PeaksSettings, to_yaml
 from bas.dataset import Dataset
 from bas.errors import DataError, SettingsError
-from bas.evaluate.ensemble import exact_mean_ap, mean_dense_scores, select_weights
+from bas.evaluate.averaging import mean_dense_scores
+from bas.evaluate.ensemble_weights import exact_mean_ap, select_weights
 from bas.evaluate.postprocess.search import show_tuning, tune
 from bas.evaluate.predictions import labels_of_games
 from bas.files import atomic_write

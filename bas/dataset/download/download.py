@@ -1,4 +1,4 @@
-"""Resumable download of SoccerNet's ball action matches from Hugging Face.
+"""Download of one edition of SoccerNet's ball action matches: splits fetched, unpacked, verified and recorded.
 
 The hidden folder `.download/<task>/` of the data folder keeps the archives until they are unpacked. A
 record of each split lists the files unpacked from which archive.
@@ -16,7 +16,7 @@ from typing import Any, Literal
 from bas import console
 from bas.dataset.dataset import open_dataset
 from bas.dataset.download.archives import unpack
-from bas.dataset.download.hugging_face import fetch_from_hugging_face
+from bas.dataset.download.transfer import fetch_from_hugging_face
 from bas.dataset.manifest import FileRecord, add_to_manifest
 from bas.dataset.splits import ALL, SPLIT_NAMES, split_name
 from bas.errors import DataError, MissingError, UnavailableError

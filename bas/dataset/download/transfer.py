@@ -1,4 +1,4 @@
-"""Transfer of SoccerNet's archives from Hugging Face: the SoccerNet package's download, made resumable after a kill."""
+"""Resumable transfer of archives from Hugging Face, by the SoccerNet package."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from bas import console
 from bas.config import PeaksSettings
+from bas.evaluate.averaging import mean_dense_scores
 from bas.evaluate.postprocess.objective import AP_EPSILON, action_ap, action_scores
-from bas.evaluate.scores import mean_scores
-from bas.types import DenseScores, Scores, Spot
+from bas.types import DenseScores, Spot
 
 _PICKS = 10
 
@@ -54,20 +54,6 @@ def select_weights(
                 best_score, best = scores[chosen], weights[chosen]
             advance()
     return best
-
-
-def mean_dense_scores(
-    members: Sequence[DenseScores], weights: Sequence[float]
-) -> dict[str, dict[int, Scores]]:
-    """Weighted mean of the scores of every game that all members scored."""
-    games = [game for game in members[0] if all(game in member for member in members)]
-    return {
-        game: {
-            half: mean_scores([member[game][half] for member in members], weights)
-            for half in members[0][game]
-        }
-        for game in games
-    }
 
 
 def exact_mean_ap(
