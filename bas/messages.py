@@ -32,6 +32,7 @@ def percent(value: float, digits: int = 2) -> str:
     return "undefined" if math.isnan(value) else f"{100 * value:.{digits}f}"
 
 
-def _quote(value: Any) -> str:
+def quote(value: Any) -> str:
+    """The value as Python writes it, shortened to 40 characters."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

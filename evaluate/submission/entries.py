@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from bas.clock import game_time, parse_game_time
+from bas.clock import game_time
+from bas.dataset.annotations.fields import contradicts, half_and_time, is_beyond, whole_number
 from bas.errors import DataError
 from bas.evaluate.metric.average_precision import VECTOR_SECONDS, official_frames
 from bas.evaluate.scoring.score import FRAMERATE
 from bas.files import parse_json
-from bas.messages import did_you_mean
+from bas.messages import did_you_mean, quote
 from bas.vocabulary import TEAMS
-
-_DIGITS = re.compile(r"[0-9]{1,8}")
-_GAME_TIME_SLACK_MS = 1500
-_END_SLACK_MS = 40  # one frame of a 25 fps broadcast
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,35 +88,35 @@ def _check_entries(predictions: list[Any], rules: DocumentRules, report: EntryRe
 def _entry_faults(entry: Any, rules: DocumentRules) -> Iterator[_Fault]:
     """All faults of one prediction."""
     if not isinstance(entry, dict):
-        yield _Fault("entry", f"is {_quote(entry)}, not an object")
+        yield _Fault("entry", f"is {quote(entry)}, not an object")
         return
-    position_ms, half = _position(entry.get("position")), _integer(entry.get("half"))
+    position_ms, half = whole_number(entry.get("position")), whole_number(entry.get("half"))
     if position_ms is None:
         yield _Fault(
             "position",
-            f'position {_quote(entry.get("position"))} is not a whole number of milliseconds >= 0, such as "12364"',
+            f'position {quote(entry.get("position"))} is not a whole number of milliseconds >= 0, such as "12364"',
         )
     if half is None or half not in rules.lengths_ms:
         allowed = " or ".join(str(number) for number in rules.lengths_ms)
-        yield _Fault("half", f"half {_quote(entry.get('half'))}, but the game only has half {allowed}")
+        yield _Fault("half", f"half {quote(entry.get('half'))}, but the game only has half {allowed}")
     elif position_ms is not None:
         yield from _time_faults(entry, half, position_ms)
         yield from _range_faults(position_ms, rules.lengths_ms[half])
     label = entry.get("label")
     if label not in rules.classes:
-        yield _Fault("label", f"unknown label {_quote(label)}{did_you_mean(label, rules.classes)}")
+        yield _Fault("label", f"unknown label {quote(label)}{did_you_mean(label, rules.classes)}")
     if not _is_confidence(entry.get("confidence")):
-        yield _Fault("confidence", f"confidence {_quote(entry.get('confidence'))} is not a number in [0, 1]")
+        yield _Fault("confidence", f"confidence {quote(entry.get('confidence'))} is not a number in [0, 1]")
     team = entry.get("team")
     if team not in TEAMS and (team is not None or rules.teams):
-        found = "no team" if team is None else f"team {_quote(team)}"
+        found = "no team" if team is None else f"team {quote(team)}"
         yield _Fault("team", f"{found}; expected left or right, the side of the picture")
 
 
 def _range_faults(position_ms: int, length_ms: int | None) -> Iterator[_Fault]:
     if position_ms >= 1000 * VECTOR_SECONDS:
         yield _Fault("range", f"position {position_ms:,} ms is beyond the 120 minutes that a server scores")
-    elif length_ms is not None and position_ms > length_ms + _END_SLACK_MS:
+    elif length_ms is not None and is_beyond(position_ms, length_ms):
         yield _Fault("range", f"position {position_ms:,} ms is beyond the end of the video, {length_ms:,} ms")
 
 
@@ -128,12 +124,10 @@ def _time_faults(entry: Mapping[str, Any], half: int, position_ms: int) -> Itera
     text = entry.get("gameTime")
     if text is None:  # optional, because no scorer reads it
         return
-    try:
-        named, time_ms = parse_game_time(text if isinstance(text, str) else "")
-    except ValueError:
-        yield _Fault("gameTime", f"gameTime {_quote(text)} does not have the form '1 - MM:SS'")
-        return
-    if named != half or abs(time_ms - position_ms) > _GAME_TIME_SLACK_MS:
+    parsed = half_and_time(text)
+    if parsed is None:
+        yield _Fault("gameTime", f"gameTime {quote(text)} does not have the form '1 - MM:SS'")
+    elif parsed[0] != half or contradicts(parsed[1], position_ms):
         own = game_time(half, position_ms)
         yield _Fault(
             "gameTime", f"gameTime {text!r} contradicts half {half}, position {position_ms:,} ms ({own})"
@@ -148,7 +142,7 @@ def _overwritten(valid: list[tuple[int, dict[str, Any]]]) -> list[str]:
     seen: dict[tuple[Any, ...], int] = {}
     pairs = []
     for (i, entry), frame in zip(valid, frames, strict=True):
-        cell = (_integer(entry["half"]), frame, entry["label"], entry.get("team"))
+        cell = (whole_number(entry["half"]), frame, entry["label"], entry.get("team"))
         if cell in seen:
             pairs.append((seen[cell], i))
         seen[cell] = i
@@ -163,18 +157,7 @@ def _overwritten(valid: list[tuple[int, dict[str, Any]]]) -> list[str]:
 def _misfiled(url: Any, game: str) -> list[str]:
     if url is None or (isinstance(url, str) and url.rstrip("/") == game):
         return []
-    return [f"UrlLocal is {_quote(url)}, but the file is in the folder of another game"]
-
-
-def _position(value: Any) -> int | None:
-    number = _integer(value)
-    return number if number is not None and number >= 0 else None
-
-
-def _integer(value: Any) -> int | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else None
+    return [f"UrlLocal is {quote(url)}, but the file is in the folder of another game"]
 
 
 def _is_confidence(value: Any) -> bool:
@@ -185,8 +168,3 @@ def _is_confidence(value: Any) -> bool:
     except ValueError:
         return False
     return math.isfinite(number) and 0 <= number <= 1
-
-
-def _quote(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

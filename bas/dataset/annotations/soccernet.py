@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bas.clock import game_time, parse_game_time
+from bas.clock import game_time
+from bas.dataset.annotations.fields import contradicts, half_and_time, is_beyond, whole_number
 from bas.dataset.annotations.interchange import soccernet_documents
 from bas.dataset.video.probe import length_ms
 from bas.errors import DataError, MissingError
 from bas.files import read_json
-from bas.messages import _quote, did_you_mean, listing
+from bas.messages import did_you_mean, listing, quote
 from bas.types import Game, Spot
 
 TeamWords = Literal["left/right", "home/away"]
@@ -30,13 +30,7 @@ _NO_TEAM = "not applicable"
 
 _VISIBILITY = {"visible": True, "not shown": False}
 
-_DIGITS = re.compile(r"[0-9]{1,8}")
-
 _LONGEST_MS = 24 * 60 * 60 * 1000
-
-_GAME_TIME_SLACK_MS = 1500  # game times are whole seconds, rounded by some tools and truncated by others
-
-_END_SLACK_MS = 40  # one frame of a 25 fps broadcast
 
 _SHOWN = 10  # mistakes listed in a message
 
@@ -171,7 +165,7 @@ class _Reader:
     def spot(self, annotation: Any) -> Spot:
         if not isinstance(annotation, dict):
             raise _Mistake(
-                f"invalid annotation {_quote(annotation)}; expected an object with gameTime, label and position"
+                f"invalid annotation {quote(annotation)}; expected an object with gameTime, label and position"
             )
         position_ms = _position(annotation.get("position"))
         return Spot(
@@ -185,22 +179,22 @@ class _Reader:
     def _label(self, value: Any) -> str:
         if value in self.classes:
             return str(value)
-        raise _Mistake(f"unknown label {_quote(value)}{did_you_mean(value, self.classes)}")
+        raise _Mistake(f"unknown label {quote(value)}{did_you_mean(value, self.classes)}")
 
     def _half(self, value: Any, position_ms: int) -> int:
-        try:
-            half, time_ms = parse_game_time(value if isinstance(value, str) else "")
-        except ValueError:
-            raise _Mistake(f"invalid gameTime {_quote(value)}; expected '1 - MM:SS'") from None
+        parsed = half_and_time(value)
+        if parsed is None:
+            raise _Mistake(f"invalid gameTime {quote(value)}; expected '1 - MM:SS'")
+        half, time_ms = parsed
         if half not in self.halves:
             expected = " or ".join(str(half) for half in sorted(self.halves))
             raise _Mistake(f"invalid half {half} in gameTime {value!r}; the videos are of half {expected}")
-        if abs(time_ms - position_ms) > _GAME_TIME_SLACK_MS:
+        if contradicts(time_ms, position_ms):
             raise _Mistake(
                 f"gameTime {value!r} contradicts position {position_ms:,} ms ({game_time(half, position_ms)})"
             )
         end = self.video_ms.get(half)
-        if end is not None and position_ms > end + _END_SLACK_MS:
+        if end is not None and is_beyond(position_ms, end):
             raise _Mistake(
                 f"position {position_ms:,} ms is beyond the end of the video at {end:,} ms (+{(position_ms - end) / 1000:.1f} s)"
             )
@@ -208,13 +202,14 @@ class _Reader:
 
 
 def _position(value: Any) -> int:
-    is_digits = isinstance(value, str) and _DIGITS.fullmatch(value) is not None
-    is_integer = isinstance(value, int) and not isinstance(value, bool)
-    if not is_digits and not is_integer:
-        raise _Mistake(f'invalid position {_quote(value)}; expected whole milliseconds such as "12360"')
-    if not 0 <= int(value) <= _LONGEST_MS:
-        raise _Mistake(f"invalid position {_quote(value)}; expected 0 to {_LONGEST_MS:,} ms (one day)")
-    return int(value)
+    position_ms = whole_number(value)
+    if position_ms is None:
+        raise _Mistake(
+            f'invalid position {quote(value)}; expected whole milliseconds from 0 on, such as "12360"'
+        )
+    if position_ms > _LONGEST_MS:
+        raise _Mistake(f"invalid position {quote(value)}; expected at most {_LONGEST_MS:,} ms (one day)")
+    return position_ms
 
 
 def _team(value: Any) -> str | None:
@@ -222,13 +217,13 @@ def _team(value: Any) -> str | None:
         return None
     if isinstance(value, str) and value in _TEAMS:
         return value
-    raise _Mistake(f"unknown team {_quote(value)}{did_you_mean(value, (*_TEAMS, _NO_TEAM))}")
+    raise _Mistake(f"unknown team {quote(value)}{did_you_mean(value, (*_TEAMS, _NO_TEAM))}")
 
 
 def _visible(value: Any) -> bool:
     if isinstance(value, str) and value in _VISIBILITY:
         return _VISIBILITY[value]
-    raise _Mistake(f"unknown visibility {_quote(value)}{did_you_mean(value, tuple(_VISIBILITY))}")
+    raise _Mistake(f"unknown visibility {quote(value)}{did_you_mean(value, tuple(_VISIBILITY))}")
 
 
 def _mixed_teams(spots: Iterable[Spot]) -> list[str]:
