@@ -100,18 +100,6 @@ class VideoFeatures(Protocol):
         """Frames per second."""
 
 
-@runtime_checkable
-class SpottingModel(Protocol):
-    """A model on feature rows."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the score columns, in order."""
-
-    def scores(self, features: VideoFeatures) -> Scores:
-        """Scores of every frame of one video, including the first and the last."""
-
-
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """One entry of a results document, with the values that the official scorer uses."""

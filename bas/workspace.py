@@ -10,7 +10,7 @@ from bas.config.base import Decoder
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Folders, device and decoder of a training."""
+    """Folders, device and decoder of a command."""
 
     data: Path
     features: Path

@@ -25,6 +25,7 @@ from bas.errors import (
     MissingError,
     PartialError,
     RunFailedError,
+    SettingsError,
 )
 from bas.extract.cache.fingerprint import Fingerprint, cache_path, fingerprint_of
 from bas.extract.cache.reader import FeatureCache, open_cache, verify
@@ -84,6 +85,7 @@ def extract(
     fingerprint = fingerprint_of(settings, weights=weights_digest(encoder))
     ready = _encoder_factory(encoder, settings, device)
     shard = shard or _torchrun_shard()
+    _require_shard(shard)
     with stop_on_signals() as stop:
         tasks = [
             VideoTask(
@@ -199,6 +201,16 @@ def _encoder_factory(
 
 def _videos(games: Sequence[Game]) -> list[tuple[Game, Video]]:
     return [(game, video) for game in games for video in game.videos]
+
+
+def _require_shard(shard: tuple[int, int]) -> None:
+    """Refuse a share of the videos that no set of processes divides them into."""
+    number, count = shard
+    if not 0 <= number < count:
+        raise SettingsError(
+            f"Invalid shard {number}/{count}: the index must be between 0 and {count - 1}. Under torchrun it comes from "
+            "RANK and WORLD_SIZE."
+        )
 
 
 def _sharded(games: Sequence[Game], shard: tuple[int, int]) -> list[tuple[Game, Video]]:

@@ -61,7 +61,7 @@ def download(
 
     An interrupted download resumes. The NDA password is read from SOCCERNET_PASSWORD, or prompted for.
     """
-    from bas.dataset.download.download import download as run
+    from bas.dataset.download.edition import download as run
 
     run(edition, split=split, data=data)
 
@@ -89,7 +89,10 @@ def doctor(
 def settings(
     section: Annotated[
         str | None,
-        typer.Argument(help="extract, head, fit, finetune, peaks, or a kind of head; default: all of them."),
+        typer.Argument(
+            metavar="SECTION",
+            help="extract, head, fit, finetune, finetune.augment, peaks, or a kind of head (default: all).",
+        ),
     ] = None,
 ) -> None:
     """List the settings with their types, defaults, ranges and meanings."""

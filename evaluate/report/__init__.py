@@ -5,10 +5,9 @@ The HTML page is imported from its module, `bas.evaluate.report.page`: it reads 
 
 from bas.evaluate.report.terminal import (
     analysis_document,
-    print_analysis,
     print_evaluation,
     report_document,
     write_report,
 )
 
-__all__ = ["analysis_document", "print_analysis", "print_evaluation", "report_document", "write_report"]
+__all__ = ["analysis_document", "print_evaluation", "report_document", "write_report"]

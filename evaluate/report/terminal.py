@@ -41,10 +41,10 @@ def print_evaluation(
     for note in evaluation.notes:
         console.info(f"note: {note}")
     if analysis is not None:
-        print_analysis(analysis, name=f"mAP@{name}")
+        _print_analysis(analysis, name=f"mAP@{name}")
 
 
-def print_analysis(analysis: Analysis, *, name: str) -> None:
+def _print_analysis(analysis: Analysis, *, name: str) -> None:
     """Print interval, chance baseline, class table, window accuracy and tolerance curve, then the warnings.
 
     Args:

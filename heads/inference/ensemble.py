@@ -125,11 +125,16 @@ class Ensemble:
 
 
 def flip_averaged(model: VideoModel) -> VideoModel:
-    """The model with its scores averaged over the pictures and their mirror images, member by member."""
-    if isinstance(model, Ensemble):
-        return replace(model, members=tuple(map(_both_views, model.stackers)))
-    (stacker,) = model.stackers
-    return _both_views(stacker)
+    """The model with its scores averaged over the pictures and their mirror images, member by member.
+
+    A model that averages both views already stays as it is.
+    """
+    if isinstance(model, Stacker):
+        return _both_views(model)
+    assert isinstance(model, Ensemble), model
+    if any(isinstance(member, Mirrored | Ensemble) for member in model.members):
+        return model
+    return replace(model, members=tuple(map(_both_views, model.stackers)))
 
 
 def _both_views(stacker: Stacker) -> Ensemble:
@@ -179,10 +184,21 @@ def load_video_model(folder: Path, *, device: str) -> Stacker | Ensemble:
         DataError: it is damaged or has no encoder.
     """
     model = load_model(folder, device=device)
+    require_video_model(model)
+    assert not isinstance(model, FeatureModel)
+    return model
+
+
+def require_video_model(model: VideoModel | FeatureModel) -> VideoModel:
+    """Check that a model takes video.
+
+    Raises:
+        DataError: it takes feature vectors of another network.
+    """
     if isinstance(model, FeatureModel):
         raise DataError(
-            f"The model in {folder} has no encoder: it takes feature vectors of another network, not video. Start a "
-            f"head from it (--set fit.init_from={folder}), or use it from Python: bas.load_model."
+            f"The model in {model.folder} has no encoder: it takes feature vectors of another network, not video. Start a "
+            f"head from it (--set fit.init_from={model.folder}), or use it from Python: bas.load_model."
         )
     return model
 

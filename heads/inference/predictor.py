@@ -32,9 +32,10 @@ from bas.evaluate.postprocess.events import detect
 from bas.evaluate.predictions import write_game
 from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.extract.extract import games_with_features
-from bas.heads.inference.ensemble import VideoModel, flip_averaged, load_video_model
+from bas.heads.inference.ensemble import VideoModel, flip_averaged, load_video_model, require_video_model
 from bas.heads.inference.guards import require_classes, warn_of_leakage
 from bas.heads.inference.provenance import Provenance, invalidate, provenance_of
+from bas.heads.models.stacker import FeatureModel
 from bas.types import Detection, Game, Scores
 from bas.vocabulary import actions_of
 from bas.workspace import Workspace
@@ -52,7 +53,7 @@ class Predictor:
     flip: bool
     """Whether scores are averaged over the pictures and their mirror images."""
     postprocess: PeaksSettings
-    """Post-processing that turns scores into detections: the model's own, unless replaced."""
+    """Post-processing that turns scores into detections."""
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -106,7 +107,10 @@ class Predictor:
         missing = [game for game in games if game.id not in found]
         if not missing:
             return found
-        complete, features = self.features(missing)
+        features = self.model.features_for(missing, self.workspace)
+        complete = [game for game in missing if all(video.path in features for video in game.videos)]
+        if not found:
+            complete = list(games_with_features(missing, features))  # none at all is an error
         with console.progress(f"scoring with {self.folder.name}", len(complete), unit="games") as advance:
             for game in complete:
                 found[game.id] = self.scores(game, features)
@@ -188,27 +192,38 @@ class Predictor:
         return PredictedGame(game, detections, next(iter(scores.values())).fps)
 
 
-def load_predictor(folder: Path, workspace: Workspace, *, flip: bool = False) -> Predictor:
+def load_predictor(
+    folder: Path, workspace: Workspace, *, flip: bool = False, postprocess: PeaksSettings | None = None
+) -> Predictor:
     """Load the model in a run or model folder onto the device of a workspace.
+
+    Args:
+        folder: folder of the run or model.
+        workspace: matches, feature caches, device and decoder.
+        flip: average the scores over the pictures and their mirror images.
+        postprocess: replaces the model's own post-processing.
 
     Raises:
         MissingError: the folder holds no model.
         DataError: the model is damaged, or does not take video.
     """
     model: VideoModel = load_video_model(folder, device=workspace.device)
+    provenance = provenance_of(folder, flip=flip)
+    if postprocess is not None:
+        provenance = replace(provenance, peaks=postprocess.model_dump(mode="json"))
     return Predictor(
         folder=folder,
         model=flip_averaged(model) if flip else model,
         workspace=workspace,
-        provenance=provenance_of(folder, flip=flip),
+        provenance=provenance,
         flip=flip,
-        postprocess=model.settings.peaks,
+        postprocess=postprocess or model.settings.peaks,
     )
 
 
 def predict(
     video: str | Path,
-    model: VideoModel,
+    model: VideoModel | FeatureModel,
     *,
     features: str | Path = "features",
     decoder: Decoder = "auto",
@@ -224,8 +239,9 @@ def predict(
         flip: average the scores of the pictures and of their mirror images.
 
     Raises:
-        MissingError, DataError: the video is missing or damaged.
+        MissingError, DataError: the video is missing or damaged, or the model does not take video.
     """
+    model = require_video_model(model)
     path, game = Path(video), video_game(Path(video))
     device = str(model.stackers[0].device)
     workspace = Workspace(path, Path(features), Path("runs"), device, decoder)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
 from bas.evaluate.scores import interpolate_rows
 from bas.extract.cache.reader import FeatureCache
-from bas.types import SpottingModel
 
 
 def test_frames_between_rows_are_interpolated_and_the_last_row_is_held() -> None:
@@ -32,7 +32,7 @@ def test_a_row_without_its_picture_is_interpolated_from_its_neighbors() -> None:
 
 
 def test_a_cache_is_scored_on_its_own_clock(
-    make_cache: Callable[[np.ndarray, int], FeatureCache], reader: SpottingModel
+    make_cache: Callable[[np.ndarray, int], FeatureCache], reader: Any
 ) -> None:
     scores = reader.scores(make_cache(np.full((10, 4), 0.5), 3))
     assert scores.values.shape == (30, 4)

@@ -432,6 +432,18 @@ def test_a_shard_takes_every_nth_video_and_all_shards_take_all(
     assert shares == [["0", "2", "4"], ["1", "3"]]
 
 
+def test_a_shard_that_does_not_exist_is_refused(
+    settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    games = [make_game(tmp_path)]
+    with pytest.raises(SettingsError, match="Invalid shard 2/2: the index must be between 0 and 1"):
+        run(games, settings, tmp_path, shard=(2, 2))
+    monkeypatch.setenv("RANK", "4")
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with pytest.raises(SettingsError, match="Invalid shard 4/1.*RANK and WORLD_SIZE"):
+        run(games, settings, tmp_path)
+
+
 def test_the_rank_under_torchrun_is_the_default_shard(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.table import Table
 
 from bas import console
-from bas.clock import game_time
+from bas.clock import time_text
 from bas.dataset import VideoSize, examine
 from bas.dataset.checks import Finding, FolderReport, GameFacts
 from bas.dataset.layouts import Layout, labels_name
@@ -126,7 +126,7 @@ def _expected_files(report: FolderReport) -> str:
 def _games_table(games: Iterable[GameFacts]) -> Table:
     rows = console.table("Games", "game", "split", "length", "size", "fps", "codec", "actions", left=2)
     for game in games:
-        lengths = " + ".join(game_time(1, video.length_ms).removeprefix("1 - ") for video in game.videos)
+        lengths = " + ".join(time_text(video.length_ms) for video in game.videos)
         rows.add_row(
             game.id,
             ", ".join(game.splits) or "-",

@@ -19,7 +19,7 @@ from bas.evaluate.analysis.bootstrap import (
     resampled_mean_ap,
 )
 from bas.evaluate.formats.soccernet import parse_predictions, results_document
-from bas.evaluate.metric.tolerance import tolerance_name, window_text
+from bas.evaluate.metric.tolerance import parse_tolerance, tolerance_name, window_text
 from bas.evaluate.postprocess.events import detect
 from bas.evaluate.predictions import labels_of_games
 from bas.evaluate.scoring.score import score_documents
@@ -97,6 +97,7 @@ def compare(
     """
     if len(set(runs)) < len(runs):
         raise SettingsError(f"Duplicate run in {', '.join(map(str, runs))}. Name each run once.")
+    parse_tolerance(tolerance)  # an invalid one is refused before hours of extraction
     predictors = [load_predictor(run, workspace) for run in runs]
     require_same(
         runs,
@@ -201,21 +202,21 @@ def _print_table(comparison: Comparison, *, framerate: int) -> None:
         "frames/s",
         left=2,
     )
-    for contestant in comparison.results:
-        rows.add_row(contestant.run.name, contestant.head, *_cells(contestant))
+    for result in comparison.results:
+        rows.add_row(result.run.name, result.head, *_cells(result))
     console.show(rows)
 
 
-def _cells(contestant: ComparedRun) -> list[str]:
+def _cells(result: ComparedRun) -> list[str]:
     """Formatted numbers, in the order of the table's columns."""
-    trained = contestant.training_seconds
+    trained = result.training_seconds
     return [
-        f"{100 * contestant.mean_ap:.2f}",
-        _percent(contestant.interval),
-        "" if contestant.difference is None else _percent(contestant.difference, signed=True),
-        f"{contestant.parameters:,}",
+        f"{100 * result.mean_ap:.2f}",
+        _percent(result.interval),
+        "" if result.difference is None else _percent(result.difference, signed=True),
+        f"{result.parameters:,}",
         "" if trained is None else f"{trained:,.0f} s",
-        f"{contestant.frames_per_second:,.0f}",
+        f"{result.frames_per_second:,.0f}",
     ]
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bas import console, files
+from bas import console
 from bas.dataset import open_dataset
 from bas.evaluate.analysis.analysis import Analysis, analyze
-from bas.evaluate.metric.tolerance import Tolerance, tolerance_name
+from bas.evaluate.metric.tolerance import Tolerance
 from bas.evaluate.predictions import read_scores_beside
 from bas.evaluate.report import terminal as report
 from bas.evaluate.scoring.score import Evaluation, read_documents, score_documents
@@ -48,10 +48,7 @@ def evaluate_predictions(
 
 def print_report(evaluation: Evaluation, analysis: Analysis, *, split: str | None, json: Path | None) -> None:
     """Print the tables of an evaluation, and write its report to `json`; None writes none."""
-    report.print_evaluation(evaluation, split=split)
-    report.print_analysis(analysis, name=f"mAP@{tolerance_name(evaluation.tolerances)}")
+    report.print_evaluation(evaluation, analysis, split=split)
     if json is not None:
-        files.write_json(
-            json, report.report_document(evaluation, split=split) | report.analysis_document(analysis)
-        )
+        report.write_report(json, evaluation, analysis, split=split)
         console.info(f"report: {json}")

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from bas import console
-from bas.clock import game_time, position_of
+from bas.clock import position_of, time_text
 from bas.heads.inference.predictor import load_predictor, sidecar_folder, video_game
 from bas.types import Detection
 from bas.workspace import Workspace
@@ -53,6 +53,10 @@ def _print_detections(detections: Sequence[Detection], fps: Fraction) -> None:
     )
     for detection in sorted(shown, key=lambda detection: detection.frame):
         position_ms = position_of(detection.frame, fps)
-        time = f"{game_time(1, position_ms).removeprefix('1 - ')}.{position_ms % 1000 // 100}"
-        table.add_row(time, detection.label, detection.team or "", f"{detection.score:.2f}")
+        table.add_row(
+            time_text(position_ms, decimals=1),
+            detection.label,
+            detection.team or "",
+            f"{detection.score:.2f}",
+        )
     console.show(table)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from bas import console
@@ -101,7 +100,7 @@ def _score_held_out(
     predicted: list[PredictedGame] = []
     for run, held_out in zip(runs, folds, strict=True):
         # Tuning saw the held-out matches, so their out-of-fold predictions do without it.
-        predictor = replace(load_predictor(run, workspace), postprocess=settings.peaks)
+        predictor = load_predictor(run, workspace, postprocess=settings.peaks)
         predicted += predictor.write_games(held_out, out)
     write_osl(out, predicted, classes=dataset.classes)
     evaluation = score(workspace.data, out, games=[one.game.id for one in predicted])

@@ -68,17 +68,17 @@ def finetune(start: Path, settings: Pipeline, workspace: Workspace) -> Path:
         StoppedError: stopped by a signal; the same call resumes.
     """
     device = torch.device(workspace.device)
-    with init_distributed(device) as processes:
-        require_divisible_batch(settings, processes)
+    with init_distributed(device) as distributed:
+        require_divisible_batch(settings, distributed)
         dataset = open_dataset(workspace.data, video=settings.extract.video)
         stacker = load_starting_model(start, settings, dataset)
         train_videos = open_annotated_videos(dataset, dataset.split("train"), settings)
         valid_videos = open_annotated_videos(dataset, dataset.split("valid"), settings)
         require_unseen(start, (video.game.id for video in valid_videos))
         digest = _digest(settings, stacker, train_videos, valid_videos, start)
-        processes.require_same(f"{digest} {bas.__version__} {torch.__version__}", what="settings and data")
+        distributed.require_same(f"{digest} {bas.__version__} {torch.__version__}", what="settings and data")
         folder = workspace.runs / f"e2e-{digest[:8]}"
-        if processes.broadcast(lambda: run_state(folder)) == "done":
+        if distributed.broadcast(lambda: run_state(folder)) == "done":
             console.info(f"{folder} is already finished. Next: bas eval --run {folder}")
             return folder
         shape = clip_shape(stacker.head, settings.finetune.clip_rows)
@@ -91,23 +91,23 @@ def finetune(start: Path, settings: Pipeline, workspace: Workspace) -> Path:
             settings.finetune,
             size=canvas_of(settings.extract).padded,
             pictures=len(frames.offsets),
-            world_size=processes.world_size,
+            world_size=distributed.world_size,
             half_precision=precision != "fp32",
         )
         require_memory(expected, settings.finetune, device)
-        with _open_shared_run(folder, settings, processes) as run, stop_on_signals(signal.SIGINT) as stop:
+        with _open_shared_run(folder, settings, distributed) as run, stop_on_signals(signal.SIGINT) as stop:
             trainer = _build_trainer(
-                model, shape, train_videos, valid_videos, dataset, settings, workspace, run, processes
+                model, shape, train_videos, valid_videos, dataset, settings, workspace, run, distributed
             )
             console.info(
                 f"{len(train_videos)} training and {len(valid_videos)} validation videos in {workspace.data}; starting from "
-                f"{start}; run {folder}; device {workspace.device}, {processes.world_size} "
-                f"process{'es' * (processes.world_size > 1)}.",
+                f"{start}; run {folder}; device {workspace.device}, {distributed.world_size} "
+                f"process{'es' * (distributed.world_size > 1)}.",
             )
             console.info(_step_description(model, shape, settings, expected=expected, precision=precision))
             best = trainer.train(stop)
             tuning = trainer.tune(stop)
-            if processes.is_main:
+            if distributed.is_main:
                 show_tuning(tuning)
                 write_model(
                     folder,
@@ -138,10 +138,10 @@ def _build_trainer(
     settings: Pipeline,
     workspace: Workspace,
     run: Run,
-    processes: DistributedContext,
+    distributed: DistributedContext,
 ) -> FinetuneTrainer:
     device = torch.device(workspace.device)
-    supply = build_loader(shape, train_videos, dataset, settings, workspace, processes)
+    loader = build_loader(shape, train_videos, dataset, settings, workspace, distributed)
     validation = Validation(
         OnlineScorer(valid_videos, settings, workspace.decoder, run.folder),
         labels_of_games(tuple({video.game.id: video.game for video in valid_videos}.values())),
@@ -150,11 +150,11 @@ def _build_trainer(
     )
     return FinetuneTrainer(
         model,
-        supply,
+        loader,
         validation,
         settings=settings,
         run=run,
-        distributed=processes,
+        distributed=distributed,
         device=device,
     )
 
@@ -199,17 +199,17 @@ def _digest(
 
 
 @contextmanager
-def _open_shared_run(folder: Path, settings: Pipeline, processes: DistributedContext) -> Iterator[Run]:
+def _open_shared_run(folder: Path, settings: Pipeline, distributed: DistributedContext) -> Iterator[Run]:
     """The run, shared by all processes: the main process holds its lock, the others record it if they lose that one."""
     with ExitStack() as stack:
         run = Run(folder)
-        if processes.is_main:
+        if distributed.is_main:
             run = stack.enter_context(open_run(folder, settings_yaml=to_yaml(settings)))
-        processes.gather(None)  # no other process may read the run before the main one has created it
+        distributed.gather(None)  # no other process may read the run before the main one has created it
         try:
-            with processes.report_failures():
+            with distributed.report_failures():
                 yield run
         except RunFailedError as error:  # the lost process may be the main one, which then records nothing
-            if not processes.is_main and run.state == "running":
+            if not distributed.is_main and run.state == "running":
                 run.set_state("failed", reason=str(error), code=error.exit_code)
             raise

@@ -60,6 +60,7 @@ def merge(
     predictors = _load_compatible(runs, workspace)
     models = [predictor.model for predictor in predictors]
     games = _common_games(predictors[0].dataset(), runs)
+    labels = labels_of_games(games)  # missing labels are refused before hours of extraction
     dense = [predictor.dense_scores(games, split=VALID) for predictor in predictors]
     complete = [game for game in games if all(game.id in scores for scores in dense)]
     if not complete:
@@ -67,7 +68,7 @@ def merge(
             f"No validation match in {workspace.data} can be read by all of {', '.join(map(str, runs))}: each has "
             "damaged videos. Repair or replace the videos, see bas doctor."
         )
-    labels = labels_of_games(complete)
+    labels = {game.id: labels[game.id] for game in complete}
     actions = predictors[0].actions
     peaks = _base_postprocess(_fastest(models))
     weights = select_weights(dense, labels, actions, peaks)

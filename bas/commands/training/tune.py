@@ -26,10 +26,11 @@ def tune_run(run: Path, workspace: Workspace) -> Tuning:
     predictor = load_predictor(run, workspace)
     config = read_config(run)
     games = validation_games(predictor.dataset(), run, config)
+    labels = labels_of_games(games)  # missing labels are refused before hours of extraction
     with locked(run / "lock", wait=False):
         dense = predictor.dense_scores(games, split=VALID)
         found = tune(
-            {game: spots for game, spots in labels_of_games(games).items() if game in dense},
+            {game: spots for game, spots in labels.items() if game in dense},
             dense,
             classes=predictor.actions,
             peaks=predictor.model.base_postprocess or predictor.postprocess,

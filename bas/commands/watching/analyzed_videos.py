@@ -9,7 +9,7 @@ from pathlib import Path
 from bas.errors import MissingError
 from bas.evaluate.analysis.outcomes import Outcome, match_outcomes
 from bas.evaluate.formats.soccernet import LABEL_FILES, RESULTS_FILE, read_results
-from bas.evaluate.metric.tolerance import half_window_frames
+from bas.evaluate.metric.tolerance import OFFICIAL_SECONDS, half_window_frames
 from bas.evaluate.predictions import labels_of_games
 from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import FRAMERATE
@@ -17,8 +17,6 @@ from bas.extract.decode.timeline import VideoTimeline, open_timeline
 from bas.heads.inference.predictor import Predictor, load_predictor, sidecar_folder, video_game
 from bas.types import Game, Scores, Spot, Video
 from bas.workspace import Workspace
-
-_WINDOW_S = 1.0  # full width of the window in which a detection matches a label
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ def _analyze_game(
             action: peaks.threshold(action) if min_confidence is None else min_confidence
             for action in predictor.actions
         },
-        half_window=half_window_frames(_WINDOW_S, framerate=FRAMERATE),
+        half_window=half_window_frames(OFFICIAL_SECONDS, framerate=FRAMERATE),
         framerate=FRAMERATE,
     )
     for video in game.videos:

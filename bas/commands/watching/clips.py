@@ -42,9 +42,13 @@ def make_clips(
     out = out or media.folder / ("clips" if num_mistakes is None else "mistakes")
     paths = [
         path
-        for one, moments in chosen
+        for one, highlights in chosen
         for path in cut_highlights(
-            one.timeline.times, moments, out / one.name, origin_pts=one.timeline.origin_pts, remove_stale=ours
+            one.timeline.times,
+            highlights,
+            out / one.name,
+            origin_pts=one.timeline.origin_pts,
+            remove_stale=ours,
         )
     ]
     console.info(f"Wrote {len(paths)} clips to {out}")

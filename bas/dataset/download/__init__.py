@@ -1,5 +1,5 @@
 """Download, verification and unpacking of the SoccerNet datasets."""
 
-from bas.dataset.download.download import download
+from bas.dataset.download.edition import download
 
 __all__ = ["download"]

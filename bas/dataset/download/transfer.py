@@ -65,6 +65,11 @@ def _resume_transfer(repository: str, archive: Path) -> None:
             target.write(content)
             target.flush()
             advance(len(content))
+        if target.tell() != found.size:
+            raise UnavailableError(
+                f"Hugging Face broke off {archive.name} of {repository} after {target.tell():,} of {found.size:,} bytes. "
+                "Run the same command again: it resumes."
+            )
     part.replace(archive)
 
 

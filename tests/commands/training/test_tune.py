@@ -23,7 +23,7 @@ from bas.evaluate.postprocess.search import Tuning
 from bas.evaluate.scores import read_scores
 from bas.evaluate.scoring.score import Evaluation
 from bas.files import atomic_write
-from bas.heads.inference.ensemble import load_video_model
+from bas.heads.inference.ensemble import flip_averaged, load_video_model
 from bas.heads.inference.predictor import load_predictor
 from bas.heads.inference.provenance import Provenance, provenance_of
 from bas.synthetic import synthesize
@@ -179,8 +179,10 @@ def test_flip_averages_both_views_and_extracts_the_mirrored_rows(workspace: Work
     cached = [bas.open_cache(path) for path in workspace.features.glob(f"*/{game.id}/224p.h5")]
     assert [json.loads(cache.header.attributes.fingerprint)["flip"] for cache in cached].count(True) == 1
     model = bas.load_model(run)
-    events = bas.predict(game.videos[0].path, model, features=workspace.features, flip=True)  # type: ignore[arg-type]
+    events = bas.predict(game.videos[0].path, model, features=workspace.features, flip=True)
     assert len(events) == sum(row.num_detections for row in both.classes)
+    twice = flip_averaged(flip_averaged(load_video_model(run, device="cpu")))
+    assert len(bas.predict(game.videos[0].path, twice, features=workspace.features)) == len(events)
 
 
 def test_a_moved_ensemble_scores_the_mean_of_its_members(

@@ -23,7 +23,7 @@ from support.matches import annotation
 
 from bas.dataset import examine, open_dataset, read_manifest
 from bas.dataset.download.archives import unpack
-from bas.dataset.download.download import download
+from bas.dataset.download.edition import download
 from bas.errors import AccessError, BasError, DataError, MissingError, UnavailableError
 
 PASSWORD = "canary-7391"
@@ -253,7 +253,7 @@ def test_a_stopped_unpacking_keeps_finished_files(tmp_path: Path, monkeypatch: p
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("bas.dataset.download.download.add_to_manifest", stop)
+        patched.setattr("bas.dataset.download.edition.add_to_manifest", stop)
         with pytest.raises(KeyboardInterrupt):
             download("2025", split="valid", data=tmp_path, fetch=fetch)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("224p.mp4")}
