@@ -133,7 +133,7 @@ def show_tuning(tuning: Tuning) -> None:
         f"post-processing, validation games: {len(tuning.games)}, mAP@1",
         "class",
         "method",
-        "ground truths",
+        "spots",
         "before",
         "tuned",
         "calibrated",

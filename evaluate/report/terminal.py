@@ -189,7 +189,7 @@ def _team_document(teams: TeamScore) -> dict[str, Any]:
 
 
 def _ap_table(evaluation: Evaluation, *, name: str) -> Table:
-    table = console.table(f"mAP@{name}", "class", "AP", "AP exact", "ground truths", "detections")
+    table = console.table(f"mAP@{name}", "class", "AP", "AP exact", "spots", "detections")
     for row in evaluation.classes:
         table.add_row(
             row.label,

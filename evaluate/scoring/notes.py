@@ -49,7 +49,7 @@ def notes_on_scoring(
         predictions: predictions by the same games.
         classes: the vocabulary.
         oddities: how often the scorer ignored, moved or replaced a mark, by description.
-        absent: classes without ground truth.
+        absent: classes without spots.
         no_teams: why there is no Team-mAP; None if there is one.
     """
     annotated = (spot.label for spots in labels.values() for spot in spots)
@@ -58,7 +58,7 @@ def notes_on_scoring(
     notes += [f"{oddity} ({count:,})" for oddity, count in oddities.items() if count]
     notes += [f"{game} has an empty list of predictions" for game in labels if not predictions[game]]
     if absent:
-        notes.append(f"no ground truth for {', '.join(absent)}: officially AP 0, which lowers the mAP")
+        notes.append(f"no spots of {', '.join(absent)}: officially AP 0, which lowers the mAP")
     outside = sum(spot.half != 1 for spots in labels.values() for spot in spots)
     if no_teams is not None:
         notes.append(no_teams)

@@ -105,7 +105,7 @@ def test_tuning_on_test_or_training_matches_is_refused(
 def test_tuning_and_merging_on_matches_with_other_classes_is_refused(
     run: Path, other: Path, workspace: Workspace, tmp_path: Path
 ) -> None:
-    """There would be no ground truth for the model's classes."""
+    """There would be no spots of the model's classes."""
     synthesize(tmp_path / "v2", matches=3, minutes=0.1, size="64x32", layout="soccernet-v2", seed=1)
     elsewhere = replace(workspace, data=tmp_path / "v2")
     before = (run / "config.json").read_bytes()

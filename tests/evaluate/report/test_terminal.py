@@ -22,7 +22,7 @@ def test_the_tables_show_every_score(evaluation: Evaluation, capsys: pytest.Capt
     assert lines == [
         "1 game of test, 3 classes, tolerance 1 s = ±12 frames at 25 fps",
         "mAP@1",
-        "class AP AP exact ground truths detections",
+        "class AP AP exact spots detections",
         "PASS 54.55 54.55 2 1",
         "DRIVE 100.00 100.00 1 1",
         "GOAL 0.00 0.00 0 1",
@@ -36,7 +36,7 @@ def test_the_tables_show_every_score(evaluation: Evaluation, capsys: pytest.Capt
         "Team-mAP@1 undefined",
         "mean over the 2 annotated actions 75.00",
     ]
-    assert "note: no ground truth for GOAL: officially AP 0" in captured.err
+    assert "note: no spots of GOAL: officially AP 0" in captured.err
 
 
 def test_the_report_is_json_with_null_for_what_is_undefined(evaluation: Evaluation, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_an_analysis_is_printed_below_the_score_and_joins_the_report(
 
 @pytest.fixture
 def evaluation() -> Evaluation:
-    """Two of three spots are detected; one class has no ground truth."""
+    """Two of three spots are detected; one class has no spots."""
     spots = [Spot(1000, "PASS", "left"), Spot(5000, "PASS", "right"), Spot(9000, "DRIVE", "left")]
     predictions = [
         Prediction(1000, 1, "PASS", 0.9, "left"),

@@ -157,7 +157,7 @@ def test_a_class_without_ground_truth_counts_as_0_and_is_noted() -> None:
     evaluation = _score([Spot(1000, "PASS")], [_prediction(1000, "PASS"), _prediction(1000, "DRIVE")])
     assert [row.ap for row in evaluation.classes] == [1.0, 0.0]
     assert (evaluation.mean_ap, evaluation.mean_ap_occurring) == (0.5, 1.0)
-    assert "no ground truth for DRIVE: officially AP 0, which lowers the mAP" in evaluation.notes
+    assert "no spots of DRIVE: officially AP 0, which lowers the mAP" in evaluation.notes
 
 
 def test_without_any_annotation_the_mean_over_occurring_classes_is_nan() -> None:
