@@ -45,7 +45,7 @@ def synth(
     games = synthesize(
         out, matches=matches, minutes=minutes, size=size, profile=profile, layout=layout, seed=seed
     )
-    console.info(f"Rendered {len(games)} matches in {out}. Next: bas doctor {out}")
+    console.info(f"Rendered {len(games)} matches in {out}. Next: bas extract --data {out} --preset tiny")
 
 
 @app.command()

@@ -25,6 +25,7 @@ from bas.runs import run_state
 Stage = Literal["extract", "heads", "finetune"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
+_COMMAND_LINE = "the command line"
 _FOLDER = Path(__file__).parent.parent / "configs"
 
 
@@ -71,7 +72,7 @@ def load(
         _overlay(merged, nested)
     if head is not None:
         _require_kind(head, merged)
-    return parse(merged, source=str(files[-1]) if files and not assignments else "the command line")
+    return parse(merged, source=str(files[-1]) if files and not assignments else _COMMAND_LINE)
 
 
 def parse(values: Mapping[str, Any], *, source: str) -> Pipeline:
@@ -83,7 +84,8 @@ def parse(values: Mapping[str, Any], *, source: str) -> Pipeline:
     try:
         return Pipeline.model_validate(values)
     except ValidationError as error:
-        lines = [f"Invalid settings in {source}:"]
+        preposition = "on" if source == _COMMAND_LINE else "in"
+        lines = [f"Invalid settings {preposition} {source}:"]
         for problem in error.errors():
             path = [str(part) for part in problem["loc"]]
             # pydantic puts the kind of a head between the section and the setting

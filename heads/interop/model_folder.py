@@ -180,7 +180,7 @@ def _no_model(folder: Path) -> str:
         return f"{folder} does not exist.{hint}"
     if run_state(folder) is not None:
         return f"{folder} is a run that is not finished. Repeat the command that started it."
-    return f"{folder} is not a model folder: config.json is missing.{_available_models(models)}"
+    return f"{folder} is not a model folder: config.json is missing. Name the folder of a finished run or of a model.{_available_models(models)}"
 
 
 def _available_models(models: Sequence[Path]) -> str:
