@@ -251,6 +251,17 @@ def predict(
     return detect(model.scores(found[path]), model.settings.peaks)
 
 
+def require_file(video: Path) -> None:
+    """Check that a path names a file, which takes no time.
+
+    Raises:
+        MissingError: it does not.
+    """
+    if not video.is_file():
+        problem = f"{video} is a folder" if video.is_dir() else f"Video {video} not found"
+        raise MissingError(f"{problem}. Name one video file, or use bas eval for the matches of a split.")
+
+
 def video_game(video: Path) -> Game:
     """One video as a game of its own.
 
@@ -258,9 +269,7 @@ def video_game(video: Path) -> Game:
         MissingError: there is no such file.
         DataError: it is not a video.
     """
-    if not video.is_file():
-        problem = f"{video} is a folder" if video.is_dir() else f"Video {video} not found"
-        raise MissingError(f"{problem}. Name one video file, or use bas eval for the matches of a split.")
+    require_file(video)
     probe(video)  # what is no video is refused before anything is written beside it
     (game,) = open_dataset(video).games
     return game

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bas import console
 from bas.clock import position_of, time_text
-from bas.heads.inference.predictor import load_predictor, sidecar_folder, video_game
+from bas.heads.inference.predictor import load_predictor, require_file, sidecar_folder, video_game
 from bas.types import Detection
 from bas.workspace import Workspace
 
@@ -30,10 +30,10 @@ def predict_video(
     Raises:
         MissingError, DataError: the model or the video is missing or invalid.
     """
-    game = video_game(video)
+    require_file(video)
     out = out or sidecar_folder(video)
     predictor = load_predictor(model, workspace, flip=flip)
-    (detections,) = predictor.write_video(game, out).detections.values()
+    (detections,) = predictor.write_video(video_game(video), out).detections.values()
     _print_detections(detections, predictor.model.settings.extract.clock_rate)
     console.info(
         f"All detections are in {out}: results_spotting.json, events.csv, osl.json, subtitles (.srt)"

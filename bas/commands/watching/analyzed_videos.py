@@ -69,7 +69,7 @@ def analyzed_videos(media: MediaSource, min_confidence: float | None) -> Iterato
         return
     if media.model is None:
         raise MissingError(f"{media.path} is a video, so it needs a model. Name one with --model RUN.")
-    game, predictor = video_game(media.path), load_predictor(media.model, media.workspace)
+    predictor, game = load_predictor(media.model, media.workspace), video_game(media.path)
     stored = predictor.provenance
     if not (stored.has_events(media.folder, game) and stored.has_scores(media.folder, game)):
         predictor.write_video(game, media.folder)
