@@ -20,7 +20,6 @@ from bas.config.pipeline import Pipeline
 from bas.config.renamed import new_name, upgrade
 from bas.errors import SettingsError
 from bas.messages import did_you_mean
-from bas.runs import run_state
 
 Stage = Literal["extract", "heads", "finetune"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -146,7 +145,8 @@ def fields_at(path: Sequence[str]) -> dict[str, FieldInfo]:
 def _read_preset(file: Path) -> dict[str, Any]:
     """A preset; the settings.yaml of a run may be older than the current names of its keys."""
     values = read_yaml(file)
-    is_stored = file.name == "settings.yaml" and run_state(file.parent) is not None
+    # Known by its neighbor and not by asking bas.runs, which lies above this room.
+    is_stored = file.name == "settings.yaml" and (file.parent / "STATUS.json").is_file()
     return upgrade(values) if is_stored else values
 
 
