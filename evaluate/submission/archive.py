@@ -1,30 +1,21 @@
-"""Build and check the zip for a challenge server; a faulty one is refused with every fault named."""
+"""Submission archives: one results_spotting.json per game, written only if a challenge server would accept them."""
 
 from __future__ import annotations
 
 import io
 import tempfile
 import zipfile
-import zlib
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 from bas import files
-from bas.dataset import length_ms
-from bas.errors import DataError, MissingError, OutputError
-from bas.evaluate.formats.documents import MAX_DOCUMENT_BYTES
+from bas.errors import OutputError
 from bas.evaluate.formats.soccernet import RESULTS_FILE
-from bas.evaluate.metric.timelines import HALVES
-from bas.evaluate.submission.entries import DocumentRules, document_faults
-from bas.messages import listing
+from bas.evaluate.submission.check import check_submission
 from bas.types import Game
 
-_MAX_LISTED_FAULTS = 20
 # The earliest date in a zip; constant, so that the bytes depend only on the content.
 _MEMBER_DATE = (1980, 1, 1, 0, 0, 0)
-_ZIP_MAGIC = b"PK\x03\x04"
 
 
 def write_submission(
@@ -53,9 +44,7 @@ def write_submission(
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".submission-") as folder:
         draft = Path(folder) / path.name
         files.atomic_write(draft, pack(documents))
-        faults, notes = _findings(draft, games, classes, teams)
-        if faults:
-            raise DataError(_message(path, faults))
+        notes = check_submission(draft, games, classes, teams=teams, shown_as=path)
         _require_same_content(draft, documents, path=path)
         draft.replace(path)
         files.sync_folder(path.parent)
@@ -73,83 +62,6 @@ def pack(documents: Mapping[str, bytes]) -> bytes:
     return memory.getvalue()
 
 
-def check_submission(
-    archive: Path, games: Sequence[Game], classes: Collection[str], *, teams: bool | None = None
-) -> tuple[str, ...]:
-    """Check any zip as a challenge server would, but more strictly.
-
-    Args:
-        archive: the zip.
-        games: the games that it must contain, no more and no fewer; positions are checked against their videos.
-        classes: allowed labels.
-        teams: whether every prediction must have a team (left or right); None requires all or none to have one.
-
-    Returns:
-        Notes on what is legal but unusual.
-
-    Raises:
-        MissingError: the file does not exist.
-        DataError: the archive has faults; the message lists them.
-    """
-    faults, notes = _findings(archive, games, classes, teams)
-    if faults:
-        raise DataError(_message(archive, faults))
-    return notes
-
-
-def _findings(
-    archive: Path, games: Sequence[Game], classes: Collection[str], teams: bool | None
-) -> tuple[list[str], tuple[str, ...]]:
-    """Faults and notes of an archive, with the arguments of `check_submission`."""
-    with _opened(archive) as opened:
-        faults, contents = _members(opened, [game.id for game in games])
-    notes = list(_unknown_lengths(games))
-    has_team: Counter[bool] = Counter()
-    for game in games:
-        if game.id not in contents:
-            continue
-        report = document_faults(contents[game.id], _rules(game, classes, teams))
-        faults += [f"{game.id}/{RESULTS_FILE}: {text}" for text in report.faults]
-        if not report.faults and not report.num_with_team + report.num_without_team:
-            notes.append(f"{game.id} has an empty list of predictions")
-        has_team += Counter({True: report.num_with_team, False: report.num_without_team})
-    faults += _mixed_teams(has_team, teams)
-    if has_team[False]:
-        notes.append(
-            "no prediction has a team: the servers of 2023 and 2024 accept that, the server of 2025 fails"
-        )
-    return faults, tuple(notes)
-
-
-def games_in_archive(archive: Path) -> tuple[str, ...]:
-    """Folders of all results_spotting.json in a zip; in a valid zip these are the ids of its games.
-
-    Raises:
-        MissingError: the file does not exist.
-        DataError: the file is not a zip.
-    """
-    with _opened(archive) as opened:
-        paths = [PurePosixPath(_normalized(info.filename)) for info in opened.infolist()]
-    return tuple(str(path.parent) for path in paths if path.name == RESULTS_FILE and len(path.parts) > 1)
-
-
-@contextmanager
-def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
-    if not archive.is_file():
-        raise MissingError(f"{archive} does not exist or is not a file. Pass the zip to check.")
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            yield opened
-    except (zipfile.BadZipFile, OSError) as error:
-        with archive.open("rb") as stream:
-            magic = stream.read(4)
-        if magic == _ZIP_MAGIC:
-            raise DataError(f"{archive} is truncated or damaged: {error}. Copy or pack it again.") from error
-        raise DataError(
-            f"{archive} is not a zip archive: {error}. Pack it with zip, not with 7z, rar or tar."
-        ) from error
-
-
 def _require_same_content(draft: Path, documents: Mapping[str, bytes], *, path: Path) -> None:
     with zipfile.ZipFile(draft) as archive:
         if any(archive.read(f"{game}/{RESULTS_FILE}") != content for game, content in documents.items()):
@@ -157,130 +69,3 @@ def _require_same_content(draft: Path, documents: Mapping[str, bytes], *, path: 
                 f"{path} differs from what was written when read back. Check the disk, and run the same command "
                 "again."
             )
-
-
-def _members(archive: zipfile.ZipFile, games: Sequence[str]) -> tuple[list[str], dict[str, bytes]]:
-    """Faults of the paths in an archive, and the readable documents by game."""
-    infos = [info for info in archive.infolist() if not info.is_dir()]
-    names = [_normalized(info.filename) for info in infos]
-    expected = {f"{game}/{RESULTS_FILE}": game for game in games}
-    faults = [*_unsafe(info.orig_filename for info in infos), *_repeated(names)]
-    members, contents = dict(zip(names, infos, strict=True)), {}
-    for name, game in expected.items():
-        if name in members:
-            try:
-                contents[game] = _read_member(archive, members[name])
-            except DataError as error:
-                faults.append(str(error))
-    faults += _misplaced([name for name in members if name not in expected], expected, found=members)
-    return faults, contents
-
-
-def _normalized(name: str) -> str:
-    """The intended path; `_unsafe` reports whatever keeps a server from reading it there."""
-    return name.replace("\\", "/").removeprefix("./")
-
-
-def _unsafe(names: Iterator[str]) -> Iterator[str]:
-    for name in names:
-        if "\\" in name:
-            yield f"the path {name!r} has backslashes, which a server does not take for folders; use forward slashes"
-        elif name.startswith("./"):
-            yield f"the path {name!r} starts with ./, which a server does not strip; pack without it"
-        elif name.startswith("/") or ".." in PurePosixPath(name).parts:
-            yield f"the path {name!r} points outside the archive"
-
-
-def _repeated(names: Sequence[str]) -> Iterator[str]:
-    for name, count in Counter(names).items():
-        if count > 1:
-            yield f"{name} occurs {count} times in the archive; keep one"
-
-
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    if member.file_size > MAX_DOCUMENT_BYTES:
-        raise DataError(
-            f"{member.filename} has {member.file_size:,} bytes, more than the limit of {MAX_DOCUMENT_BYTES:,}"
-        )
-    try:
-        return archive.read(member)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise DataError(f"{member.filename} is damaged in the archive: {error}") from error
-    except (RuntimeError, NotImplementedError) as error:  # encrypted, or an unsupported compression method
-        raise DataError(f"a server cannot read {member.filename}: {error}") from error
-
-
-def _misplaced(others: Sequence[str], expected: Mapping[str, str], *, found: Collection[str]) -> list[str]:
-    """Faults of the files at unexpected paths, and of the games without a file.
-
-    Args:
-        others: paths in the archive at which no file is expected.
-        expected: game by expected path.
-        found: all paths in the archive.
-    """
-    # A game whose file is merely misplaced is reported once, there, and not as missing as well.
-    faults, misplaced, unknown_games = [], set(), []
-    for name in others:
-        inside = next((path for path in expected if name.endswith(f"/{path}")), None)
-        above = next((path for path in expected if path.endswith(f"/{name}")), None)
-        renamed = next((p for p, game in expected.items() if str(PurePosixPath(name).parent) == game), None)
-        if inside is not None:
-            wrapper = name.removesuffix(inside)
-            faults.append(f"{name} is inside {wrapper}, not at the root; pack from inside that folder")
-            misplaced.add(inside)
-        elif above is not None:
-            faults.append(f"{name} is missing its parent folders; its path must be {above}")
-            misplaced.add(above)
-        elif renamed is not None and renamed not in found:
-            faults.append(f"{name} must be named {RESULTS_FILE}")
-            misplaced.add(renamed)
-        elif PurePosixPath(name).name == RESULTS_FILE:
-            unknown_games.append(str(PurePosixPath(name).parent))
-        else:
-            faults.append(f"{name} is not read by a server; leave it out")
-    if unknown_games:
-        faults.append(
-            f"{len(unknown_games)} unexpected games, which are not in the split: {listing(unknown_games, shown=3)}"
-        )
-    missing = [game for path, game in expected.items() if path not in found and path not in misplaced]
-    if missing:
-        faults.append(
-            f"{len(missing)} of {len(expected)} games are missing: {listing(missing, shown=3)}; a game without "
-            "predictions needs a file with an empty list"
-        )
-    return faults
-
-
-def _rules(game: Game, classes: Collection[str], teams: bool | None) -> DocumentRules:
-    """Rules for the document of one game; a game without videos may have either half."""
-    lengths = {video.half: length_ms(video.path) if video.path.is_file() else None for video in game.videos}
-    return DocumentRules(game.id, tuple(classes), lengths or dict.fromkeys(HALVES), teams)
-
-
-def _unknown_lengths(games: Sequence[Game]) -> Iterator[str]:
-    unknown = [game.id for game in games if not all(video.path.is_file() for video in game.videos)]
-    unknown += [game.id for game in games if not game.videos]
-    if unknown:
-        halves = ", and halves only against 1 and 2" if any(not game.videos for game in games) else ""
-        yield (
-            f"the videos of {len(unknown)} of {len(games)} games are not available, so positions are checked only "
-            f"against 120 minutes{halves}: {listing(unknown, shown=3)}"
-        )
-
-
-def _mixed_teams(has_team: Mapping[bool, int], teams: bool | None) -> list[str]:
-    if teams is None and has_team[True] and has_team[False]:
-        total = has_team[True] + has_team[False]
-        return [
-            f"{has_team[False]:,} of {total:,} predictions have no team; either all or none must have one"
-        ]
-    return []
-
-
-def _message(archive: Path, faults: Sequence[str]) -> str:
-    lines = [f"A server would refuse or misread {archive}:"]
-    lines += [f"  {fault}" for fault in faults[:_MAX_LISTED_FAULTS]]
-    if len(faults) > _MAX_LISTED_FAULTS:
-        lines.append(f"  and {len(faults) - _MAX_LISTED_FAULTS:,} more")
-    lines.append("Fix the predictions and pack them again; `bas submit RUN` does both.")
-    return "\n".join(lines)

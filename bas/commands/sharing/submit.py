@@ -10,8 +10,9 @@ from bas.evaluate.formats.soccernet import RESULTS_FILE, read_results
 from bas.evaluate.predictions import labels_of_games
 from bas.evaluate.report import terminal as report
 from bas.evaluate.scoring.score import score_documents
-from bas.evaluate.submission.archive import check_submission, write_submission
-from bas.evaluate.submission.games import expected_games
+from bas.evaluate.submission.archive import write_submission
+from bas.evaluate.submission.check import check_submission
+from bas.evaluate.submission.expected_games import expected_games
 from bas.heads.inference.predictor import load_predictor
 from bas.types import Game, Prediction
 from bas.workspace import Workspace

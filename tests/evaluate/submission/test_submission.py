@@ -22,8 +22,9 @@ from bas.dataset import BALL_CLASSES, open_dataset
 from bas.dataset.splits import official_lists
 from bas.errors import BasError, DataError, MissingError
 from bas.evaluate.scoring.score import score
-from bas.evaluate.submission.archive import check_submission, pack, write_submission
-from bas.evaluate.submission.games import expected_games
+from bas.evaluate.submission.archive import pack, write_submission
+from bas.evaluate.submission.check import check_submission
+from bas.evaluate.submission.expected_games import expected_games
 from bas.types import Game, Video
 
 RESULTS = "results_spotting.json"

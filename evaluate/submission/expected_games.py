@@ -10,7 +10,7 @@ from bas.dataset import BALL_CLASSES, open_dataset
 from bas.dataset.layouts import VideoSize
 from bas.dataset.splits import ALL, official_lists, split_lists, split_name
 from bas.errors import MissingError
-from bas.evaluate.submission.archive import games_in_archive
+from bas.evaluate.submission.check import games_in_archive
 from bas.messages import listing
 from bas.types import Game
 
