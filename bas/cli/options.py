@@ -45,6 +45,15 @@ Flip = Annotated[
     ),
 ]
 
+_RUN = "Run or model folder (default: the newest finished run in $BAS_RUNS or runs)."
+Run = Annotated[Path | None, typer.Argument(metavar="RUN", help=_RUN)]
+RunOption = Annotated[Path | None, typer.Option("--run", help=_RUN)]
+Start = Annotated[
+    Path | None,
+    typer.Option(
+        "--run", help="Run or model folder to start from (default: the newest finished fit-head run)."
+    ),
+]
 RunOrVideo = Annotated[Path, typer.Argument(metavar="RUN|VIDEO", help="Run folder, or a video.")]
 Model = Annotated[Path | None, typer.Option(help="Run or model folder to score VIDEO with.")]
 Confidence = Annotated[

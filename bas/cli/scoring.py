@@ -17,6 +17,7 @@ from bas.cli.options import (
     Device,
     Features,
     Flip,
+    RunOption,
     Split,
     Tolerance,
     newest_run,
@@ -31,10 +32,7 @@ def evaluate(
         str | None,
         typer.Option(help="Split to score (default: test; with --predictions, every match that has labels)."),
     ] = None,
-    run: Annotated[
-        Path | None,
-        typer.Option(help="Run or model folder (default: the newest finished run in $BAS_RUNS or runs)."),
-    ] = None,
+    run: RunOption = None,
     predictions: Annotated[
         Path | None,
         typer.Option(

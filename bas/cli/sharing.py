@@ -17,6 +17,7 @@ from bas.cli.options import (
     Device,
     Features,
     Flip,
+    Run,
     newest_run,
     workspace,
 )
@@ -24,12 +25,7 @@ from bas.cli.options import (
 
 @app.command()
 def submit(
-    run: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="RUN", help="Run or model folder (default: the newest finished run in $BAS_RUNS or runs)."
-        ),
-    ] = None,
+    run: Run = None,
     split: Annotated[
         str | None,
         typer.Option(

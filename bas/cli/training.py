@@ -17,8 +17,10 @@ from bas.cli.options import (
     Device,
     Features,
     Preset,
+    Run,
     Runs,
     Sets,
+    Start,
     newest_run,
     workspace,
 )
@@ -76,12 +78,7 @@ def fit_head(
 
 @app.command("finetune-e2e")
 def finetune_e2e(
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            help="Run or model folder to start from (default: the newest finished fit-head run in --out)."
-        ),
-    ] = None,
+    run: Start = None,
     data: Data = DATA,
     out: Runs = RUNS,
     device: Device = "auto",
@@ -102,12 +99,7 @@ def finetune_e2e(
 @app.command("contact-sheet")
 def contact_sheet(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="PNG file to write.")] = Path("clips.png"),
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            help="Run or model folder to start from (default: the newest finished fit-head run in --runs)."
-        ),
-    ] = None,
+    run: Start = None,
     data: Data = DATA,
     runs: Runs = RUNS,
     decoder: Decoder = "auto",
@@ -123,12 +115,7 @@ def contact_sheet(
 
 @app.command()
 def tune(
-    run: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="RUN", help="Run folder (default: the newest finished run in $BAS_RUNS or runs)."
-        ),
-    ] = None,
+    run: Run = None,
     data: Data = DATA,
     features: Features = FEATURES,
     device: Device = "auto",
