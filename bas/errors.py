@@ -1,7 +1,8 @@
 """Exceptions for errors that a user can fix, each with an exit code.
 
 A message has four parts: the problem and its place, the value found, the value expected, and the remedy.
-Any other exception is a bug and keeps its traceback.
+Any other exception is a bug and keeps its traceback. Exit codes from 65 on have the meaning of sysexits.h, which
+job managers know.
 """
 
 from __future__ import annotations
@@ -12,62 +13,45 @@ class BasError(Exception):
 
     exit_code = 1
 
+    def __init_subclass__(cls, *, exit_code: int) -> None:
+        cls.exit_code = exit_code
 
-class PartialError(BasError):
+
+class PartialError(BasError, exit_code=3):
     """The run finished, but skipped some items or left them incomplete."""
 
-    exit_code = 3
 
-
-class DataError(BasError):
+class DataError(BasError, exit_code=65):
     """A video, label, prediction or cache file is invalid."""
 
-    exit_code = 65
 
-
-class MissingError(BasError):
+class MissingError(BasError, exit_code=66):
     """A requested file, folder or split does not exist."""
 
-    exit_code = 66
 
-
-class UnavailableError(BasError):
+class UnavailableError(BasError, exit_code=69):
     """A device, codec or dependency is missing on this machine."""
 
-    exit_code = 69
 
-
-class RunFailedError(BasError):
+class RunFailedError(BasError, exit_code=70):
     """A run cannot continue: it diverged, or memory ran out."""
 
-    exit_code = 70
 
-
-class LockedError(BasError):
+class LockedError(BasError, exit_code=73):
     """Another process is writing to the same output."""
 
-    exit_code = 73
 
-
-class OutputError(BasError):
+class OutputError(BasError, exit_code=74):
     """An output cannot be written: the disk is full or failed, or another file is in the way."""
 
-    exit_code = 74
 
-
-class StoppedError(BasError):
+class StoppedError(BasError, exit_code=75):
     """A signal stopped the run; the same command continues it."""
 
-    exit_code = 75
 
-
-class AccessError(BasError):
+class AccessError(BasError, exit_code=77):
     """This account or password has no access."""
 
-    exit_code = 77
 
-
-class SettingsError(BasError):
+class SettingsError(BasError, exit_code=78):
     """A preset, setting or option is invalid."""
-
-    exit_code = 78
