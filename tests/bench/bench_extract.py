@@ -20,13 +20,14 @@ import av
 import numpy as np
 import torch
 from rich.table import Table
+from support.caches import cache_attributes
+from support.killing import end_of, start_child
 
 from bas import console
 from bas.config.pipeline import ExtractSettings
 from bas.dataset import open_dataset
 from bas.extract import segments
 from bas.extract.cache.fingerprint import fingerprint_of
-from bas.extract.cache.format import FORMAT, CacheAttributes
 from bas.extract.cache.parts import hash_rows
 from bas.extract.cache.reader import open_cache
 from bas.extract.cache.writer import write_cache
@@ -157,7 +158,7 @@ def _windows(folder: Path) -> Table:
     path = folder / "v.h5"
     write_cache(
         path,
-        _attributes(len(rows)),
+        cache_attributes(num_frames=2 * _CACHED_ROWS, segment_rows=len(rows)),
         row_shape=rows.shape[1:],
         pts=np.arange(2 * _CACHED_ROWS),
         valid=np.ones(_CACHED_ROWS, bool),
@@ -182,29 +183,6 @@ def _windows(folder: Path) -> Table:
     return table
 
 
-def _attributes(segment_rows: int) -> CacheAttributes:
-    return CacheAttributes(
-        format=FORMAT,
-        fingerprint="{}",
-        clock="25",
-        hop=2,
-        num_frames=2 * _CACHED_ROWS,
-        segment_rows=segment_rows,
-        video_bytes=0,
-        video_sha256="",
-        time_base="1/25",
-        origin_pts=0,
-        expected=0,
-        missing=0,
-        damaged=0,
-        clamped=0,
-        decoder="cpu",
-        precision="fp32",
-        versions="",
-        complete=1,
-    )
-
-
 def _kills(folder: Path) -> Table:
     """Kill an extraction at a random moment and let another finish it, several times."""
     settings = _TINY.model_copy(update={"segment_seconds": 2})
@@ -219,10 +197,10 @@ def _kills(folder: Path) -> Table:
     generator, kills, most_repeated = random.Random(0), 0, 0
     while kills < _KILLS:
         log.write_text("")
-        child_pid = _fork(partial(_extract_anew, task))
+        child_pid = start_child(partial(_extract_anew, task))
         time.sleep(generator.uniform(0.1, 0.9) * seconds)
         os.kill(child_pid, signal.SIGKILL)
-        kills += os.waitstatus_to_exitcode(os.waitpid(child_pid, 0)[1]) == -signal.SIGKILL
+        kills += end_of(child_pid) == -signal.SIGKILL
         extract_video(task)
         assert task.target.read_bytes() == expected_bytes
         most_repeated = max(most_repeated, len(log.read_text()) - num_segments)
@@ -279,19 +257,6 @@ def _repeated(clip: Path, path: Path, *, minutes: int) -> Path:
                         packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
                         output.mux(packet)
     return path
-
-
-def _fork(work: Callable[[], object]) -> int:
-    """Start `work` in a forked process and return its process id."""
-    child_pid = os.fork()
-    if child_pid == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return child_pid
 
 
 if __name__ == "__main__":
