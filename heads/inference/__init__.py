@@ -9,6 +9,7 @@ from bas.heads.inference.ensemble import (
     load_stacker,
     load_video_model,
 )
+from bas.heads.inference.features import features_for
 from bas.heads.inference.guards import VALID, require_same, require_unseen, validation_games
 from bas.heads.inference.predictor import (
     Predictor,
@@ -27,6 +28,7 @@ __all__ = [
     "Predictor",
     "Provenance",
     "VideoModel",
+    "features_for",
     "flip_averaged",
     "load_model",
     "load_predictor",

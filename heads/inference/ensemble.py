@@ -6,58 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from bas.config import PeaksSettings, Pipeline, parse
 from bas.errors import DataError
 from bas.evaluate.averaging import mean_scores, unmirror
-from bas.extract.cache.reader import FeatureCache
 from bas.heads.interop.model_folder import base_postprocess, load_single_model, read_config
 from bas.heads.models.stacker import FeatureModel, Stacker
-from bas.types import Game, Scores, VideoFeatures
-from bas.workspace import Workspace
-
-
-@runtime_checkable
-class VideoScorer(Protocol):
-    """Something that reads its own feature rows of a video, and scores every frame."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the score columns, in order."""
-
-    @property
-    def stackers(self) -> tuple[Stacker, ...]:
-        """The networks at work."""
-
-    def features_for(
-        self, games: Sequence[Game], workspace: Workspace, *, degrade: bool = False
-    ) -> dict[Path, Any]:
-        """Feature rows of every video that has them, by its path; missing ones are extracted first.
-
-        Args:
-            games: games whose videos are read.
-            workspace: folder of the caches, and the decoder.
-            degrade: use what a damaged video holds, with a warning, whatever the settings say.
-        """
-
-    def scores(self, features: Any) -> Scores:
-        """Scores of every frame of one video, from what `features_for` gives for it."""
-
-
-@runtime_checkable
-class VideoModel(VideoScorer, Protocol):
-    """A model from a folder that can be put to work on a video."""
-
-    settings: Pipeline
-    """Settings of the whole pipeline, with the post-processing to use."""
-    folder: Path | None
-    """Folder that the model was loaded from."""
-    base_postprocess: PeaksSettings | None
-    """Post-processing before it was tuned; None if it was not tuned."""
+from bas.types import Scores, VideoFeatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +34,6 @@ class Mirrored:
         """The network at work."""
         return (self.stacker,)
 
-    def features_for(
-        self, games: Sequence[Game], workspace: Workspace, *, degrade: bool = False
-    ) -> dict[Path, FeatureCache]:
-        """Feature rows of the mirrored pictures, as `VideoScorer.features_for`."""
-        return self.stacker.features_for(games, workspace, degrade=degrade, mirrored=True)
-
     def scores(self, features: VideoFeatures) -> Scores:
         """Scores of the pictures as they are, from rows of their mirror images."""
         return unmirror(self.stacker.scores(features))
@@ -91,7 +43,7 @@ class Mirrored:
 class Ensemble:
     """Models with the same classes whose scores are averaged, on the fastest of their clocks."""
 
-    members: tuple[VideoScorer, ...]
+    members: tuple[Stacker | Mirrored | Ensemble, ...]
     weights: tuple[float, ...]
     """Weight of each member in the mean, with sum 1."""
     settings: Pipeline
@@ -110,18 +62,14 @@ class Ensemble:
         """The networks of all members."""
         return tuple(dict.fromkeys(stacker for member in self.members for stacker in member.stackers))
 
-    def features_for(
-        self, games: Sequence[Game], workspace: Workspace, *, degrade: bool = False
-    ) -> dict[Path, tuple[Any, ...]]:
-        """Feature rows for each member, of the videos that have them for all, as `VideoScorer.features_for`."""
-        each = [member.features_for(games, workspace, degrade=degrade) for member in self.members]
-        complete = [path for path in each[0] if all(path in features for features in each)]
-        return {path: tuple(features[path] for features in each) for path in complete}
-
     def scores(self, features: tuple[Any, ...]) -> Scores:
         """Weighted mean of the members' scores of one video."""
         parts = [member.scores(own) for member, own in zip(self.members, features, strict=True)]
         return mean_scores(parts, self.weights)
+
+
+VideoModel = Stacker | Ensemble
+"""A model from a folder that can be put to work on a video."""
 
 
 def flip_averaged(model: VideoModel) -> VideoModel:
@@ -131,7 +79,6 @@ def flip_averaged(model: VideoModel) -> VideoModel:
     """
     if isinstance(model, Stacker):
         return _both_views(model)
-    assert isinstance(model, Ensemble), model
     if any(isinstance(member, Mirrored | Ensemble) for member in model.members):
         return model
     return replace(model, members=tuple(map(_both_views, model.stackers)))
@@ -176,17 +123,14 @@ def load_model(folder: str | Path, *, device: str = "cpu") -> Stacker | FeatureM
             raise DataError(f"{folder}/config.json lists no members. Merge the runs again: bas merge.")
 
 
-def load_video_model(folder: Path, *, device: str) -> Stacker | Ensemble:
+def load_video_model(folder: Path, *, device: str) -> VideoModel:
     """Load the model or ensemble in a folder, which must take video.
 
     Raises:
         MissingError: the folder holds no model.
         DataError: it is damaged or has no encoder.
     """
-    model = load_model(folder, device=device)
-    require_video_model(model)
-    assert not isinstance(model, FeatureModel)
-    return model
+    return require_video_model(load_model(folder, device=device))
 
 
 def require_video_model(model: VideoModel | FeatureModel) -> VideoModel:

@@ -3,8 +3,8 @@
 Inference is a ladder, and each rung can be used alone:
 
     pictures -> feature rows    Stacker.encode
-    video -> feature rows       VideoModel.features_for, cached
-    feature rows -> scores      VideoModel.scores
+    video -> feature rows       features_for, cached
+    feature rows -> scores      Stacker.scores, Ensemble.scores
     scores -> detections        bas.evaluate.postprocess.detect
     video -> detections         predict
     video, games -> files       Predictor.write_video, Predictor.write
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from bas.evaluate.predictions import write_game
 from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.extract.extract import games_with_features
 from bas.heads.inference.ensemble import VideoModel, flip_averaged, load_video_model, require_video_model
+from bas.heads.inference.features import features_for
 from bas.heads.inference.guards import require_classes, warn_of_leakage
 from bas.heads.inference.provenance import Provenance, invalidate, provenance_of
 from bas.heads.models.stacker import FeatureModel
@@ -41,7 +43,7 @@ from bas.vocabulary import actions_of
 from bas.workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Predictor:
     """A model from disk, and the workspace in which it predicts."""
 
@@ -60,6 +62,7 @@ class Predictor:
         """The model's classes, without teams."""
         return actions_of(self.model.classes)
 
+    @cached_property
     def dataset(self) -> Dataset:
         """The matches of the workspace, checked to be labeled with the model's classes.
 
@@ -73,7 +76,7 @@ class Predictor:
 
     def games(self, split: str, *, need_videos: bool = True) -> tuple[Game, ...]:
         """Games of a split, with a warning that names those the model was trained on. Raises as `dataset`."""
-        games = self.dataset().split(split, need_videos=need_videos)
+        games = self.dataset.split(split, need_videos=need_videos)
         warn_of_leakage(self.folder, games)
         return games
 
@@ -86,7 +89,7 @@ class Predictor:
         Raises:
             DataError: no game is left, because of damaged videos.
         """
-        features = self.model.features_for(games, self.workspace)
+        features = self._features(games)
         return games_with_features(games, features), features
 
     def scores(self, game: Game, features: Mapping[Path, Any]) -> dict[int, Scores]:
@@ -107,7 +110,7 @@ class Predictor:
         missing = [game for game in games if game.id not in found]
         if not missing:
             return found
-        features = self.model.features_for(missing, self.workspace)
+        features = self._features(missing)
         complete = [game for game in missing if all(video.path in features for video in game.videos)]
         if not found:
             complete = list(games_with_features(missing, features))  # none at all is an error
@@ -166,7 +169,7 @@ class Predictor:
             f"Predicting {len(games)} {split} matches in {self.workspace.data} with {self.folder}; features in "
             f"{self.workspace.features}; device {self.workspace.device}."
         )
-        return self.write(self.dataset().split(split), folder, split=split), folder
+        return self.write(self.dataset.split(split), folder, split=split), folder
 
     def write_video(self, game: Game, out: Path) -> PredictedGame:
         """Predict one video, a `video_game`, as far as it can be decoded; write all its files to `out`.
@@ -177,14 +180,18 @@ class Predictor:
             DataError: the video holds no picture.
         """
         invalidate(out)
-        features = self.model.features_for(
-            [game], replace(self.workspace, features=out / "features"), degrade=True
+        features = features_for(
+            self.model, [game], features=out / "features", decoder=self.workspace.decoder, degrade=True
         )
         games_with_features([game], features)
         predicted = self._write(out, game, features)
         write_osl(out, [predicted], classes=self.actions)
         self.provenance.record(out, game)
         return predicted
+
+    def _features(self, games: Sequence[Game]) -> dict[Path, Any]:
+        where = self.workspace
+        return features_for(self.model, games, features=where.features, decoder=where.decoder)
 
     def _write(self, folder: Path, game: Game, features: Mapping[Path, Any]) -> PredictedGame:
         scores = self.scores(game, features)
@@ -243,10 +250,8 @@ def predict(
     """
     model = require_video_model(model)
     path, game = Path(video), video_game(Path(video))
-    device = str(model.stackers[0].device)
-    workspace = Workspace(path, Path(features), Path("runs"), device, decoder)
     model = flip_averaged(model) if flip else model
-    found = model.features_for([game], workspace, degrade=True)
+    found = features_for(model, [game], features=Path(features), decoder=decoder, degrade=True)
     games_with_features([game], found)
     return detect(model.scores(found[path]), model.settings.peaks)
 

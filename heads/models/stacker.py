@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,14 +13,11 @@ from torch.nn import functional
 
 from bas.config import PeaksSettings, Pipeline
 from bas.evaluate.scores import frame_scores
-from bas.extract.cache.reader import FeatureCache
 from bas.extract.encode.encoder import Encoder
 from bas.extract.encode.stacks import Canvas
-from bas.extract.extract import cached_features
 from bas.heads.models.base import Head, WindowHead
 from bas.heads.models.outputs import Output
-from bas.types import Game, Scores, VideoFeatures
-from bas.workspace import Workspace
+from bas.types import Scores, VideoFeatures
 
 
 def score_features(head: Head, features: VideoFeatures, *, classes: tuple[str, ...]) -> Scores:
@@ -101,33 +96,6 @@ class Stacker(HeadModule):
     def stackers(self) -> tuple[Stacker, ...]:
         """The networks at work: this one."""
         return (self,)
-
-    def features_for(
-        self, games: Sequence[Game], workspace: Workspace, *, degrade: bool = False, mirrored: bool = False
-    ) -> dict[Path, FeatureCache]:
-        """Feature rows of every video that has them, by its path; missing ones are extracted first.
-
-        Args:
-            games: games whose videos are read.
-            workspace: folder of the caches, and the decoder.
-            degrade: use what a damaged video holds, with a warning, whatever the settings say.
-            mirrored: rows of the mirrored pictures.
-
-        Raises:
-            MissingError, DataError: a video is missing or damaged.
-        """
-        assert self.folder is not None, "a model that was never saved has no encoder to extract with"
-        own = self.settings.extract
-        changes: dict[str, Any] = {"weights": str(self.folder), "flip": own.flip != mirrored}
-        if degrade:
-            changes["on_bad_video"] = "degrade"
-        return cached_features(
-            games,
-            own.model_copy(update=changes),
-            features=workspace.features,
-            device=str(self.device),
-            decoder=workspace.decoder,
-        )
 
     @property
     def frame_offsets(self) -> tuple[int, ...]:

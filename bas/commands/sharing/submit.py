@@ -44,7 +44,7 @@ def submit_run(
     predictor = load_predictor(run, workspace, flip=flip)
     predicted, folder = predictor.predict_split(split)
     documents = {game.id: (folder / game.id / RESULTS_FILE).read_bytes() for game in predicted}
-    games, classes = predictor.dataset().split(split, need_videos=False), predictor.actions
+    games, classes = predictor.dataset.split(split, need_videos=False), predictor.actions
     out = out or run / f"submission-{split}{'-flip' * flip}.zip"
     teams = classes != predictor.model.classes or None
     notes = write_submission(out, documents, games, classes, teams=teams)

@@ -59,7 +59,7 @@ def merge(
         return out
     predictors = _load_compatible(runs, workspace)
     models = [predictor.model for predictor in predictors]
-    games = _common_games(predictors[0].dataset(), runs)
+    games = _common_games(predictors[0].dataset, runs)
     labels = labels_of_games(games)  # missing labels are refused before hours of extraction
     dense = [predictor.dense_scores(games, split=VALID) for predictor in predictors]
     complete = [game for game in games if all(game.id in scores for scores in dense)]

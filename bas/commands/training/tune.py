@@ -25,7 +25,7 @@ def tune_run(run: Path, workspace: Workspace) -> Tuning:
     """
     predictor = load_predictor(run, workspace)
     config = read_config(run)
-    games = validation_games(predictor.dataset(), run, config)
+    games = validation_games(predictor.dataset, run, config)
     labels = labels_of_games(games)  # missing labels are refused before hours of extraction
     with locked(run / "lock", wait=False):
         dense = predictor.dense_scores(games, split=VALID)

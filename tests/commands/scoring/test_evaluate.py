@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from support.media import write_video
+from torch import nn
 
 from bas.commands.scoring.evaluate import evaluate_written
 from bas.commands.scoring.evaluate_predictions import evaluate_predictions
@@ -29,24 +30,16 @@ from bas.workspace import Workspace
 GAME = "league/season/A - B"
 
 
-class _Model:
-    """A model whose scores a test sets: one row every `hop` frames."""
-
-    classes = ("PASS-left", "PASS-right", "DRIVE-left", "DRIVE-right")
-    folder: Path | None = None
-    base_postprocess: PeaksSettings | None = None
-    stackers: tuple[Stacker, ...] = ()
+class _Model(Stacker):
+    """A model without networks, whose scores a test sets: one row every `hop` frames."""
 
     def __init__(self, rows: np.ndarray, hop: int) -> None:
+        nn.Module.__init__(self)
+        self.classes = ("PASS-left", "PASS-right", "DRIVE-left", "DRIVE-right")
         self.settings = load("heads")
-        self._rows, self._hop = rows, hop
+        self.rows, self._hop = rows, hop
 
-    def features_for(
-        self, games: Sequence[Game], workspace: Workspace, *, degrade: bool = False
-    ) -> dict[Path, np.ndarray]:
-        return {video.path: self._rows for game in games for video in game.videos}
-
-    def scores(self, features: np.ndarray) -> Scores:
+    def scores(self, features: Any) -> Scores:
         num_frames = self._hop * len(features)
         every = np.ones(len(features), dtype=bool)
         values = interpolate_rows(features, every, hop=self._hop, num_frames=num_frames)
@@ -59,7 +52,7 @@ def _predictor(model: _Model, folder: Path) -> Predictor:
 
 
 def test_a_model_is_scored_from_the_files_that_are_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scores = np.zeros((400, 4), dtype=np.float32)
     scores[0, 0] = scores[100, 3] = scores[399, 0] = 1.0
@@ -67,6 +60,10 @@ def test_a_model_is_scored_from_the_files_that_are_written(
     _write(labels, [("PASS", 0, "left"), ("DRIVE", 8000, "right"), ("PASS", 31_920, "left")])
     write_video(tmp_path / "720p.mp4", 6)
     predictor = _predictor(_Model(scores, 2), tmp_path)
+    monkeypatch.setattr(
+        "bas.heads.inference.predictor.features_for",
+        lambda model, games, **named: {video.path: model.rows for game in games for video in game.videos},
+    )
     game, out = Game(GAME, (Video(tmp_path / "720p.mp4", 1),), labels), tmp_path / "out"
     games = predictor.write([game], out, split="test")
     assert games == (game,)

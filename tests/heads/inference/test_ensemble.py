@@ -10,7 +10,7 @@ from torch import nn
 
 from bas.config import load
 from bas.evaluate.scores import frame_scores
-from bas.heads.inference.ensemble import Ensemble, Mirrored, VideoScorer
+from bas.heads.inference.ensemble import Ensemble, Mirrored
 from bas.heads.models.stacker import Stacker
 from bas.types import Scores, VideoFeatures
 
@@ -48,7 +48,7 @@ def _rows(scores: np.ndarray, hop: int) -> _Rows:
     return _Rows(scores.astype(np.float16)[:, :, None, None], hop)
 
 
-def _ensemble(*members: VideoScorer) -> Ensemble:
+def _ensemble(*members: Stacker | Mirrored) -> Ensemble:
     return Ensemble(
         members=members,
         weights=(1 / len(members),) * len(members),
