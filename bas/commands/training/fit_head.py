@@ -12,6 +12,7 @@ import torch
 
 from bas import console
 from bas.config import FitSettings, Pipeline, to_yaml
+from bas.config.renamed import under_former_names
 from bas.dataset import Dataset, length_ms, open_dataset
 from bas.errors import MissingError, SettingsError
 from bas.evaluate.postprocess.search import show_tuning
@@ -234,7 +235,5 @@ def _digest(settings: Pipeline, all_cached: Sequence[CachedGames | None], files:
     """SHA-256 in hex of the settings, labels, features and all files that the settings refer to."""
     data = [None if cached is None else cached.identity() for cached in all_cached]
     hashes = [sha256_of(file) for file in files]
-    identity = json.dumps(
-        [settings.model_dump(mode="json", exclude={"finetune"}), data, hashes], sort_keys=True
-    )
-    return hashlib.sha256(identity.encode()).hexdigest()
+    stored = under_former_names(settings.model_dump(mode="json", exclude={"finetune"}))
+    return hashlib.sha256(json.dumps([stored, data, hashes], sort_keys=True).encode()).hexdigest()
