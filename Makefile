@@ -22,7 +22,7 @@ check: $(READY) ## lint, format, types, floors
 	$(BIN)/lint-imports --no-logo
 
 settings: $(READY) ## regenerate the reference of settings in configs/README.md
-	$(BIN)/python -m bas.commands.data.settings configs/README.md
+	$(BIN)/python -c 'from bas.config.reference import write_reference; write_reference("configs/README.md")'
 
 bench: $(READY) ## measurements, one table out
 	$(BIN)/python tests/bench/run.py

@@ -87,18 +87,20 @@ def doctor(
 
 @app.command()
 def settings(
-    section: Annotated[
-        str | None,
+    name: Annotated[
+        str,
         typer.Argument(
-            metavar="SECTION",
-            help="extract, head, fit, finetune, finetune.augment, peaks, or a kind of head (default: all).",
+            metavar="NAME",
+            help="Setting (peaks.sigma), section (extract, head, fit, finetune, peaks), kind of head, or the beginning "
+            "of a name (default: all settings).",
+            show_default=False,
         ),
-    ] = None,
+    ] = "",
 ) -> None:
     """List the settings with their types, defaults, ranges and meanings."""
     from bas.commands.data.settings import print_settings
 
-    print_settings(section)
+    print_settings(name)
 
 
 @app.command()

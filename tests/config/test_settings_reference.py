@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from support import ROOT
 
-from bas.commands.data.settings import markdown, print_settings, settings_sections, updated
+from bas.commands.data.settings import print_settings
 from bas.config import Pipeline, load, parse
+from bas.config.reference import markdown, settings_sections, updated
 from bas.errors import SettingsError
 
 _CONFIGS = ROOT / "configs"
@@ -47,7 +48,7 @@ def test_the_example_in_the_introduction_is_valid(tmp_path: Path) -> None:
 @pytest.mark.parametrize("head", ["linear", "netvlad", "blocks3d", "sgp", "gru"])
 def test_every_setting_is_listed_with_its_default(head: str) -> None:
     rows = {
-        row.key: row
+        row.setting: row
         for section in settings_sections()
         if not section.name.startswith("head.") or section.name == f"head.{head}"
         for row in section.rows
@@ -59,7 +60,7 @@ def test_every_setting_is_listed_with_its_default(head: str) -> None:
 
 
 def test_rows_have_type_range_and_choices() -> None:
-    rows = {row.key: row for section in settings_sections() for row in section.rows}
+    rows = {row.setting: row for section in settings_sections() for row in section.rows}
     assert [(rows[key].type, rows[key].values) for key in (
         "extract.grid", "fit.optimizer", "fit.focal_alpha", "head.clip_rows", "finetune.augment.posterize.bits",
     )] == [
@@ -72,27 +73,34 @@ def test_rows_have_type_range_and_choices() -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "shown", "hidden"),
+    ("name", "shown", "hidden"),
     [
-        (None, "peaks.min_score", "nothing"),
+        ("", "peaks.min_score", "nothing"),
         ("fit", "fit.min_lr_ratio", "finetune.min_lr_ratio"),
         ("finetune", "finetune.augment.blur.kernel", "fit.mixup"),
         ("netvlad", "head.clusters", "head.hidden"),
         ("head.netvlad", "head.clusters", "head.hidden"),
+        ("peaks.sigma", "peaks.sigma", "peaks.min"),
+        ("peaks.min", "peaks.min_distance", "peaks.sigma"),
+        ("finetune.augment.blur", "finetune.augment.blur.kernel", "finetune.augment.motion"),
+        ("head.dim", "head.gru", "head.linear"),
     ],
 )
-def test_the_command_prints_one_section_or_all(
-    section: str | None, shown: str, hidden: str, capsys: pytest.CaptureFixture[str]
+def test_the_command_prints_a_setting_a_section_or_all(
+    name: str, shown: str, hidden: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_settings(section)
+    print_settings(name)
     printed = capsys.readouterr().out
     assert shown in printed
     assert hidden not in printed
 
 
-def test_an_unknown_section_is_answered_with_the_nearest() -> None:
-    with pytest.raises(SettingsError, match=r"Unknown section 'finetunes'. Did you mean 'finetune'\?"):
-        print_settings("finetunes")
+@pytest.mark.parametrize(
+    ("name", "near"), [("finetunes", "finetune"), ("peak.sigma", "peaks.sigma"), ("sigma", "peaks.sigma")]
+)
+def test_an_unknown_setting_or_section_is_answered_with_the_nearest(name: str, near: str) -> None:
+    with pytest.raises(SettingsError, match=f"Unknown setting or section '{name}'. Did you mean '{near}'"):
+        print_settings(name)
 
 
 def test_cells_cannot_break_a_markdown_table() -> None:
