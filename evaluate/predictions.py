@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bas.config import PeaksSettings
+from bas.config import PostprocessSettings
 from bas.dataset.splits import official_lists
 from bas.errors import DataError, MissingError
 from bas.evaluate.formats.exports import write_exports
@@ -19,18 +19,23 @@ from bas.evaluate.formats.soccernet import (
     results_document,
     write_results,
 )
-from bas.evaluate.postprocess.events import detect
+from bas.evaluate.postprocess.detections import detect
 from bas.evaluate.scores import SCORES_FILE, read_scores, write_scores
 from bas.types import Detection, Game, Scores, Spot
 
 
 def write_game(
-    folder: Path, game: Game, scores: Mapping[int, Scores], *, actions: Sequence[str], peaks: PeaksSettings
+    folder: Path,
+    game: Game,
+    scores: Mapping[int, Scores],
+    *,
+    actions: Sequence[str],
+    postprocess: PostprocessSettings,
 ) -> dict[int, list[Detection]]:
-    """Write the dense scores and the events of one game, in all formats.
+    """Write the dense scores and the detections of one game, in all formats.
 
     Returns:
-        The events by half.
+        The detections by half.
 
     Raises:
         DataError: the scores are not all finite.
@@ -41,12 +46,12 @@ def write_game(
             f"The model's scores for {game.id} contain NaN or infinity (half {broken[0]}), so the model is broken. Train "
             "it again, or copy it again."
         )
-    events = {half: detect(of_half, peaks) for half, of_half in scores.items()}
+    detections = {half: detect(of_half, postprocess) for half, of_half in scores.items()}
     fps = next(iter(scores.values())).fps
     write_scores(folder / SCORES_FILE, scores)
-    write_results(folder / RESULTS_FILE, results_document(game.id, events, classes=actions, fps=fps))
-    write_exports(folder, PredictedGame(game, events, fps), peaks=peaks)
-    return events
+    write_results(folder / RESULTS_FILE, results_document(game.id, detections, classes=actions, fps=fps))
+    write_exports(folder, PredictedGame(game, detections, fps), postprocess=postprocess)
+    return detections
 
 
 def labels_of_games(games: Sequence[Game]) -> dict[str, tuple[Spot, ...]]:

@@ -259,7 +259,7 @@ class FitSettings(TrainSettings):
         return self
 
 
-class EventSettings(Settings):
+class DetectionSettings(Settings):
     """Post-processing of one class: from its score at every frame to detections."""
 
     method: Literal["peaks", "hard", "linear", "quadratic"] = "peaks"
@@ -278,10 +278,10 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 CalibrationPoint = tuple[_Share, _Share]
 
 
-class PeaksSettings(EventSettings):
+class PostprocessSettings(DetectionSettings):
     """Post-processing: from the score of every class at every frame to detections."""
 
-    classes: dict[str, EventSettings] = Field(default_factory=dict)
+    classes: dict[str, DetectionSettings] = Field(default_factory=dict)
     """Settings of single actions, by name; a setting that an action leaves out has its default, not the common value."""
     confidences: dict[str, tuple[CalibrationPoint, ...]] = Field(default_factory=dict)
     """Calibration of an action's confidences: pairs of a smoothed score and its confidence, rising from 0, 0 to 1, 1,
@@ -302,7 +302,7 @@ class PeaksSettings(EventSettings):
                 )
         return value
 
-    def for_action(self, action: str) -> EventSettings:
+    def for_action(self, action: str) -> DetectionSettings:
         """Post-processing settings of one action."""
         return self.classes.get(action, self)
 
@@ -322,5 +322,5 @@ class Pipeline(Settings):
     """Training of the head (stage 2)."""
     finetune: FinetuneSettings = FinetuneSettings()
     """Joint training of encoder and head (stage 3)."""
-    peaks: PeaksSettings = PeaksSettings()
+    peaks: PostprocessSettings = PostprocessSettings()
     """Post-processing."""

@@ -10,29 +10,29 @@ from itertools import pairwise
 from pathlib import Path
 
 from bas.clock import position_of, time_text
-from bas.config import PeaksSettings
+from bas.config import PostprocessSettings
 from bas.evaluate.formats.osl import PredictedGame, osl_document
 from bas.files import atomic_write, write_json
 from bas.types import Detection
 
-EVENTS_FILE, OSL_FILE = "events.csv", "osl.json"
+CSV_FILE, OSL_FILE = "events.csv", "osl.json"
 
 SHOWN_MS = 1500
 """Time for which a detection stays on screen, in subtitles and in rendered videos."""
 
 
-def write_exports(folder: Path, predicted: PredictedGame, *, peaks: PeaksSettings) -> None:
+def write_exports(folder: Path, predicted: PredictedGame, *, postprocess: PostprocessSettings) -> None:
     """Write all detections of a game to `events.csv`, and those to be shown to one `<video stem>.srt` per video.
 
     Args:
         folder: folder of the game.
         predicted: the game with all its detections.
-        peaks: post-processing settings, for the display threshold of each class.
+        postprocess: post-processing settings, for the display threshold of each class.
     """
-    atomic_write(folder / EVENTS_FILE, csv_table(predicted.detections, fps=predicted.fps).encode())
+    atomic_write(folder / CSV_FILE, csv_table(predicted.detections, fps=predicted.fps).encode())
     for video in predicted.game.videos:
         detections = predicted.detections.get(video.half, ())
-        shown = [one for one in detections if one.score >= peaks.threshold(one.label)]
+        shown = [one for one in detections if one.score >= postprocess.threshold(one.label)]
         text = subtitles(shown, fps=predicted.fps)
         atomic_write(folder / f"{video.path.stem}.srt", text.encode())
 

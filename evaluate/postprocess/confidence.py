@@ -1,6 +1,6 @@
 """Calibration of confidences to spread over [0, 1], since the official metric uses 200 thresholds between them.
 
-Networks crowd their scores: focal loss keeps them low, cross-entropy pushes them to both ends. Events
+Networks crowd their scores: focal loss keeps them low, cross-entropy pushes them to both ends. Detections
 whose scores lie within 1/199 of each other then fall between the same two thresholds. What matters is
 how much precision changes between two thresholds, that is, by which factor the number of detections
 above them differs. So equal steps of confidence are equal steps of the logarithm of the rank. The map
@@ -44,7 +44,7 @@ def calibration_points(scores: Float64[np.ndarray, "n"]) -> tuple[CalibrationPoi
     return (0.0, 0.0), *pairs, (1.0, 1.0)
 
 
-_MIN_DISPLAY_PRECISION = 0.1  # below this, a list of events looks like noise to whoever reviews it
+_MIN_DISPLAY_PRECISION = 0.1  # below this, a list of detections looks like noise to whoever reviews it
 
 
 @dataclass(frozen=True, slots=True)

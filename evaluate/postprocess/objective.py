@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 
 from bas.clock import positions_of
-from bas.config import CalibrationPoint, EventSettings
+from bas.config import CalibrationPoint, DetectionSettings
 from bas.evaluate.metric.average_precision import (
     THRESHOLDS,
     ClassMarks,
@@ -22,7 +22,7 @@ from bas.evaluate.metric.average_precision import (
 from bas.evaluate.metric.timelines import half_timelines
 from bas.evaluate.metric.tolerance import OFFICIAL_SECONDS, half_window_frames
 from bas.evaluate.postprocess.confidence import threshold_curve
-from bas.evaluate.postprocess.events import calibrate, pick_events, smooth
+from bas.evaluate.postprocess.detections import calibrate, pick_detections, smooth
 from bas.evaluate.scoring.score import FRAMERATE
 from bas.types import Scores, Spot
 from bas.vocabulary import split_team
@@ -86,7 +86,7 @@ def action_scores(
 
 
 def action_ap(
-    action: ActionScores, settings: EventSettings, points: Sequence[CalibrationPoint] = ()
+    action: ActionScores, settings: DetectionSettings, points: Sequence[CalibrationPoint] = ()
 ) -> ActionAP:
     """AP@1 of one action under `settings`, with confidences calibrated by `points`."""
     pairs = [(half.spots, _detections(half, settings, points)) for half in action.halves]
@@ -102,18 +102,20 @@ def action_ap(
 
 
 def display_threshold(
-    action: ActionScores, settings: EventSettings, points: Sequence[CalibrationPoint] = ()
+    action: ActionScores, settings: DetectionSettings, points: Sequence[CalibrationPoint] = ()
 ) -> float | None:
-    """Confidence threshold of maximum F1 for showing an action's events; None if they are mostly noise."""
+    """Confidence threshold of maximum F1 for showing an action's detections; None if they are mostly noise."""
     pairs = [(half.spots, _detections(half, settings, points)) for half in action.halves]
     return threshold_curve(pairs, half_window=_HALF_WINDOW).display_threshold
 
 
-def _detections(half: ActionHalf, settings: EventSettings, points: Sequence[CalibrationPoint]) -> ClassMarks:
+def _detections(
+    half: ActionHalf, settings: DetectionSettings, points: Sequence[CalibrationPoint]
+) -> ClassMarks:
     """Detections of one half on the official clock; of several on an official frame, the one written last."""
-    by_team = [pick_events(smooth(column, sigma=settings.sigma), settings) for column in half.columns]
-    frames = np.concatenate([np.zeros(0, np.int64), *(events.frames for events in by_team)])
-    scores = np.concatenate([np.zeros(0), *(calibrate(events.scores, points) for events in by_team)])
+    by_team = [pick_detections(smooth(column, sigma=settings.sigma), settings) for column in half.columns]
+    frames = np.concatenate([np.zeros(0, np.int64), *(marks.frames for marks in by_team)])
+    scores = np.concatenate([np.zeros(0), *(calibrate(marks.values, points) for marks in by_team)])
     # As in the results file: by frame, and on the same frame by increasing confidence.
     order = np.lexsort((scores, frames))
     official = _official_clock(max(map(len, half.columns), default=0), half.fps)[frames[order]]

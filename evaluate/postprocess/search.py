@@ -1,6 +1,6 @@
 """Grid search of post-processing on held-out matches, from their dense scores, in seconds.
 
-Every setting of a small grid is tried for every action. A few dozen events of one action are weak
+Every setting of a small grid is tried for every action. A few dozen spots of one action are weak
 evidence. So half the criterion is the action's own gain, and half the gain averaged over all actions.
 Without this, the settings that look best on the validation matches do worse on others.
 """
@@ -17,9 +17,9 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from bas import console
-from bas.config import CalibrationPoint, EventSettings, PeaksSettings
+from bas.config import CalibrationPoint, DetectionSettings, PostprocessSettings
 from bas.evaluate.postprocess.confidence import calibration_points
-from bas.evaluate.postprocess.events import detect_games
+from bas.evaluate.postprocess.detections import detect_games
 from bas.evaluate.postprocess.objective import (
     AP_EPSILON,
     ActionScores,
@@ -35,7 +35,7 @@ _SIGMAS_S = 0.04, 0.08, 0.12, 0.16, 0.24  # of the Gaussian
 _DISTANCES_S = 0.32, 0.64, 0.96  # the last is T-DEED's
 _SUPPRESSIONS = "hard", "linear", "quadratic"
 _LOW_MIN_SCORE = 0.01  # T-DEED's threshold
-_MIN_GAIN = 0.001  # of AP; a smaller gain does not justify writing more events
+_MIN_GAIN = 0.001  # of AP; a smaller gain does not justify writing more detections
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class ActionGain:
 class Tuning:
     """Settings found by the search, and their scores on the matches that it used."""
 
-    before: PeaksSettings
-    after: PeaksSettings
+    before: PostprocessSettings
+    after: PostprocessSettings
     games: tuple[str, ...]
     actions: tuple[ActionGain, ...]
 
@@ -79,38 +79,38 @@ def tune(
     dense: Mapping[str, Mapping[int, Scores]],
     *,
     classes: Sequence[str],
-    peaks: PeaksSettings,
+    postprocess: PostprocessSettings,
 ) -> Tuning:
     """Choose the post-processing of every action by exact AP@1, then calibrate its confidences.
 
-    The result is never worse than `peaks` on these matches in official mAP@1, nor in Team-mAP if
+    The result is never worse than the initial settings on these matches in official mAP@1, nor in Team-mAP if
     scores and labels name teams. On ties the initial settings stay. The display threshold of an
-    action is that of maximum F1, unless `peaks` sets one.
+    action is that of maximum F1, unless the initial settings set one.
 
     Args:
         labels: annotations by game, of matches on which no model is trained or tested.
         dense: dense scores of the same games, by half.
         classes: the vocabulary, without teams.
-        peaks: initial settings.
+        postprocess: initial settings.
     """
     actions = {action: action_scores(labels, dense, action) for action in classes}
-    current = {action: _without_classes(peaks.for_action(action)) for action in classes}
-    before = _Candidate(actions, current, peaks.confidences)
+    current = {action: _without_classes(postprocess.for_action(action)) for action in classes}
+    before = _Candidate(actions, current, postprocess.confidences)
     chosen = _choose_settings(actions, current, fps=_fps(dense))
     if _Candidate(actions, chosen, {}).total <= _Candidate(actions, current, {}).total + AP_EPSILON:
         chosen = current
     after = before
-    min_team_map = _team_map(labels, dense, before.peaks, classes)
+    min_team_map = _team_map(labels, dense, before.postprocess, classes)
     # From the largest change to the smallest: take the first that improves mAP and does not lower Team-mAP.
     for settings, calibrated in ((chosen, True), (chosen, False), (current, True)):
         candidate = _Candidate(actions, settings, _calibrations(actions, settings) if calibrated else {})
         better = candidate.total > before.total + AP_EPSILON
-        if better and _team_map(labels, dense, candidate.peaks, classes) >= min_team_map - AP_EPSILON:
+        if better and _team_map(labels, dense, candidate.postprocess, classes) >= min_team_map - AP_EPSILON:
             after = candidate
             break
     return Tuning(
-        before=peaks,
-        after=after.peaks.model_copy(update={"thresholds": after.thresholds | peaks.thresholds}),
+        before=postprocess,
+        after=after.postprocess.model_copy(update={"thresholds": after.thresholds | postprocess.thresholds}),
         games=tuple(labels),
         actions=tuple(
             ActionGain(
@@ -156,7 +156,7 @@ def show_tuning(tuning: Tuning) -> None:
     console.show(table)
 
 
-def describe_settings(settings: EventSettings) -> str:
+def describe_settings(settings: DetectionSettings) -> str:
     """Settings in one line: `"quadratic NMS, min score 0.02, radius 24 frames, sigma 3"`."""
     if settings.method == "peaks":
         method, distance = "local maxima", "min distance"
@@ -169,8 +169,8 @@ def describe_settings(settings: EventSettings) -> str:
 
 
 def _choose_settings(
-    actions: Mapping[str, ActionScores], current: Mapping[str, EventSettings], *, fps: Fraction
-) -> dict[str, EventSettings]:
+    actions: Mapping[str, ActionScores], current: Mapping[str, DetectionSettings], *, fps: Fraction
+) -> dict[str, DetectionSettings]:
     """Settings of every action: the best shared ones, or its own where these gain more."""
     grid = _grid(fps, min_score=min(settings.min_score for settings in current.values()))
     gains = np.zeros((1 + len(grid), len(actions)))  # row 0: the current settings
@@ -186,12 +186,12 @@ def _choose_settings(
     return chosen
 
 
-def _grid(fps: Fraction, *, min_score: float) -> list[EventSettings]:
+def _grid(fps: Fraction, *, min_score: float) -> list[DetectionSettings]:
     """All settings to try, the simplest first."""
     tried = [("peaks", distance_s) for distance_s in _DISTANCES_S]
     tried += list(product(_SUPPRESSIONS, _DISTANCES_S[1:]))
     return [
-        EventSettings.model_validate(
+        DetectionSettings.model_validate(
             {
                 "method": method,
                 "sigma": round(float(sigma_s * fps), 3),
@@ -215,8 +215,8 @@ def _best_rows(gains: Float64[np.ndarray, "settings actions"]) -> Int64[np.ndarr
     return np.where(better, own, shared)
 
 
-def _with_low_min_score(action: ActionScores, settings: EventSettings) -> EventSettings:
-    """Settings with a lower minimum score, if the AP gained is worth the additional events."""
+def _with_low_min_score(action: ActionScores, settings: DetectionSettings) -> DetectionSettings:
+    """Settings with a lower minimum score, if the AP gained is worth the additional detections."""
     lower = settings.model_copy(update={"min_score": min(settings.min_score, _LOW_MIN_SCORE)})
     gain = action_ap(action, lower).exact - action_ap(action, settings).exact
     return lower if gain >= _MIN_GAIN else settings
@@ -228,7 +228,7 @@ class _Candidate:
     def __init__(
         self,
         actions: Mapping[str, ActionScores],
-        settings: Mapping[str, EventSettings],
+        settings: Mapping[str, DetectionSettings],
         points: Mapping[str, tuple[CalibrationPoint, ...]],
     ) -> None:
         self._actions, self.settings, self._points = actions, settings, points
@@ -239,7 +239,7 @@ class _Candidate:
         self.total = sum(self.official.values())
 
     @property
-    def peaks(self) -> PeaksSettings:
+    def postprocess(self) -> PostprocessSettings:
         """The settings as they are stored, except for the thresholds."""
         return _merge_settings(self.settings).model_copy(update={"confidences": dict(self._points)})
 
@@ -254,7 +254,7 @@ class _Candidate:
 
 
 def _calibrations(
-    actions: Mapping[str, ActionScores], settings: Mapping[str, EventSettings]
+    actions: Mapping[str, ActionScores], settings: Mapping[str, DetectionSettings]
 ) -> dict[str, tuple[CalibrationPoint, ...]]:
     """Calibration points of the actions whose official AP they improve."""
     points = {
@@ -272,39 +272,39 @@ def _calibrations(
 def _team_map(
     labels: Mapping[str, Sequence[Spot]],
     dense: Mapping[str, Mapping[int, Scores]],
-    peaks: PeaksSettings,
+    postprocess: PostprocessSettings,
     classes: Sequence[str],
 ) -> float:
     """Team-mAP over the actions that occur; 0 if scores or labels name no teams."""
     names = next(scores.classes for halves in dense.values() for scores in halves.values())
     if all(split_team(name)[1] is None for name in names):
         return 0.0
-    teams = score_detections(labels, detect_games(dense, peaks), classes=classes, fps=_fps(dense)).teams
+    teams = score_detections(labels, detect_games(dense, postprocess), classes=classes, fps=_fps(dense)).teams
     return teams.mean_ap_defined if teams else 0.0
 
 
 def _official_ap(
-    action: ActionScores, settings: EventSettings, points: Sequence[CalibrationPoint] = ()
+    action: ActionScores, settings: DetectionSettings, points: Sequence[CalibrationPoint] = ()
 ) -> float:
     return action_ap(action, settings, points).official
 
 
 def _round_down(confidence: float) -> float:
-    """Round a threshold down, so that the event it was found at still passes once its confidence is rounded."""
+    """Round a threshold down, so that the detection it was found at still passes once its confidence is rounded."""
     return math.floor(confidence * 1e6) / 1e6
 
 
-def _merge_settings(chosen: Mapping[str, EventSettings]) -> PeaksSettings:
+def _merge_settings(chosen: Mapping[str, DetectionSettings]) -> PostprocessSettings:
     """The settings shared by most actions as the default, with exceptions by class."""
     settings = list(chosen.values())
     common = max(settings, key=settings.count)
     own = {action: one for action, one in chosen.items() if one != common}
-    return PeaksSettings(**common.model_dump(), classes=own)
+    return PostprocessSettings(**common.model_dump(), classes=own)
 
 
-def _without_classes(settings: EventSettings) -> EventSettings:
-    """Plain event settings, also from `PeaksSettings`, which carry more fields."""
-    return EventSettings(**settings.model_dump(include=set(EventSettings.model_fields)))
+def _without_classes(settings: DetectionSettings) -> DetectionSettings:
+    """Plain settings of one class, also from `PostprocessSettings`, which carry more fields."""
+    return DetectionSettings(**settings.model_dump(include=set(DetectionSettings.model_fields)))
 
 
 def _fps(dense: Mapping[str, Mapping[int, Scores]]) -> Fraction:

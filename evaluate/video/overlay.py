@@ -69,7 +69,7 @@ def render(times: VideoTimes, overlay: Overlay, path: Path, *, origin_pts: int) 
 
 
 @dataclass(frozen=True, slots=True)
-class _Event:
+class _Caption:
     """A line of text shown on the picture for a short time."""
 
     position_ms: int
@@ -95,22 +95,22 @@ class _Painter:
         )
         self._panel = Panel(overlay.scores, marks, width=self._width, text_size=self._text_size)
         detected = [
-            _detection_event(one.detection, one.kind, overlay.is_labeled)
+            _detection_caption(one.detection, one.kind, overlay.is_labeled)
             for one in overlay.outcomes
             if one.detection
         ]
-        labeled = [_spot_event(one.spot, one.kind) for one in overlay.outcomes if one.spot]
-        self._detected = sorted(detected, key=lambda event: event.position_ms)
-        self._labeled = sorted(labeled, key=lambda event: event.position_ms)
+        labeled = [_spot_caption(one.spot, one.kind) for one in overlay.outcomes if one.spot]
+        self._detected = sorted(detected, key=lambda caption: caption.position_ms)
+        self._labeled = sorted(labeled, key=lambda caption: caption.position_ms)
 
     def paint(self, picture: VideoFrame, position_ms: int) -> VideoFrame:
-        """The picture with its events and the clock, and the panel below it."""
+        """The picture with its captions and the clock, and the panel below it."""
         import av
 
         source = with_even_size(picture, scale=self._scale)
         planes = drawing.unpack_planes(source.to_ndarray())
-        self._paint_events(planes, self._detected, position_ms, on_right=False)
-        self._paint_events(planes, self._labeled, position_ms, on_right=True)
+        self._paint_captions(planes, self._detected, position_ms, on_right=False)
+        self._paint_captions(planes, self._labeled, position_ms, on_right=True)
         clock = drawing.chip(time_text(position_ms), size=self._text_size, color=WHITE, background=BLACK)
         drawing.paint(
             planes, clock, left=self._text_size, top=self._height - clock.y.shape[0] - self._text_size
@@ -124,19 +124,19 @@ class _Painter:
         result.pts = picture.pts
         return result
 
-    def _paint_events(
-        self, planes: drawing.YuvPlanes, events: Sequence[_Event], position_ms: int, *, on_right: bool
+    def _paint_captions(
+        self, planes: drawing.YuvPlanes, captions: Sequence[_Caption], position_ms: int, *, on_right: bool
     ) -> None:
-        """Draw the events of the last second and a half, the newest at the top."""
-        first = bisect_right(events, position_ms - SHOWN_MS, key=lambda event: event.position_ms)
-        stop = bisect_right(events, position_ms, key=lambda event: event.position_ms)
+        """Draw the captions of the last second and a half, the newest at the top."""
+        first = bisect_right(captions, position_ms - SHOWN_MS, key=lambda caption: caption.position_ms)
+        stop = bisect_right(captions, position_ms, key=lambda caption: caption.position_ms)
         top = self._text_size
-        for event in reversed(events[first:stop]):
+        for caption in reversed(captions[first:stop]):
             chip = drawing.chip(
-                event.text,
+                caption.text,
                 size=round(1.4 * self._text_size),
-                color=_text_color(event.background),
-                background=event.background,
+                color=_text_color(caption.background),
+                background=caption.background,
             )
             if top + chip.y.shape[0] > self._height:
                 return
@@ -145,19 +145,19 @@ class _Painter:
             top += chip.y.shape[0] + self._text_size // 3
 
 
-def _detection_event(detection: Prediction, kind: Kind, is_labeled: bool) -> _Event:
+def _detection_caption(detection: Prediction, kind: Kind, is_labeled: bool) -> _Caption:
     """Green for a hit, red for a false positive or confusion, yellow if the video has no labels."""
     words = (detection.label, detection.team, f"{100 * detection.confidence:.0f} %")
     text = " ".join(filter(None, words))
     background = (GREEN if kind == "hit" else RED) if is_labeled else YELLOW
-    return _Event(detection.position_ms, text, background)
+    return _Caption(detection.position_ms, text, background)
 
 
-def _spot_event(spot: Spot, kind: Kind) -> _Event:
+def _spot_caption(spot: Spot, kind: Kind) -> _Caption:
     """Dark for a hit, orange for a miss or confusion."""
     word = {"hit": "labeled", "confused": "confused", "miss": "missed"}[kind]
     text = " ".join(filter(None, (word, spot.label, spot.team)))
-    return _Event(spot.position_ms, text, DARK if kind == "hit" else ORANGE)
+    return _Caption(spot.position_ms, text, DARK if kind == "hit" else ORANGE)
 
 
 def _text_color(background: Color) -> Color:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bas.config import PeaksSettings, Pipeline, parse
+from bas.config import Pipeline, PostprocessSettings, parse
 from bas.errors import DataError
 from bas.evaluate.averaging import mean_scores, unmirror
 from bas.heads.interop.model_folder import base_postprocess, load_single_model, read_config
@@ -49,7 +49,7 @@ class Ensemble:
     settings: Pipeline
     """Settings of the member with the fastest clock, with the post-processing of the averaged scores."""
     folder: Path | None
-    base_postprocess: PeaksSettings | None
+    base_postprocess: PostprocessSettings | None
     """Post-processing before it was tuned; None if it was not tuned."""
 
     @property

@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from bas import console
-from bas.config import PeaksSettings
+from bas.config import PostprocessSettings
 from bas.config.base import Decoder
 from bas.dataset import Dataset, open_dataset, probe
 from bas.dataset.layouts import SPOTS
 from bas.errors import MissingError
 from bas.evaluate.formats.exports import write_osl
 from bas.evaluate.formats.osl import PredictedGame
-from bas.evaluate.postprocess.events import detect
+from bas.evaluate.postprocess.detections import detect
 from bas.evaluate.predictions import write_game
 from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.extract.extract import games_with_features
@@ -54,7 +54,7 @@ class Predictor:
     provenance: Provenance
     flip: bool
     """Whether scores are averaged over the pictures and their mirror images."""
-    postprocess: PeaksSettings
+    postprocess: PostprocessSettings
     """Post-processing that turns scores into detections."""
 
     @property
@@ -162,7 +162,7 @@ class Predictor:
         """
         games = self.games(split, need_videos=False)
         folder = predictions_folder(self.folder, split, flip=self.flip)
-        if all(self.provenance.has_events(folder / game.id, game) for game in games):
+        if all(self.provenance.has_detections(folder / game.id, game) for game in games):
             console.info(f"Using the predictions of {len(games)} {split} matches in {folder}.")
             return games, folder
         console.info(
@@ -195,12 +195,12 @@ class Predictor:
 
     def _write(self, folder: Path, game: Game, features: Mapping[Path, Any]) -> PredictedGame:
         scores = self.scores(game, features)
-        detections = write_game(folder, game, scores, actions=self.actions, peaks=self.postprocess)
+        detections = write_game(folder, game, scores, actions=self.actions, postprocess=self.postprocess)
         return PredictedGame(game, detections, next(iter(scores.values())).fps)
 
 
 def load_predictor(
-    folder: Path, workspace: Workspace, *, flip: bool = False, postprocess: PeaksSettings | None = None
+    folder: Path, workspace: Workspace, *, flip: bool = False, postprocess: PostprocessSettings | None = None
 ) -> Predictor:
     """Load the model in a run or model folder onto the device of a workspace.
 
@@ -217,7 +217,7 @@ def load_predictor(
     model: VideoModel = load_video_model(folder, device=workspace.device)
     provenance = provenance_of(folder, flip=flip)
     if postprocess is not None:
-        provenance = replace(provenance, peaks=postprocess.model_dump(mode="json"))
+        provenance = replace(provenance, postprocess=postprocess.model_dump(mode="json"))
     return Predictor(
         folder=folder,
         model=flip_averaged(model) if flip else model,

@@ -30,23 +30,25 @@ class Provenance:
 
     scores: Mapping[str, Any]
     """Everything that determines dense scores, except the video."""
-    peaks: Mapping[str, Any]
-    """Post-processing settings, which together with `scores` determine the events."""
+    postprocess: Mapping[str, Any]
+    """Post-processing settings, which together with `scores` determine the detections."""
 
     def record(self, folder: Path, game: Game) -> None:
         """Record that this model and view produced the predictions in `folder`; call it once they are complete."""
         videos = {video.path.name: video.path.stat().st_size for video in game.videos}
-        write_json(folder / _FILE, {"scores": self.scores, "peaks": self.peaks, "videos": videos})
+        write_json(folder / _FILE, {"scores": self.scores, "peaks": self.postprocess, "videos": videos})
 
     def has_scores(self, folder: Path, game: Game) -> bool:
         """Whether the dense scores in `folder` are those that this model and view would produce."""
-        return (folder / SCORES_FILE).is_file() and self._stored_peaks(folder, game) is not None
+        return (folder / SCORES_FILE).is_file() and self._stored_postprocess(folder, game) is not None
 
-    def has_events(self, folder: Path, game: Game) -> bool:
-        """Whether the events in `folder` are those that this model and view would produce."""
-        return (folder / RESULTS_FILE).is_file() and self._stored_peaks(folder, game) == self.peaks
+    def has_detections(self, folder: Path, game: Game) -> bool:
+        """Whether the detections in `folder` are those that this model and view would produce."""
+        return (folder / RESULTS_FILE).is_file() and self._stored_postprocess(
+            folder, game
+        ) == self.postprocess
 
-    def _stored_peaks(self, folder: Path, game: Game) -> Mapping[str, Any] | None:
+    def _stored_postprocess(self, folder: Path, game: Game) -> Mapping[str, Any] | None:
         """Post-processing of the predictions in `folder`; None unless model, view and videos are the same."""
         try:
             recorded = read_json(folder / _FILE)
@@ -58,9 +60,9 @@ class Provenance:
             case {"scores": {"settings": dict(settings)} as scores, "videos": dict(videos), "peaks": dict()}:
                 # The file may be older than the present names of settings.
                 stored = upgrade({**settings, "peaks": recorded["peaks"]})
-                peaks: Mapping[str, Any] = stored.pop("peaks")
+                postprocess: Mapping[str, Any] = stored.pop("peaks")
                 same = {**scores, "settings": stored} == self.scores and there.items() <= videos.items()
-                return peaks if same else None
+                return postprocess if same else None
             case _:
                 return None
 
@@ -69,7 +71,7 @@ def provenance_of(model: Path, *, flip: bool) -> Provenance:
     """Provenance of the predictions of a model folder, for the original view or for both views averaged."""
     config = read_config(model)
     settings = dict(config["settings"])
-    peaks = settings.pop("peaks")
+    postprocess = settings.pop("peaks")
     files = [model / "model.safetensors", *sorted(model.glob("members/*/model.safetensors"))]
     scores = {
         "weights": [sha256_of(file) for file in files if file.is_file()],
@@ -80,7 +82,7 @@ def provenance_of(model: Path, *, flip: bool) -> Provenance:
         "settings": settings,
         "flip": flip,
     }
-    return Provenance(scores, peaks)
+    return Provenance(scores, postprocess)
 
 
 def invalidate(folder: Path) -> None:

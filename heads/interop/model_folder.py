@@ -16,7 +16,7 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 import bas
-from bas.config import PeaksSettings, Pipeline, parse, upgrade
+from bas.config import Pipeline, PostprocessSettings, parse, upgrade
 from bas.errors import DataError, MissingError
 from bas.evaluate.postprocess.search import Tuning, describe_settings
 from bas.extract.encode.encoder import Encoder
@@ -132,10 +132,10 @@ def with_tuning(config: Mapping[str, Any], tuning: Tuning) -> dict[str, Any]:
     }
 
 
-def base_postprocess(config: Mapping[str, Any]) -> PeaksSettings | None:
+def base_postprocess(config: Mapping[str, Any]) -> PostprocessSettings | None:
     """Post-processing of a config before tuning; None if it was never tuned."""
     tuning = config.get("tuning")
-    return None if tuning is None else PeaksSettings.model_validate(tuning["before"])
+    return None if tuning is None else PostprocessSettings.model_validate(tuning["before"])
 
 
 def load_single_model(folder: Path, *, device: str) -> Stacker | FeatureModel:
@@ -262,13 +262,13 @@ def _ensemble_lines(config: Mapping[str, Any]) -> tuple[str, list[str]]:
 
 
 def _post_processing_lines(config: Mapping[str, Any]) -> list[str]:
-    peaks = PeaksSettings.model_validate(config["settings"]["peaks"])
-    lines = [f"- **Post-processing**: {describe_settings(peaks)}"]
-    lines += [f"  - {action}: {describe_settings(own)}" for action, own in peaks.classes.items()]
-    if peaks.confidences:
-        lines.append(f"  - calibrated confidences: {', '.join(peaks.confidences)}")
-    if peaks.thresholds:
-        shown = ", ".join(f"{action} {threshold:g}" for action, threshold in peaks.thresholds.items())
+    postprocess = PostprocessSettings.model_validate(config["settings"]["peaks"])
+    lines = [f"- **Post-processing**: {describe_settings(postprocess)}"]
+    lines += [f"  - {action}: {describe_settings(own)}" for action, own in postprocess.classes.items()]
+    if postprocess.confidences:
+        lines.append(f"  - calibrated confidences: {', '.join(postprocess.confidences)}")
+    if postprocess.thresholds:
+        shown = ", ".join(f"{action} {threshold:g}" for action, threshold in postprocess.thresholds.items())
         lines.append(f"  - display thresholds: {shown}")
     tuning = config.get("tuning")
     if tuning is not None:

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bas.config import PeaksSettings, Pipeline
+from bas.config import Pipeline, PostprocessSettings
 from bas.evaluate.scores import frame_scores
 from bas.extract.encode.encoder import Encoder
 from bas.extract.encode.stacks import Canvas
@@ -40,7 +40,7 @@ class HeadModule(nn.Module):
 
     folder: Path | None = None
     """Folder that the model was loaded from."""
-    base_postprocess: PeaksSettings | None = None
+    base_postprocess: PostprocessSettings | None = None
     """Post-processing before it was tuned on the validation matches; None if it was not tuned."""
 
     def __init__(self, head: Head, *, settings: Pipeline, classes: tuple[str, ...]) -> None:

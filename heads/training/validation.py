@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, ParamSpec
 
 from bas.config import Pipeline
-from bas.evaluate.postprocess.events import detect_games
+from bas.evaluate.postprocess.detections import detect_games
 from bas.evaluate.postprocess.search import Tuning, tune
 from bas.evaluate.scoring.score import score_detections
 from bas.heads.models.base import Head
@@ -39,7 +39,7 @@ class Validation(Generic[P]):
     def tune(self, *args: P.args, **kwargs: P.kwargs) -> Tuning:
         """The best post-processing of a model; takes what `dense` takes."""
         dense = self.dense(*args, **kwargs)
-        return tune(self.labels, dense, classes=self.classes, peaks=self.settings.peaks)
+        return tune(self.labels, dense, classes=self.classes, postprocess=self.settings.peaks)
 
 
 def score_cached(

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from bas.config import PeaksSettings
+from bas.config import PostprocessSettings
 from bas.console import show, table
 from bas.dataset.classes import BALL_CLASSES
 from bas.evaluate.analysis.analysis import analyze
 from bas.evaluate.analysis.bootstrap import resampled_mean_ap
 from bas.evaluate.formats.soccernet import parse_predictions, results_document
-from bas.evaluate.postprocess.events import detect
+from bas.evaluate.postprocess.detections import detect
 from bas.evaluate.report.page import Page, write_page
 from bas.evaluate.scoring.score import score_documents
 from bas.types import Game, Scores, Spot
@@ -32,7 +32,9 @@ def main() -> None:
     labels, scores = _matches(2)
     predictions = {
         game: parse_predictions(
-            results_document(game, {1: detect(halves[1], PeaksSettings())}, classes=BALL_CLASSES, fps=_FPS),
+            results_document(
+                game, {1: detect(halves[1], PostprocessSettings())}, classes=BALL_CLASSES, fps=_FPS
+            ),
             source=game,
         )
         for game, halves in scores.items()

@@ -18,13 +18,13 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from bas.clock import game_time
-from bas.config import PeaksSettings
+from bas.config import PostprocessSettings
 from bas.console import show, table
 from bas.dataset.classes import BALL_CLASSES
 from bas.evaluate.analysis.analysis import analyze
 from bas.evaluate.analysis.bootstrap import resampled_mean_ap
 from bas.evaluate.formats.soccernet import RESULTS_FILE, results_document, write_results
-from bas.evaluate.postprocess.events import detect
+from bas.evaluate.postprocess.detections import detect
 from bas.evaluate.scores import SCORES_FILE, read_scores, write_scores
 from bas.evaluate.scoring.score import Documents, Evaluation, read_documents, score_documents
 from bas.files import write_json
@@ -126,7 +126,7 @@ def _write_match(labels: Path, saved: Path, game: str, *, seed: int) -> None:
         _add_peaks(values, column, elsewhere, random.beta(1.5, 5, len(elsewhere)))
     write_json(labels / "Labels-ball.json", {"UrlLocal": game, "annotations": annotations})
     scores = Scores(values, columns, Fraction(25))
-    events = {1: detect(scores, PeaksSettings())}
+    events = {1: detect(scores, PostprocessSettings())}
     write_scores(saved / SCORES_FILE, {1: scores})
     write_results(saved / RESULTS_FILE, results_document(game, events, classes=BALL_CLASSES, fps=scores.fps))
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from SoccerNet.Evaluation.ActionSpotting import average_mAP
 
-from bas.config import PeaksSettings
+from bas.config import PostprocessSettings
 from bas.console import show, table
 from bas.dataset.classes import BALL_CLASSES
 from bas.evaluate.metric.average_precision import MarkArrays, average_precision, build_timeline
 from bas.evaluate.metric.tolerance import TOLERANCES
-from bas.evaluate.postprocess.events import detect
+from bas.evaluate.postprocess.detections import detect
 from bas.types import Scores
 
 _COUNTS = (712, 614, 102, 109, 79, 37, 52, 24, 32, 11, 3, 2)
@@ -104,7 +104,7 @@ def _dense(spots: MarkArrays, detected: MarkArrays) -> tuple[Any, Any, Any]:
 def _peaks_table() -> Any:
     random = np.random.default_rng(0)
     scores = Scores(random.random((142_500, 12), dtype=np.float32) ** 4, BALL_CLASSES, Fraction(25))
-    seconds, found = _timed(lambda: detect(scores, PeaksSettings()), repeats=3)
+    seconds, found = _timed(lambda: detect(scores, PostprocessSettings()), repeats=3)
     rows = table("Peak picking, 142,500 frames x 12 classes", "detections", "seconds", left=0)
     rows.add_row(f"{len(found):,}", f"{seconds:.2f}")
     return rows

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 
 from bas.clock import position_of
-from bas.config import PeaksSettings
+from bas.config import PostprocessSettings
 from bas.console import show, table
 from bas.dataset.classes import BALL_CLASSES
-from bas.evaluate.postprocess.events import detect
+from bas.evaluate.postprocess.detections import detect
 from bas.evaluate.postprocess.search import tune
 from bas.evaluate.scoring.score import score_detections
 from bas.types import Scores, Spot
@@ -36,17 +36,17 @@ def main() -> None:
         methods: tuple[Literal["peaks", "hard", "linear", "quadratic"], ...]
         methods = ("peaks", "hard", "linear", "quadratic")
         for method in methods:
-            settings = PeaksSettings(method=method, min_distance=8 if method == "peaks" else 24)
+            settings = PostprocessSettings(method=method, min_distance=8 if method == "peaks" else 24)
             seconds, _ = _timed(partial(detect, scores, settings))
             rows.add_row(name, method, f"{seconds:.2f}", f"{100 * _mean_ap(labels, scores, settings):.2f}")
         search = partial(tune, {_GAME: labels}, {_GAME: {1: scores}}, classes=BALL_CLASSES)
-        seconds, found = _timed(partial(search, peaks=PeaksSettings()))
+        seconds, found = _timed(partial(search, postprocess=PostprocessSettings()))
         assert _mean_ap(labels, scores, found.after) == found.mean_after
         rows.add_row(name, "joint search", f"{seconds:.1f}", f"{100 * found.mean_after:.2f}")
     show(rows)
 
 
-def _mean_ap(labels: tuple[Spot, ...], scores: Scores, settings: PeaksSettings) -> float:
+def _mean_ap(labels: tuple[Spot, ...], scores: Scores, settings: PostprocessSettings) -> float:
     found = {_GAME: {1: detect(scores, settings)}}
     return score_detections({_GAME: labels}, found, classes=BALL_CLASSES, fps=_FPS).mean_ap
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import bas
-from bas.config import PeaksSettings, Pipeline, load, read_yaml
+from bas.config import Pipeline, PostprocessSettings, load, read_yaml
 from bas.errors import SettingsError
 from bas.evaluate.formats.soccernet import RESULTS_FILE
 from bas.evaluate.scores import SCORES_FILE
@@ -46,8 +46,8 @@ def _settings() -> Pipeline:
     )
 
 
-def _tuned() -> PeaksSettings:
-    return PeaksSettings.model_validate(
+def _tuned() -> PostprocessSettings:
+    return PostprocessSettings.model_validate(
         {
             "method": "quadratic",
             "sigma": 6.0,
@@ -96,7 +96,7 @@ def test_predictions_of_format_1_count_as_long_as_nothing_else_differs(
     write_config(tmp_path, config)
     provenance = provenance_of(tmp_path, flip=False)
     assert provenance.has_scores(tmp_path, _GAME) == (changed != "fit")
-    assert provenance.has_events(tmp_path, _GAME) == (changed is None)
+    assert provenance.has_detections(tmp_path, _GAME) == (changed is None)
 
 
 @pytest.mark.parametrize(("old", "new"), _OLD_KEYS.items())

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from bas.config import PeaksSettings
+from bas.config import PostprocessSettings
 from bas.evaluate.averaging import mean_scores, unmirror
 from bas.evaluate.ensemble_weights import select_weights
 from bas.types import DenseScores, Scores, Spot
@@ -53,7 +53,7 @@ def test_complementary_members_share_the_weight_and_noise_gets_none() -> None:
     frames = np.arange(100, 2000, 200)
     labels = {"A - B": tuple(Spot(40 * int(frame) + 4, "PASS") for frame in frames)}
     early, late, noise = _scores_at(frames[:5]), _scores_at(frames[5:]), _scores_at(frames + 60)
-    weights = select_weights([early, late, noise], labels, ("PASS",), PeaksSettings())
+    weights = select_weights([early, late, noise], labels, ("PASS",), PostprocessSettings())
     assert weights[2] == 0
     assert min(weights[:2]) > 0
 
@@ -62,7 +62,7 @@ def test_identical_members_have_equal_weights() -> None:
     frames = np.arange(100, 2000, 200)
     labels = {"A - B": tuple(Spot(40 * int(frame) + 4, "PASS") for frame in frames)}
     one = _scores_at(frames[:5])
-    assert select_weights([one, one], labels, ("PASS",), PeaksSettings()) == [0.5, 0.5]
+    assert select_weights([one, one], labels, ("PASS",), PostprocessSettings()) == [0.5, 0.5]
 
 
 def _scores_at(frames: np.ndarray) -> DenseScores:

@@ -20,7 +20,7 @@ from bas.evaluate.analysis.bootstrap import (
 )
 from bas.evaluate.formats.soccernet import parse_predictions, results_document
 from bas.evaluate.metric.tolerance import parse_tolerance, tolerance_name, window_text
-from bas.evaluate.postprocess.events import detect
+from bas.evaluate.postprocess.detections import detect
 from bas.evaluate.predictions import labels_of_games
 from bas.evaluate.scoring.score import score_documents
 from bas.files import atomic_write, write_json
@@ -154,13 +154,13 @@ def compare(
 
 def _predict(predictor: Predictor, games: Sequence[Game], features: Mapping[Path, Any]) -> _RunPredictions:
     seconds, num_frames, predictions = 0.0, {}, {}
-    peaks, rate = predictor.postprocess, predictor.model.settings.extract.clock_rate
+    postprocess, rate = predictor.postprocess, predictor.model.settings.extract.clock_rate
     warm_up = predictor.model.scores(features[games[0].videos[0].path])
-    detect(warm_up, peaks)  # outside the timing: first calls set things up
+    detect(warm_up, postprocess)  # outside the timing: first calls set things up
     for game in games:
         started = time.perf_counter()
         scores = predictor.scores(game, features)
-        detections = {half: detect(of_half, peaks) for half, of_half in scores.items()}
+        detections = {half: detect(of_half, postprocess) for half, of_half in scores.items()}
         seconds += time.perf_counter() - started
         num_frames[game.id] = sum(len(of_half.values) for of_half in scores.values())
         document = results_document(game.id, detections, classes=predictor.actions, fps=rate)

@@ -10,7 +10,7 @@ from bas.commands.scoring.evaluate_predictions import print_report
 from bas.evaluate.analysis.analysis import analyze
 from bas.evaluate.formats.soccernet import RESULTS_FILE, read_results
 from bas.evaluate.metric.tolerance import parse_tolerance, tolerance_name
-from bas.evaluate.postprocess.events import detect_games
+from bas.evaluate.postprocess.detections import detect_games
 from bas.evaluate.predictions import labels_of_games, read_scores_beside
 from bas.evaluate.report.page import Page, write_page
 from bas.evaluate.scores import SCORES_FILE, read_scores
@@ -89,15 +89,19 @@ def evaluate_written(
     Raises:
         MissingError: a game has no labels.
     """
-    labels, peaks = labels_of_games(games), predictor.postprocess
+    labels, postprocess = labels_of_games(games), predictor.postprocess
     predictions = {}
     for game in games:
         (predictions[game.id],) = read_results(out / game.id / RESULTS_FILE).values()
     evaluation = score_documents(labels, predictions, classes=predictor.actions, tolerance=tolerance)
     scores = read_scores_beside({game: out / game for game in labels})
-    thresholds = {action: peaks.threshold(action) for action in evaluation.class_names}
+    thresholds = {action: postprocess.threshold(action) for action in evaluation.class_names}
     analysis = analyze(
-        evaluation, labels, predictions, scores=scores, thresholds=thresholds if peaks.thresholds else None
+        evaluation,
+        labels,
+        predictions,
+        scores=scores,
+        thresholds=thresholds if postprocess.thresholds else None,
     )
     print_report(evaluation, analysis, split=split, json=json)
     page = Page(
@@ -118,13 +122,13 @@ def _print_tuning_gain(
     predictor: Predictor, evaluation: Evaluation, games: Sequence[Game], *, out: Path
 ) -> None:
     """Print the score with the post-processing before tuning, for comparison; nothing if it was never tuned."""
-    peaks = predictor.model.base_postprocess
-    if peaks is None:
+    postprocess = predictor.model.base_postprocess
+    if postprocess is None:
         return
     dense = {game.id: read_scores(out / game.id / SCORES_FILE) for game in games}
     before = score_detections(
         labels_of_games(games),
-        detect_games(dense, peaks),
+        detect_games(dense, postprocess),
         classes=evaluation.class_names,
         fps=predictor.model.settings.extract.clock_rate,
         tolerance=evaluation.tolerances,

@@ -11,7 +11,7 @@ import numpy as np
 
 import bas
 from bas import console
-from bas.config import PeaksSettings, to_yaml
+from bas.config import PostprocessSettings, to_yaml
 from bas.dataset import Dataset
 from bas.errors import DataError, SettingsError
 from bas.evaluate.averaging import mean_dense_scores
@@ -70,18 +70,18 @@ def merge(
         )
     labels = {game.id: labels[game.id] for game in complete}
     actions = predictors[0].actions
-    peaks = _base_postprocess(_fastest(models))
-    weights = select_weights(dense, labels, actions, peaks)
+    postprocess = _base_postprocess(_fastest(models))
+    weights = select_weights(dense, labels, actions, postprocess)
     one_hot = np.eye(len(runs)).tolist()
     _print_weights(
         runs,
         weights,
-        [exact_mean_ap(mean_dense_scores(dense, one), labels, actions, peaks) for one in one_hot],
+        [exact_mean_ap(mean_dense_scores(dense, one), labels, actions, postprocess) for one in one_hot],
     )
     kept = [index for index, weight in enumerate(weights) if weight]
     mean = mean_dense_scores([dense[index] for index in kept], [weights[index] for index in kept])
     fastest = _fastest([models[index] for index in kept])  # the averaged scores are on its clock
-    found = tune(labels, mean, classes=actions, peaks=_base_postprocess(fastest))
+    found = tune(labels, mean, classes=actions, postprocess=_base_postprocess(fastest))
     show_tuning(found)
     # Created before anything else in `out`: _is_finished recognizes an interrupted merge by it.
     (out / "members").mkdir(parents=True, exist_ok=True)
@@ -177,7 +177,7 @@ def _fastest(models: Sequence[VideoModel]) -> VideoModel:
     return max(models, key=lambda model: model.settings.extract.clock_rate)
 
 
-def _base_postprocess(model: VideoModel) -> PeaksSettings:
+def _base_postprocess(model: VideoModel) -> PostprocessSettings:
     return model.base_postprocess or model.settings.peaks
 
 

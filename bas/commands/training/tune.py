@@ -33,7 +33,7 @@ def tune_run(run: Path, workspace: Workspace) -> Tuning:
             {game: spots for game, spots in labels.items() if game in dense},
             dense,
             classes=predictor.actions,
-            peaks=predictor.model.base_postprocess or predictor.postprocess,
+            postprocess=predictor.model.base_postprocess or predictor.postprocess,
         )
         write_config(run, with_tuning(config, found))
     show_tuning(found)

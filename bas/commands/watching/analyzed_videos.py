@@ -71,7 +71,7 @@ def analyzed_videos(media: MediaSource, min_confidence: float | None) -> Iterato
         raise MissingError(f"{media.path} is a video, so it needs a model. Name one with --model RUN.")
     predictor, game = load_predictor(media.model, media.workspace), video_game(media.path)
     stored = predictor.provenance
-    if not (stored.has_events(media.folder, game) and stored.has_scores(media.folder, game)):
+    if not (stored.has_detections(media.folder, game) and stored.has_scores(media.folder, game)):
         predictor.write_video(game, media.folder)
     labels = _labels_for_video(game, media.path)
     yield from _analyze_game(game, labels, media.folder, predictor, min_confidence)
@@ -86,12 +86,12 @@ def _analyze_game(
 ) -> Iterator[AnalyzedVideo]:
     (predictions,) = read_results(folder / RESULTS_FILE).values()
     scores = read_scores(folder / SCORES_FILE)
-    peaks = predictor.postprocess
+    postprocess = predictor.postprocess
     outcomes = match_outcomes(
         {game.id: labels or ()},
         {game.id: predictions},
         thresholds={
-            action: peaks.threshold(action) if min_confidence is None else min_confidence
+            action: postprocess.threshold(action) if min_confidence is None else min_confidence
             for action in predictor.actions
         },
         half_window=half_window_frames(OFFICIAL_SECONDS, framerate=FRAMERATE),

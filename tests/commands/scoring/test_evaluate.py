@@ -14,7 +14,7 @@ from torch import nn
 
 from bas.commands.scoring.evaluate import evaluate_written
 from bas.commands.scoring.evaluate_predictions import evaluate_predictions
-from bas.config import PeaksSettings, load
+from bas.config import PostprocessSettings, load
 from bas.dataset.classes import BALL_CLASSES
 from bas.dataset.splits import official_lists
 from bas.errors import MissingError
@@ -48,7 +48,7 @@ class _Model(Stacker):
 
 def _predictor(model: _Model, folder: Path) -> Predictor:
     workspace = Workspace(folder / "data", folder / "features", folder / "runs", "cpu", "cpu")
-    return Predictor(folder, model, workspace, Provenance({}, {}), False, PeaksSettings())
+    return Predictor(folder, model, workspace, Provenance({}, {}), False, PostprocessSettings())
 
 
 def test_a_model_is_scored_from_the_files_that_are_written(

@@ -23,22 +23,22 @@ def _prediction(position_ms: int, label: str, confidence: float) -> Prediction:
 
 
 def _games(
-    seed: int, *, matches: int, events: int
+    seed: int, *, matches: int, spots: int
 ) -> tuple[dict[str, list[Spot]], dict[str, list[Prediction]]]:
     """Annotations over seven minutes, and predictions near most of them and elsewhere; GOAL never occurs."""
     random = np.random.default_rng(seed)
     labels: dict[str, list[Spot]] = {}
     predictions: dict[str, list[Prediction]] = {}
     for match in range(matches):
-        times = random.integers(0, 7 * _MINUTE_MS, events)
-        names = random.choice(_CLASSES[:2], events)
+        times = random.integers(0, 7 * _MINUTE_MS, spots)
+        names = random.choice(_CLASSES[:2], spots)
         labels[f"match {match}"] = [Spot(int(t), str(n)) for t, n in zip(times, names, strict=True)]
-        near = np.clip(times + random.integers(-700, 700, events), 0, None)
-        far = random.integers(0, 7 * _MINUTE_MS, events)
+        near = np.clip(times + random.integers(-700, 700, spots), 0, None)
+        far = random.integers(0, 7 * _MINUTE_MS, spots)
         predictions[f"match {match}"] = [
             _prediction(int(t), str(n), float(c))
             for t, n, c in zip(
-                [*near, *far], [*names, *names[::-1]], np.round(random.random(2 * events), 2), strict=True
+                [*near, *far], [*names, *names[::-1]], np.round(random.random(2 * spots), 2), strict=True
             )
         ]
     return labels, predictions
@@ -53,7 +53,7 @@ def _resampled(
 @settings(deadline=None, max_examples=15)
 @given(seed=st.integers(0, 10_000), tolerance=st.sampled_from(["1", "1,2,5", "tight"]))
 def test_every_block_once_is_the_official_score(seed: int, tolerance: str) -> None:
-    labels, predictions = _games(seed, matches=2, events=15)
+    labels, predictions = _games(seed, matches=2, spots=15)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(bootstrap, "draw_block_counts", lambda blocks, **_: np.ones((1, sum(blocks))))
         once = resampled_mean_ap(labels, [predictions], classes=_CLASSES, tolerance=tolerance)
@@ -62,14 +62,14 @@ def test_every_block_once_is_the_official_score(seed: int, tolerance: str) -> No
 
 
 def test_systems_with_the_same_predictions_do_not_differ() -> None:
-    labels, predictions = _games(1, matches=2, events=20)
+    labels, predictions = _games(1, matches=2, spots=20)
     one, other = _resampled(labels, predictions, predictions)
     assert (one == other).all()
     assert percentile_interval(one - other).low == percentile_interval(one - other).high == 0
 
 
 def test_a_system_that_misses_more_everywhere_is_significantly_worse() -> None:
-    labels, predictions = _games(2, matches=2, events=40)
+    labels, predictions = _games(2, matches=2, spots=40)
     perfect = {
         game: [_prediction(spot.position_ms, spot.label, 0.9) for spot in spots]
         for game, spots in labels.items()
@@ -80,7 +80,7 @@ def test_a_system_that_misses_more_everywhere_is_significantly_worse() -> None:
 
 
 def test_the_resamples_depend_only_on_the_seed() -> None:
-    labels, predictions = _games(3, matches=2, events=20)
+    labels, predictions = _games(3, matches=2, spots=20)
     assert (_resampled(labels, predictions) == _resampled(labels, predictions)).all()
     assert (_resampled(labels, predictions) != _resampled(labels, predictions, seed=1)).any()
 
@@ -93,7 +93,7 @@ def test_blocks_are_resampled_within_their_match() -> None:
 
 
 def test_a_match_without_spots_or_detections_adds_no_blocks() -> None:
-    labels, predictions = _games(4, matches=2, events=20)
+    labels, predictions = _games(4, matches=2, spots=20)
     empty: tuple[dict[str, list[Spot]], dict[str, list[Prediction]]] = ({"none": []}, {"none": []})
     assert draw_block_counts([7, 0, 3], resamples=20, seed=0).shape == (20, 10)
     assert 0 < _resampled(labels | empty[0], predictions | empty[1]).max() < 1

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support.matches import annotation, write_labels
 from support.media import write_video
 
-from bas.config import PeaksSettings
+from bas.config import PostprocessSettings
 from bas.dataset import BALL_CLASSES, labels_of, open_dataset
 from bas.evaluate.formats.exports import subtitles, write_exports, write_osl
 from bas.evaluate.formats.osl import PredictedGame
@@ -36,7 +36,9 @@ def game(folder: Path, *, fps: int = 25) -> Game:
 
 
 def test_the_csv_has_one_row_per_detection(tmp_path: Path) -> None:
-    write_exports(tmp_path, PredictedGame(game(tmp_path), {1: DETECTIONS}, FPS), peaks=PeaksSettings())
+    write_exports(
+        tmp_path, PredictedGame(game(tmp_path), {1: DETECTIONS}, FPS), postprocess=PostprocessSettings()
+    )
     rows = list(csv.DictReader(io.StringIO((tmp_path / "events.csv").read_text())))
     assert rows[0] == {
         "half": "1",
@@ -58,12 +60,12 @@ def test_subtitles_are_named_after_the_video_and_leave_out_detections_below_the_
     tmp_path: Path,
 ) -> None:
     predicted = PredictedGame(game(tmp_path), {1: DETECTIONS}, FPS)
-    write_exports(tmp_path, predicted, peaks=PeaksSettings())
+    write_exports(tmp_path, predicted, postprocess=PostprocessSettings())
     assert (tmp_path / "final.srt").read_text() == (
         "1\n00:00:01,244 --> 00:00:02,744\nHIGH PASS right  51 %\nPASS left  93 %\n"
     )
-    peaks = PeaksSettings(thresholds={"HIGH PASS": 0.6, "OUT": 0.2})
-    write_exports(tmp_path, predicted, peaks=peaks)
+    postprocess = PostprocessSettings(thresholds={"HIGH PASS": 0.6, "OUT": 0.2})
+    write_exports(tmp_path, predicted, postprocess=postprocess)
     text = (tmp_path / "final.srt").read_text()
     assert [name in text for name in ("PASS left", "HIGH PASS", "OUT")] == [True, False, True]
 
@@ -143,7 +145,7 @@ def test_each_half_is_a_separate_item(tmp_path: Path) -> None:
     videos = tuple(Video(write_video(tmp_path / "game" / f"{half}_224p.mkv", 50), half) for half in (1, 2))
     detections = {1: DETECTIONS[:1], 2: DETECTIONS[1:2]}
     predicted = PredictedGame(Game("game", videos, None), detections, FPS)
-    write_exports(tmp_path, predicted, peaks=PeaksSettings())
+    write_exports(tmp_path, predicted, postprocess=PostprocessSettings())
     write_osl(tmp_path, [predicted], classes=BALL_CLASSES)
     assert "PASS left" in (tmp_path / "1_224p.srt").read_text()
     assert "HIGH PASS right" in (tmp_path / "2_224p.srt").read_text()

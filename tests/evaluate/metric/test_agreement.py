@@ -218,7 +218,7 @@ def _write_edition(
         annotations, found[game] = [], {}
         for half in edition.halves:
             frames = rng.sample(range(0, _FRAMES, 3), 60)
-            events = []
+            detected = []
             for number, frame in enumerate(frames):
                 label, team = edition.classes[number % len(edition.classes)], rng.choice(edition.teams)
                 visible = edition.label_file == "Labels-ball.json" or rng.random() < 0.8
@@ -234,8 +234,8 @@ def _write_edition(
                 detected_team = rng.choice(edition.teams) if edition.teams == ("left", "right") else None
                 near = min(max(frame + rng.randrange(-18, 19), 0), _FRAMES)
                 for position in (near, rng.randrange(_FRAMES)):
-                    events.append(Detection(position, label, rng.random(), detected_team))
-            found[game][half] = events
+                    detected.append(Detection(position, label, rng.random(), detected_team))
+            found[game][half] = detected
         write_labels(labels / game / edition.label_file, annotations)
         document = results_document(game, found[game], classes=edition.classes, fps=_FPS)
         write_results(results / game / "results_spotting.json", document)

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bas.clock import position_of
-from bas.config import EventSettings, PeaksSettings
+from bas.config import DetectionSettings, PostprocessSettings
 from bas.evaluate.analysis.analysis import analyze
 from bas.evaluate.formats.soccernet import parse_predictions, results_document
 from bas.evaluate.metric.average_precision import ClassMarks
 from bas.evaluate.postprocess.confidence import calibration_points, threshold_curve
-from bas.evaluate.postprocess.events import calibrate, detect
+from bas.evaluate.postprocess.detections import calibrate, detect
 from bas.evaluate.postprocess.search import Tuning, tune
 from bas.evaluate.scoring.score import Evaluation, score_detections, score_documents
 from bas.types import Scores, Spot
@@ -56,16 +56,16 @@ def test_the_official_score_never_falls_where_it_was_tuned(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_display_thresholds_are_those_of_maximum_f1(seed: int) -> None:
     labels, dense = _matches(seed)
-    peaks = _tune(labels, dense).after
+    postprocess = _tune(labels, dense).after
     found = {
         game: parse_predictions(
-            results_document(game, {1: detect(halves[1], peaks)}, classes=_CLASSES, fps=Fraction(25)),
+            results_document(game, {1: detect(halves[1], postprocess)}, classes=_CLASSES, fps=Fraction(25)),
             source=game,
         )
         for game, halves in dense.items()
     }
     evaluation = score_documents(labels, found, classes=_CLASSES)
-    stored = analyze(evaluation, labels, found, thresholds=peaks.thresholds)
+    stored = analyze(evaluation, labels, found, thresholds=postprocess.thresholds)
     best = analyze(evaluation, labels, found)
     assert [one.f1 for one in stored.classes] == [one.f1 for one in best.classes]
     assert stored.threshold_source == "the model"
@@ -86,7 +86,7 @@ def test_the_team_score_never_falls_either(seed: int, noise: float) -> None:
     columns = ("PASS-left", "PASS-right", "DRIVE-left", "DRIVE-right")
     labels, dense = _matches(seed, columns=columns, noise=noise)
     found = _tune(labels, dense)
-    before, after = (_score(labels, dense, peaks).teams for peaks in (found.before, found.after))
+    before, after = (_score(labels, dense, postprocess).teams for postprocess in (found.before, found.after))
     assert before is not None
     assert after is not None
     assert after.mean_ap_defined >= before.mean_ap_defined
@@ -96,10 +96,10 @@ def test_the_team_score_never_falls_either(seed: int, noise: float) -> None:
 def test_the_search_starts_from_manual_settings_and_keeps_their_thresholds() -> None:
     labels, dense = _matches(0)
     points = {"PASS": ((0.0, 0.0), (0.5, 0.8), (1.0, 1.0))}
-    peaks = PeaksSettings(confidences=points, thresholds={"PASS": 0.33})
-    found = tune(labels, dense, classes=_CLASSES, peaks=peaks)
-    assert found.before == peaks
-    assert found.mean_before == _score(labels, dense, peaks).mean_ap
+    postprocess = PostprocessSettings(confidences=points, thresholds={"PASS": 0.33})
+    found = tune(labels, dense, classes=_CLASSES, postprocess=postprocess)
+    assert found.before == postprocess
+    assert found.mean_before == _score(labels, dense, postprocess).mean_ap
     assert found.mean_after >= found.mean_before
     assert found.after.threshold("PASS") == 0.33
 
@@ -125,16 +125,16 @@ def test_the_same_matches_give_the_same_settings() -> None:
 def test_perfect_scores_leave_the_settings_as_they_were() -> None:
     labels, dense = _matches(0, noise=0, width=2)
     found = _tune(labels, dense)
-    assert found.before == PeaksSettings()
-    assert found.after == PeaksSettings(thresholds=found.after.thresholds)
+    assert found.before == PostprocessSettings()
+    assert found.after == PostprocessSettings(thresholds=found.after.thresholds)
     assert found.mean_after == 1.0
 
 
 def test_the_search_starts_from_manual_settings_of_a_class() -> None:
-    peaks = PeaksSettings(classes={"DRIVE": EventSettings(sigma=1)})
+    postprocess = PostprocessSettings(classes={"DRIVE": DetectionSettings(sigma=1)})
     labels, dense = _matches(0, noise=0, width=2)
-    after = tune(labels, dense, classes=_CLASSES, peaks=peaks).after
-    assert after == peaks.model_copy(update={"thresholds": after.thresholds})
+    after = tune(labels, dense, classes=_CLASSES, postprocess=postprocess).after
+    assert after == postprocess.model_copy(update={"thresholds": after.thresholds})
 
 
 def test_crowded_scores_are_calibrated() -> None:
@@ -145,7 +145,7 @@ def test_crowded_scores_are_calibrated() -> None:
         for game, halves in dense.items()
         for half, scores in halves.items()
     }
-    found = tune(labels, crowded, classes=_CLASSES, peaks=PeaksSettings(min_score=0.0002))
+    found = tune(labels, crowded, classes=_CLASSES, postprocess=PostprocessSettings(min_score=0.0002))
     assert found.mean_after > found.mean_tuned + 0.05
     exact = _score(labels, crowded, found.after).mean_ap_exact
     assert found.mean_after == pytest.approx(exact, abs=0.02)
@@ -160,7 +160,7 @@ def test_calibration_keeps_the_ranking_and_stays_between_0_and_1(
     scores: list[float], new: list[float]
 ) -> None:
     points = calibration_points(np.array(scores))
-    PeaksSettings(confidences={"PASS": points} if points else {})  # validates that they increase
+    PostprocessSettings(confidences={"PASS": points} if points else {})  # validates that they increase
     calibrated = calibrate(np.array(sorted(new)), points)
     assert np.all(np.diff(calibrated) >= 0)
     assert np.all((calibrated >= 0) & (calibrated <= 1))
@@ -169,32 +169,32 @@ def test_calibration_keeps_the_ranking_and_stays_between_0_and_1(
 def test_calibration_points_that_do_not_increase_are_an_error() -> None:
     for points in (((0, 0), (0.5, 0.7), (0.6, 0.7), (1, 1)), ((0.1, 0), (1, 1)), ((0, 0),)):
         with pytest.raises(ValueError, match="must rise strictly from 0, 0 to 1, 1"):
-            PeaksSettings(confidences={"PASS": points})
+            PostprocessSettings(confidences={"PASS": points})
 
 
 def test_detections_use_the_settings_and_calibration_of_their_class() -> None:
     values = np.zeros((100, 2), dtype=np.float32)
     values[[20, 30], :] = [[0.4], [0.2]]
-    peaks = PeaksSettings(
+    postprocess = PostprocessSettings(
         sigma=0,
         min_distance=12,
-        classes={"DRIVE": EventSettings(method="linear", sigma=0, min_distance=20)},
+        classes={"DRIVE": DetectionSettings(method="linear", sigma=0, min_distance=20)},
         confidences={"DRIVE": ((0, 0), (0.4, 0.9), (1, 1))},
     )
-    found = detect(Scores(values, _CLASSES, Fraction(25)), peaks)
+    found = detect(Scores(values, _CLASSES, Fraction(25)), postprocess)
     assert [(d.frame, d.label) for d in found] == [(20, "PASS"), (20, "DRIVE"), (30, "DRIVE")]
     np.testing.assert_allclose([d.score for d in found], [0.4, 0.9, 0.225], atol=1e-6)
 
 
 def _tune(labels: dict[str, tuple[Spot, ...]], dense: dict[str, dict[int, Scores]]) -> Tuning:
-    return tune(labels, dense, classes=_CLASSES, peaks=PeaksSettings())
+    return tune(labels, dense, classes=_CLASSES, postprocess=PostprocessSettings())
 
 
 def _score(
-    labels: dict[str, tuple[Spot, ...]], dense: dict[str, dict[int, Scores]], peaks: PeaksSettings
+    labels: dict[str, tuple[Spot, ...]], dense: dict[str, dict[int, Scores]], postprocess: PostprocessSettings
 ) -> Evaluation:
     found = {
-        game: {half: detect(scores, peaks) for half, scores in halves.items()}
+        game: {half: detect(scores, postprocess) for half, scores in halves.items()}
         for game, halves in dense.items()
     }
     fps = next(iter(next(iter(dense.values())).values())).fps

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import GOLDEN
 
-from bas.config import EventSettings
-from bas.evaluate.postprocess.events import pick_events
+from bas.config import DetectionSettings
+from bas.evaluate.postprocess.detections import pick_detections
 
 Soft = Literal["hard", "linear", "quadratic"]
 _GOLDEN = GOLDEN / "suppression.json"
@@ -24,15 +24,15 @@ def test_golden_suppression(kind: str, method: Soft, beyond: int) -> None:
     """A window of 6 drops what is 6 frames away; one of 12 leaves what is 12 away as it is."""
     golden = json.loads(_GOLDEN.read_text())
     expected = golden[kind]
-    settings = EventSettings(
+    settings = DetectionSettings(
         method=method, min_score=expected["threshold"], min_distance=expected["window"] + beyond
     )
     for label in {event["label"] for event in golden["events"]}:
         column = _column(golden["events"], label)
-        found = pick_events(column, settings)
+        found = pick_detections(column, settings)
         kept = [event for event in expected["kept"] if event["label"] == label]
         assert found.frames.tolist() == [event["frame"] for event in kept]
-        np.testing.assert_allclose(found.scores, [event["score"] for event in kept], rtol=0, atol=1e-7)
+        np.testing.assert_allclose(found.values, [event["score"] for event in kept], rtol=0, atol=1e-7)
 
 
 @given(
@@ -45,17 +45,17 @@ def test_many_picks_in_one_round_equal_one_pick_at_a_time(
     levels: list[int], method: Soft, distance: int, height: float
 ) -> None:
     column = np.array(levels, dtype=np.float64) / 4
-    found = pick_events(column, EventSettings(method=method, min_score=height, min_distance=distance))
+    found = pick_detections(column, DetectionSettings(method=method, min_score=height, min_distance=distance))
     expected = _one_at_a_time(column, method=method, height=height, distance=distance)
     assert found.frames.tolist() == sorted(expected)
-    np.testing.assert_allclose(found.scores, [expected[frame] for frame in sorted(expected)], rtol=1e-12)
+    np.testing.assert_allclose(found.values, [expected[frame] for frame in sorted(expected)], rtol=1e-12)
 
 
 def test_hard_suppression_keeps_the_shoulder_that_peaks_do_not_see() -> None:
     column = np.concatenate([np.linspace(0.2, 0.8, 20), np.linspace(0.8, 0.2, 20)[1:]])
-    assert pick_events(column, EventSettings(min_score=0.1, min_distance=8)).frames.tolist() == [19]
-    assert pick_events(
-        column, EventSettings(method="hard", min_score=0.1, min_distance=8)
+    assert pick_detections(column, DetectionSettings(min_score=0.1, min_distance=8)).frames.tolist() == [19]
+    assert pick_detections(
+        column, DetectionSettings(method="hard", min_score=0.1, min_distance=8)
     ).frames.tolist() == [
         3,
         11,

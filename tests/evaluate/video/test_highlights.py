@@ -25,7 +25,7 @@ from bas.evaluate.analysis.outcomes import (
 from bas.evaluate.video import drawing
 from bas.evaluate.video.drawing import text_picture
 from bas.evaluate.video.highlights import Highlight, cut_highlights, highlight_name
-from bas.evaluate.video.overlay import Overlay, _Painter, _spot_event, render
+from bas.evaluate.video.overlay import Overlay, _Painter, _spot_caption, render
 from bas.evaluate.video.panel import Panel
 from bas.evaluate.video.reading import read_pictures, with_even_size
 from bas.types import Prediction, Scores, Spot
@@ -157,7 +157,7 @@ def test_every_picture_is_rendered_at_its_time_above_the_panel(tmp_path: Path, s
         assert not container.streams.audio
 
 
-def test_events_appear_at_their_position_and_disappear(tmp_path: Path) -> None:
+def test_captions_appear_at_their_position_and_disappear(tmp_path: Path) -> None:
     video = media.write_video(tmp_path / "video.mkv", 16, fps=5, size=(640, 400))
     times = probe(video)
     plain = Overlay(overlay(75).scores, (), is_labeled=False)
@@ -186,8 +186,8 @@ def test_a_confused_spot_is_captioned_as_confused_not_as_missed() -> None:
         half_window=12,
         framerate=25,
     )
-    events = [_spot_event(one.spot, one.kind) for one in outcomes if one.spot]
-    assert [event.text for event in events] == ["labeled PASS left", "confused PASS", "missed PASS"]
+    captions = [_spot_caption(one.spot, one.kind) for one in outcomes if one.spot]
+    assert [caption.text for caption in captions] == ["labeled PASS left", "confused PASS", "missed PASS"]
 
 
 class ReferenceWatch:

@@ -20,7 +20,7 @@ from bas.commands.training.fit_head import fit
 from bas.config import Pipeline, load
 from bas.dataset import labels_of, open_dataset
 from bas.errors import DataError, MissingError, SettingsError
-from bas.evaluate.postprocess.events import detect
+from bas.evaluate.postprocess.detections import detect
 from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import Evaluation, score_detections
 from bas.heads.inference.ensemble import load_video_model
@@ -75,11 +75,11 @@ def test_every_head_is_trained_saved_and_evaluated(
 def _evaluate(run: Path, workspace: Workspace, split: str) -> Evaluation:
     """Evaluate the saved model of a run."""
     dataset, model = open_dataset(workspace.data, video="224p"), load_video_model(run, device="cpu")
-    games, peaks = dataset.split(split), model.settings.peaks
+    games, postprocess = dataset.split(split), model.settings.peaks
     dense = load_predictor(run, workspace).dense_scores(games, split=split)
     return score_detections(
         {game.id: labels_of(game, dataset.classes).spots for game in games},
-        {game: {1: detect(halves[1], peaks)} for game, halves in dense.items()},
+        {game: {1: detect(halves[1], postprocess)} for game, halves in dense.items()},
         classes=dataset.classes,
         fps=model.settings.extract.clock_rate,
     )

@@ -1,4 +1,4 @@
-"""Events from dense scores: smoothing, event picking, and calibrated confidences.
+"""Detections from dense scores: smoothing, picking, and calibrated confidences.
 
 The defaults follow lRomul/ball-action-spotting (2023, first place): a Gaussian filter, then local
 maxima of a minimum height and distance, with the smoothed score as confidence.
@@ -7,31 +7,31 @@ maxima of a minimum height and distance, with the smoothed score as confidence.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 
-from bas.config import CalibrationPoint, EventSettings, PeaksSettings
+from bas.config import CalibrationPoint, DetectionSettings, PostprocessSettings
+from bas.evaluate.metric.average_precision import ClassMarks
 from bas.types import DenseScores, Detection, Scores
 from bas.vocabulary import split_team
 
 
-def detect(scores: Scores, settings: PeaksSettings) -> list[Detection]:
+def detect(scores: Scores, settings: PostprocessSettings) -> list[Detection]:
     """Detections of one video, sorted by frame; a column named `PASS-left` yields detections of a team."""
     found = []
     for name, column in zip(scores.classes, scores.values.T, strict=True):
         label, team = split_team(name)
         of_class = settings.for_action(label)
-        events = pick_events(smooth(column, sigma=of_class.sigma), of_class)
-        calibrated = calibrate(events.scores, settings.confidences.get(label, ()))
-        for frame, confidence in zip(events.frames.tolist(), calibrated.tolist(), strict=True):
+        picked = pick_detections(smooth(column, sigma=of_class.sigma), of_class)
+        calibrated = calibrate(picked.values, settings.confidences.get(label, ()))
+        for frame, confidence in zip(picked.frames.tolist(), calibrated.tolist(), strict=True):
             found.append(Detection(frame, label, confidence, team))
     return sorted(found, key=lambda detection: detection.frame)
 
 
-def detect_games(dense: DenseScores, settings: PeaksSettings) -> dict[str, dict[int, list[Detection]]]:
+def detect_games(dense: DenseScores, settings: PostprocessSettings) -> dict[str, dict[int, list[Detection]]]:
     """Detections of several games, by game id and half."""
     return {
         game: {half: detect(scores, settings) for half, scores in halves.items()}
@@ -65,16 +65,8 @@ def calibrate(
     return calibrated
 
 
-@dataclass(frozen=True, slots=True)
-class Events:
-    """Events of one class in one video: increasing frames and their scores."""
-
-    frames: Int64[np.ndarray, "n"]
-    scores: Float64[np.ndarray, "n"]
-
-
-def pick_events(column: Float64[np.ndarray, "frames"], settings: EventSettings) -> Events:
-    """Pick the events of one class from its smoothed scores; the first and last frame can be events too."""
+def pick_detections(column: Float64[np.ndarray, "frames"], settings: DetectionSettings) -> ClassMarks:
+    """Detections of one class from its smoothed scores, on the model's clock; the first and last frame count too."""
     shares = np.arange(1, settings.min_distance) / settings.min_distance
     match settings.method:
         case "peaks":
@@ -89,19 +81,21 @@ def pick_events(column: Float64[np.ndarray, "frames"], settings: EventSettings) 
             assert_never(settings.method)
 
 
-def _local_maxima(column: Float64[np.ndarray, "frames"], *, min_score: float, min_distance: int) -> Events:
+def _local_maxima(
+    column: Float64[np.ndarray, "frames"], *, min_score: float, min_distance: int
+) -> ClassMarks:
     from scipy.signal import find_peaks
 
     # A maximum needs a lower neighbor on both sides, so pad for peaks on the first and last frame.
     padded = np.pad(column, 1, constant_values=-1.0)
     found, _ = find_peaks(padded, height=min_score, distance=min_distance)
     frames = np.asarray(found - 1, dtype=np.int64)
-    return Events(frames, column[frames])
+    return ClassMarks(frames, column[frames])
 
 
 def _suppress(
     column: Float64[np.ndarray, "frames"], *, min_score: float, factors: Float64[np.ndarray, "radius"]
-) -> Events:
+) -> ClassMarks:
     """Pick the highest frame, multiply its neighbors by `factors`, and repeat until no frame reaches `min_score`.
 
     All frames that are the highest within the radius are picked in one round. No frame picked
@@ -110,7 +104,7 @@ def _suppress(
 
     Args:
         column: smoothed scores.
-        min_score: minimum score of an event at the time it is picked.
+        min_score: minimum score of a detection at the time it is picked.
         factors: multipliers for the neighbors 1, 2, ... frames away, on either side.
     """
     from scipy.ndimage import maximum_filter1d
@@ -119,7 +113,7 @@ def _suppress(
     offsets = np.delete(np.arange(-radius, radius + 1), radius)
     frames = np.flatnonzero((column >= min_score) & (column > 0))
     scores = column[frames]
-    picked = [Events(frames[:0], scores[:0])]
+    picked = [ClassMarks(frames[:0], scores[:0])]
     while len(frames):
         # Lay the remaining candidates on a short line, so that a round costs time by candidates, not by frames.
         places = _compact(frames, radius)
@@ -129,7 +123,7 @@ def _suppress(
         # On ties, pick only the earliest: no equal score may lie within the radius before it.
         before = line[places[highest][:, None] - np.arange(1, radius + 1)]
         chosen = highest[(before < scores[highest, None]).all(axis=1)]
-        picked.append(Events(frames[chosen], scores[chosen]))
+        picked.append(ClassMarks(frames[chosen], scores[chosen]))
         neighbors = places[chosen][:, None] + offsets
         # A frame may lie within the radius of two picks: multiply.at applies both factors, `*=` only one.
         np.multiply.at(line, neighbors.ravel(), np.tile(factors[np.abs(offsets) - 1], len(chosen)))
@@ -137,9 +131,9 @@ def _suppress(
         scores = line[places]
         remaining = (scores >= min_score) & (scores > 0)
         frames, scores = frames[remaining], scores[remaining]
-    frames = np.concatenate([events.frames for events in picked])
+    frames = np.concatenate([marks.frames for marks in picked])
     order = np.argsort(frames)
-    return Events(frames[order], np.concatenate([events.scores for events in picked])[order])
+    return ClassMarks(frames[order], np.concatenate([marks.values for marks in picked])[order])
 
 
 def _compact(frames: Int64[np.ndarray, "n"], radius: int) -> Int64[np.ndarray, "n"]:

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bas.config import PeaksSettings
-from bas.evaluate.postprocess.events import detect
+from bas.config import PostprocessSettings
+from bas.evaluate.postprocess.detections import detect
 from bas.types import Detection, Scores
 from bas.vocabulary import actions_of
 
 
 def test_golden_peaks_and_confidences(peaks_golden: dict[str, Any]) -> None:
-    settings = PeaksSettings(
+    settings = PostprocessSettings(
         sigma=peaks_golden["sigma"], min_score=peaks_golden["height"], min_distance=peaks_golden["distance"]
     )
     scores = Scores(np.array(peaks_golden["scores"])[:, None], ("PASS",), Fraction(25))
@@ -43,7 +43,7 @@ def test_of_two_close_peaks_the_higher_is_kept() -> None:
     values = np.zeros((40, 1), dtype=np.float32)
     values[[10, 15], 0] = 0.5, 0.8
     near = detect(
-        Scores(values, ("PASS",), Fraction(25)), PeaksSettings(sigma=0, min_score=0.2, min_distance=8)
+        Scores(values, ("PASS",), Fraction(25)), PostprocessSettings(sigma=0, min_score=0.2, min_distance=8)
     )
     assert [detection.frame for detection in near] == [15]
 
@@ -61,12 +61,12 @@ def test_team_columns_yield_detections_of_a_team() -> None:
 
 def test_confidences_stay_between_0_and_1() -> None:
     scores = Scores(np.full((30, 1), 1.0 + 1e-6, dtype=np.float32), ("PASS",), Fraction(25))
-    assert [detection.score for detection in detect(scores, PeaksSettings())] == [1.0]
+    assert [detection.score for detection in detect(scores, PostprocessSettings())] == [1.0]
 
 
 def test_an_empty_video_has_no_peaks() -> None:
     scores = Scores(np.zeros((0, 2), dtype=np.float32), ("PASS", "DRIVE"), Fraction(25))
-    assert detect(scores, PeaksSettings()) == []
+    assert detect(scores, PostprocessSettings()) == []
 
 
 def _peaks(frames: dict[str, list[int]], *, sigma: float) -> list[Detection]:
@@ -75,5 +75,5 @@ def _peaks(frames: dict[str, list[int]], *, sigma: float) -> list[Detection]:
         values[at, column] = 1.0
     return detect(
         Scores(values, tuple(frames), Fraction(25)),
-        PeaksSettings(sigma=sigma, min_score=0.05, min_distance=8),
+        PostprocessSettings(sigma=sigma, min_score=0.05, min_distance=8),
     )
