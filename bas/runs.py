@@ -206,6 +206,7 @@ def newest_finished(runs: Path, *, without: str | None = None) -> Path:
     ]
     if not done:
         raise MissingError(
-            f"No finished run in {runs}. Fit a head first (bas fit-head netvlad), or pass --run FOLDER."
+            f"No finished run in {runs}. Train one (bas fit-head netvlad), convert published weights (bas import-weights), "
+            "or name the folder of a model that somebody shared."
         )
     return max(done, key=lambda folder: (folder / "STATUS.json").stat().st_mtime_ns)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from bas.config.base import Decoder
 
@@ -17,3 +19,8 @@ class Workspace:
     runs: Path
     device: str
     decoder: Decoder
+
+
+def default_folder(name: Literal["data", "features", "runs"]) -> Path:
+    """Folder in $BAS_DATA, $BAS_FEATURES or $BAS_RUNS; without that variable, the one of this name in the working folder."""
+    return Path(os.environ.get(f"BAS_{name.upper()}", name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -45,9 +44,9 @@ Flip = Annotated[
     ),
 ]
 
-_RUN = "Run or model folder (default: the newest finished run in $BAS_RUNS or runs)."
-Run = Annotated[Path | None, typer.Argument(metavar="RUN", help=_RUN)]
-RunOption = Annotated[Path | None, typer.Option("--run", help=_RUN)]
+_NEWEST = "(default: the newest finished run in $BAS_RUNS or runs)"
+Run = Annotated[Path | None, typer.Argument(metavar="RUN", help=f"Run or model folder {_NEWEST}.")]
+RunOption = Annotated[Path | None, typer.Option("--run", help=f"Run or model folder {_NEWEST}.")]
 Start = Annotated[
     Path | None,
     typer.Option(
@@ -55,7 +54,7 @@ Start = Annotated[
     ),
 ]
 RunOrVideo = Annotated[Path, typer.Argument(metavar="RUN|VIDEO", help="Run folder, or a video.")]
-Model = Annotated[Path | None, typer.Option(help="Run or model folder to score VIDEO with.")]
+Model = Annotated[Path | None, typer.Option(help=f"Run or model folder to score VIDEO with {_NEWEST}.")]
 Confidence = Annotated[
     float | None,
     typer.Option(
@@ -69,8 +68,9 @@ DATA, FEATURES, RUNS = Path("data"), Path("features"), Path("runs")
 def newest_run() -> Path:
     """Folder of the most recently finished run."""
     from bas.runs import newest_finished
+    from bas.workspace import default_folder
 
-    return newest_finished(Path(os.environ.get("BAS_RUNS", RUNS)))
+    return newest_finished(default_folder("runs"))
 
 
 def chosen_device(name: str) -> str:
@@ -80,8 +80,24 @@ def chosen_device(name: str) -> str:
     return choose_device(name)
 
 
-def workspace(data: Path, features: Path, runs: Path, *, device: str, decoder: Decoder) -> Workspace:
-    """Folders, device and decoder of a command as one value; `auto` becomes a device of this machine."""
-    from bas.workspace import Workspace
+def workspace(
+    *,
+    data: Path | None = None,
+    features: Path | None = None,
+    runs: Path | None = None,
+    device: str,
+    decoder: Decoder,
+) -> Workspace:
+    """Folders, device and decoder of a command as one value; `auto` becomes a device of this machine.
 
-    return Workspace(data, features, runs, chosen_device(device), decoder)
+    A folder for which the command has no option is that of its environment variable, or the default.
+    """
+    from bas.workspace import Workspace, default_folder
+
+    return Workspace(
+        data or default_folder("data"),
+        features or default_folder("features"),
+        runs or default_folder("runs"),
+        chosen_device(device),
+        decoder,
+    )

@@ -11,12 +11,12 @@ from bas.cli.app import app
 from bas.cli.options import (
     DATA,
     FEATURES,
-    RUNS,
     Data,
     Decoder,
     Device,
     Features,
     Flip,
+    Model,
     RunOption,
     Split,
     Tolerance,
@@ -66,7 +66,7 @@ def evaluate(
 
     evaluate_run(
         run or newest_run(),
-        workspace(data, features, RUNS, device=device, decoder=decoder),
+        workspace(data=data, features=features, device=device, decoder=decoder),
         split=split or "test",
         tolerance=tolerance,
         out=out,
@@ -93,14 +93,14 @@ def compare(
     """Compare runs on one split, with bootstrap confidence intervals."""
     from bas.commands.scoring.compare import compare as run
 
-    where = workspace(data, features, RUNS, device=device, decoder=decoder)
+    where = workspace(data=data, features=features, device=device, decoder=decoder)
     run(runs, where, split=split, tolerance=tolerance, json=json, markdown=markdown)
 
 
 @app.command()
 def predict(
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Video of a match.")],
-    model: Annotated[Path, typer.Option(help="Run or model folder.")],
+    model: Model = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for results and cached features (default: VIDEO.spots).")
     ] = None,
@@ -111,5 +111,5 @@ def predict(
     """Spot the actions in one video; write SoccerNet JSON, OSL JSON, CSV and subtitles."""
     from bas.commands.scoring.predict import predict_video
 
-    where = workspace(DATA, FEATURES, RUNS, device=device, decoder=decoder)
-    predict_video(video, model, where, out=out, flip=flip)
+    where = workspace(device=device, decoder=decoder)
+    predict_video(video, model or newest_run(), where, out=out, flip=flip)

@@ -11,7 +11,6 @@ from bas.cli.app import app
 from bas.cli.options import (
     DATA,
     FEATURES,
-    RUNS,
     Data,
     Decoder,
     Device,
@@ -54,7 +53,7 @@ def submit(
         return
     submit_run(
         run or newest_run(),
-        workspace(data, features, RUNS, device=device, decoder=decoder),
+        workspace(data=data, features=features, device=device, decoder=decoder),
         split=split or "challenge",
         out=out,
         flip=flip,

@@ -67,7 +67,7 @@ def fit_head(
     from bas.config import load
 
     settings = load("heads", head=head, preset=preset, sets=sets or ())
-    where = workspace(data, features, out, device=device, decoder=decoder)
+    where = workspace(data=data, features=features, runs=out, device=device, decoder=decoder)
     if fold is None:
         fit(settings, where, all_data=all_data)
     elif all_data:
@@ -93,7 +93,7 @@ def finetune_e2e(
     from bas.commands.training.finetune import finetune
 
     start, settings = _finetune_settings(run, runs=out, preset=preset, sets=sets)
-    finetune(start, settings, workspace(data, FEATURES, out, device=device, decoder=decoder))
+    finetune(start, settings, workspace(data=data, runs=out, device=device, decoder=decoder))
 
 
 @app.command("contact-sheet")
@@ -110,7 +110,7 @@ def contact_sheet(
     from bas.commands.training.contact_sheet import contact_sheet as draw
 
     start, settings = _finetune_settings(run, runs=runs, preset=preset, sets=sets)
-    draw(start, settings, workspace(data, FEATURES, runs, device="cpu", decoder=decoder), out=out)
+    draw(start, settings, workspace(data=data, runs=runs, device="cpu", decoder=decoder), out=out)
 
 
 @app.command()
@@ -124,7 +124,7 @@ def tune(
     """Tune post-processing on the validation split and save it with the model."""
     from bas.commands.training.tune import tune_run
 
-    tune_run(run or newest_run(), workspace(data, features, RUNS, device=device, decoder=decoder))
+    tune_run(run or newest_run(), workspace(data=data, features=features, device=device, decoder=decoder))
 
 
 @app.command()
@@ -139,7 +139,7 @@ def merge(
     """Average several runs in one model, with weights tuned on the validation split."""
     from bas.commands.training.merge import merge as run
 
-    run(runs, workspace(data, features, RUNS, device=device, decoder=decoder), out=out)
+    run(runs, workspace(data=data, features=features, device=device, decoder=decoder), out=out)
 
 
 def _finetune_settings(

@@ -11,7 +11,6 @@ from bas.cli.app import app
 from bas.cli.options import (
     DATA,
     FEATURES,
-    RUNS,
     Confidence,
     Data,
     Decoder,
@@ -50,7 +49,7 @@ def clips(
     from bas.commands.watching.analyzed_videos import MediaSource
     from bas.commands.watching.clips import make_clips
 
-    where = workspace(data, features, RUNS, device=device, decoder=decoder)
+    where = workspace(data=data, features=features, device=device, decoder=decoder)
     media = MediaSource(source, model, split, where)
     make_clips(media, out=out, min_confidence=confidence, num_mistakes=mistakes)
 
@@ -73,7 +72,7 @@ def render(
     from bas.commands.watching.analyzed_videos import MediaSource
     from bas.commands.watching.render import make_renders
 
-    where = workspace(data, features, RUNS, device=device, decoder=decoder)
+    where = workspace(data=data, features=features, device=device, decoder=decoder)
     media = MediaSource(source, model, split, where)
     make_renders(media, out=out, min_confidence=confidence)
 
