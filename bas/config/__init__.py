@@ -2,22 +2,24 @@
 
 from bas.config.base import Settings, TrainSettings
 from bas.config.finetune import AugmentSettings, FinetuneSettings, RandomTransform
-from bas.config.pipeline import (
+from bas.config.heads import (
     Blocks3DSettings,
-    CalibrationPoint,
     ClipSettings,
-    DetectionSettings,
-    ExtractSettings,
-    FitSettings,
     GRUSettings,
     HeadSettings,
     LinearSettings,
     NetVLADSettings,
-    Pipeline,
     Pooling,
-    PostprocessSettings,
     Scoring,
     SGPSettings,
+)
+from bas.config.pipeline import (
+    CalibrationPoint,
+    DetectionSettings,
+    ExtractSettings,
+    FitSettings,
+    Pipeline,
+    PostprocessSettings,
 )
 from bas.config.presets import STAGES, Stage, load, parse, read_yaml, to_yaml
 from bas.config.renamed import upgrade

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Decoder = Literal["auto", "nvdec", "cpu"]
-
 """Video decoder; auto takes NVDEC where it works. Not a setting: it does not change the feature rows."""
 
 
 Precision = Literal["fp32", "bf16"]
 """Number format in which an encoder computes."""
+
+
+def require_odd(length: int) -> int:
+    """Refuse a window without a middle."""
+    if length % 2 == 0:
+        # The message of a setting's own check says what is expected: see `bas.config.mistakes`.
+        raise ValueError("an odd number, so that the window has a middle")
+    return length
+
+
+OddInt = Annotated[int, Field(ge=1), AfterValidator(require_odd)]
 
 
 class Settings(BaseModel):

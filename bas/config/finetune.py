@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, field_validator
 
-from bas.config.base import Settings, TrainSettings
+from bas.config.base import Settings, TrainSettings, require_odd
 
 T = TypeVar("T", int, float)
 
@@ -17,7 +17,7 @@ FREEZE = re.compile(r"none|encoder|encoder\.blocks\[:([1-9][0-9]*)\]")
 
 def _in_order(ends: tuple[T, T]) -> tuple[T, T]:
     if ends[0] > ends[1]:
-        raise ValueError("the lower end of a range must come first")
+        raise ValueError("the lower end of the range first")
     return ends
 
 
@@ -77,7 +77,7 @@ class MotionBlur(RandomTransform):
 class Blur(RandomTransform):
     """A Gaussian blur."""
 
-    kernel: int = Field(5, ge=3)
+    kernel: Annotated[int, Field(ge=3), AfterValidator(require_odd)] = 5
     """Kernel size in pixels, odd."""
 
 
@@ -182,5 +182,5 @@ class FinetuneSettings(TrainSettings):
     @classmethod
     def _known_part(cls, value: str) -> str:
         if not FREEZE.fullmatch(value):
-            raise ValueError("freeze must be none, encoder, or encoder.blocks[:k] with k >= 1")
+            raise ValueError("none, encoder, or encoder.blocks[:k] with k >= 1")
         return value

@@ -1,4 +1,4 @@
-"""Settings of extraction, heads, their training, and post-processing."""
+"""Settings of extraction, training on cached rows and post-processing, and of a whole run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bas.config.base import Settings, TrainSettings
+from bas.config.base import OddInt, Settings, TrainSettings
 from bas.config.finetune import FinetuneSettings
+from bas.config.heads import HeadSettings, NetVLADSettings
 
 TimeOrigin = Literal["auto", "start", "zero"]
 
@@ -60,7 +61,7 @@ class ExtractSettings(Settings):
         except (ValueError, ZeroDivisionError):
             rate = Fraction(0)
         if not 1 <= rate <= 240:
-            raise ValueError("clock must be a frame rate between 1 and 240, such as 25 or 30000/1001")
+            raise ValueError("a frame rate between 1 and 240, such as 25 or 30000/1001")
         return str(rate)
 
     @property
@@ -79,115 +80,6 @@ class ExtractSettings(Settings):
         return max(1, int(self.segment_seconds * self.row_rate))
 
 
-Scoring = Literal["sigmoid", "softmax", "sigmoid+background"]
-Pooling = Literal["NetVLAD++", "NetVLAD", "NetRVLAD++", "NetRVLAD", "MAX++", "MAX", "AVG++", "AVG"]
-
-
-class _HeadSettings(Settings):
-    scoring: Scoring = "sigmoid"
-    """Class scores: sigmoid scores every class independently, with focal loss; softmax picks one of the classes or
-    background, with cross-entropy; sigmoid+background is sigmoid with background as one more class."""
-    dropout: float = Field(0.4, ge=0, lt=1)
-    """Dropout before the last layer."""
-
-
-class LinearSettings(_HeadSettings):
-    """Linear classifier of single rows, without temporal context."""
-
-    kind: Literal["linear"] = "linear"
-    """Kind of the head."""
-
-
-class NetVLADSettings(_HeadSettings):
-    """NetVLAD++ and other pooling heads, sized for ball actions."""
-
-    kind: Literal["netvlad"] = "netvlad"
-    """Kind of the head."""
-    pool: Pooling = "NetVLAD++"
-    """Temporal pooling; ++ pools the rows before the frame and those from it on separately, R omits the
-    cluster centers."""
-    dim: int = Field(192, ge=1)
-    """Width of a row after the linear layer; rows that already have this many channels skip it."""
-    clusters: int = Field(8, ge=1)
-    """Clusters of each pool; with ++ there is one pool before the frame and one from it on."""
-    window_seconds: float = Field(1.6, gt=0, le=30)
-    """Length of the whole window; one half lies before the frame, the other from the frame on."""
-
-
-class Blocks3DSettings(_HeadSettings):
-    """3D convolution blocks over a window of stacks."""
-
-    kind: Literal["blocks3d"] = "blocks3d"
-    """Kind of the head."""
-    frames: Literal[15, 33] = 15
-    """Frames that a window covers in steps of two: 15 are 5 stacks, 33 are 11."""
-    blocks: int = Field(4, ge=1)
-    """Number of blocks."""
-    expansion: int = Field(3, ge=1)
-    """Expansion ratio inside a block."""
-    projection: int = Field(256, ge=1)
-    """Channels of each slice before pooling."""
-    drop_path: float = Field(0.2, ge=0, lt=1)
-    """Probability that a window skips a block during training."""
-    dropout: float = Field(0.2, ge=0, lt=1)
-    """Dropout before the last layer."""
-    mode: Literal["windowed", "dense"] = "windowed"
-    """Scoring of a match: windowed, as in training, or in one dense pass that approximates it."""
-
-
-class ClipSettings(_HeadSettings):
-    """Settings of heads that classify every row of a clip."""
-
-    clip_rows: int = Field(100, ge=8)
-    """Rows of a clip, in training and scoring."""
-    dim: int = Field(192, ge=16)
-    """Width of a row after pooling; rows that already have this many channels skip the linear layer."""
-    pool: Literal["gem", "average"] = "average"
-    """Spatial pooling of a row's feature map; gem needs an encoder whose maps are non-negative."""
-
-
-class SGPSettings(ClipSettings):
-    """T-DEED's encoder-decoder of SGP layers."""
-
-    kind: Literal["sgp"] = "sgp"
-    """Kind of the head."""
-    dim: int = Field(192, ge=16, multiple_of=16)
-    """Width of a row after pooling; rows that already have this many channels skip the linear layer."""
-    levels: int = Field(2, ge=1)
-    """Number of times that the frame rate is halved."""
-    kernel: int = Field(9, ge=1)
-    """Kernel size of the short convolutions in rows, odd."""
-    k: int = Field(4, ge=1)
-    """Size of the long windows relative to the short ones."""
-    displacement: Literal["none", "shared", "class"] = "shared"
-    """Regression of the displacement to the nearest action, in rows: none, one value shared by all classes as in T-DEED,
-    or one per class."""
-    dropout: float = Field(0.5, ge=0, lt=1)
-    """Dropout before the last layer."""
-
-    @field_validator("kernel")
-    @classmethod
-    def _odd(cls, value: int) -> int:
-        if value % 2 == 0:
-            raise ValueError("kernel must be odd, so that a window has a middle row")
-        return value
-
-
-class GRUSettings(ClipSettings):
-    """A bidirectional recurrent layer."""
-
-    kind: Literal["gru"] = "gru"
-    """Kind of the head."""
-    hidden: int = Field(192, ge=1)
-    """Hidden units per direction."""
-
-
-HeadSettings = Annotated[
-    LinearSettings | NetVLADSettings | Blocks3DSettings | SGPSettings | GRUSettings,
-    Field(discriminator="kind"),
-]
-
-
 class FitSettings(TrainSettings):
     """Stage 2: training of a head on cached rows."""
 
@@ -200,9 +92,9 @@ class FitSettings(TrainSettings):
     learning_rate: float = Field(1e-3, gt=0)
     """Highest learning rate."""
     # ---- targets ----
-    target_window: int = Field(15, ge=1)
+    target_window: OddInt = 15
     """Frames centered on an action that are labeled positive, odd."""
-    displacement_window: int = Field(17, ge=1)
+    displacement_window: OddInt = 17
     """Frames centered on an action, odd, in which displacement is regressed; elsewhere it is 0."""
     teams: Literal["none", "classes", "output"] = "none"
     """Prediction of the team: none; classes predicts ACTION-left and ACTION-right as separate classes; output (sgp)
@@ -221,14 +113,14 @@ class FitSettings(TrainSettings):
     # ---- sampling ----
     action_probability: float = Field(0.5, gt=0, lt=1)
     """Share of windows sampled near an action."""
-    action_window: int = Field(9, ge=1)
+    action_window: OddInt = 9
     """Frames centered on an action that count as near it, odd."""
     class_probability: float = Field(0.0, ge=0, le=1)
     """Share of the windows near an action that are sampled class by class, all classes equally often."""
     out_of_fold: str = ""
     """Folder of out-of-fold scores (fit-head --fold all); frames away from actions are sampled more often the higher they
     scored."""
-    hard_negative_margin: int = Field(27, ge=1)
+    hard_negative_margin: OddInt = 27
     """Frames centered on an action whose out-of-fold scores are ignored, odd."""
     second_data: str = ""
     """Folder of matches with another label set (SoccerNet-v2) to train on as well."""
@@ -241,13 +133,6 @@ class FitSettings(TrainSettings):
     """Probability that a window is jittered: each row becomes the row before, itself or the row after (0.2, 0.6, 0.2)."""
     mixup: float = Field(0.0, ge=0)
     """Alpha of the Beta distribution from which mixup's share is sampled; 0 turns mixup off."""
-
-    @field_validator("target_window", "displacement_window", "action_window", "hard_negative_margin")
-    @classmethod
-    def _odd(cls, value: int) -> int:
-        if value % 2 == 0:
-            raise ValueError("must be odd, so that the window is centered on the action")
-        return value
 
     @model_validator(mode="after")
     def _room_for_both(self) -> FitSettings:
