@@ -9,17 +9,16 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 
-from bas.config.base import Settings
+from bas.config.heads import HEAD_KINDS
+from bas.config.mistakes import describe
 from bas.config.pipeline import Pipeline
-from bas.config.renamed import new_name, upgrade
+from bas.config.renamed import upgrade
 from bas.errors import SettingsError
-from bas.messages import did_you_mean
 
 Stage = Literal["extract", "heads", "finetune"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -84,24 +83,11 @@ def parse(values: Mapping[str, Any], *, source: str) -> Pipeline:
         return Pipeline.model_validate(values)
     except ValidationError as error:
         preposition = "on" if source == _COMMAND_LINE else "in"
-        lines = [f"Invalid settings {preposition} {source}:"]
-        for problem in error.errors():
-            path = [str(part) for part in problem["loc"]]
-            # pydantic puts the kind of a head between the section and the setting
-            key = [path[0], *path[2:]] if path[0] == "head" and len(path) > 2 else path
-            if problem["type"] == "union_tag_not_found":
-                text = f"these settings need a head; set head.kind, too, to {' or '.join(_head_kinds())}"
-            elif problem["type"] == "union_tag_invalid":
-                kind = problem["input"]["kind"]
-                text = f"unknown kind {kind!r}{did_you_mean(kind, _head_kinds())}"
-            elif problem["type"] != "extra_forbidden":
-                text = f"{problem['msg']}, got {problem['input']!r}"
-            elif renamed := new_name(key):
-                text = f"this setting is now called {renamed}"
-            else:
-                text = f"unknown setting{_suggestion(key, fields_at(path[:-1]))}"
-            lines.append(f"  {'.'.join(key)}: {text}")
-        raise SettingsError("\n".join(lines)) from error
+        lines = map(describe, error.errors())
+        raise SettingsError(
+            "\n  ".join([f"Invalid settings {preposition} {source}:", *lines])
+            + "\n`bas settings NAME` prints the type, default, range and meaning of a setting or section."
+        ) from error
 
 
 def to_yaml(settings: Pipeline) -> str:
@@ -124,22 +110,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise SettingsError(f"{path} is not a mapping of settings, but a {type(value).__name__}.")
     return value
-
-
-def fields_at(path: Sequence[str]) -> dict[str, FieldInfo]:
-    """Settings of the section at `path`, where a head is followed by its kind; empty if there is no such section."""
-    found: Any = Pipeline
-    for part in path:
-        if isinstance(found, type) and issubclass(found, Settings):
-            field = found.model_fields.get(part)
-            found = field.annotation if field is not None else None
-        elif get_origin(found) is dict:  # the settings of an action, by its name
-            found = get_args(found)[1]
-        else:  # a union of kinds
-            found = next(
-                (kind for kind in get_args(found) if kind.model_fields["kind"].default == part), None
-            )
-    return found.model_fields if isinstance(found, type) and issubclass(found, Settings) else {}
 
 
 def _read_preset(file: Path) -> dict[str, Any]:
@@ -180,15 +150,11 @@ def _require_kind(head: str, merged: Mapping[str, Any]) -> None:
     (file,) = _named("heads", name=head)
     kind, found = read_yaml(file)["head"]["kind"], merged["head"]
     changed = found.get("kind") if isinstance(found, dict) else None
-    if changed != kind and changed in _head_kinds():
+    if changed != kind and changed in HEAD_KINDS:
         raise SettingsError(
             f"{head} is a head of kind {kind}, but the preset or --set changes it to {changed}. "
             f"Use that head instead: bas fit-head {changed}."
         )
-
-
-def _head_kinds() -> list[str]:
-    return [kind.model_fields["kind"].default for kind in get_args(Pipeline.model_fields["head"].annotation)]
 
 
 def _overlay(base: dict[str, Any], top: Mapping[str, Any]) -> None:
@@ -197,17 +163,6 @@ def _overlay(base: dict[str, Any], top: Mapping[str, Any]) -> None:
             _overlay(base[key], value)
         else:
             base[key] = dict(value) if isinstance(value, Mapping) else value
-
-
-def _suggestion(key: Sequence[str], known: Iterable[str]) -> str:
-    """The nearest of the settings `known` in the section of an unknown key, in brackets; empty if none is near."""
-    *section, name = key
-    # A name that contains the other is nearer than any similar spelling: window means window_seconds, not kind.
-    nested = [one for one in known if min(len(one), len(name)) > 2 and (one in name or name in one)]
-    near = difflib.get_close_matches(name, nested, 1, cutoff=0.0) or difflib.get_close_matches(
-        name, known, 1, cutoff=0.7
-    )
-    return f" (did you mean {'.'.join([*section, near[0]])}?)" if near else ""
 
 
 class _StrictLoader(yaml.SafeLoader):

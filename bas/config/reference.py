@@ -19,7 +19,14 @@ from bas.files import atomic_write
 Schema = Mapping[str, Any]
 
 _MARKER = "<!-- The rest of this file is generated: `make settings`. -->\n"
-_TYPES = {"boolean": "bool", "integer": "int", "number": "float", "string": "text", "object": "mapping"}
+_TYPES = {
+    "boolean": "bool",
+    "integer": "int",
+    "number": "float",
+    "string": "text",
+    "array": "list",
+    "null": "null",
+}
 _BOUNDS = {
     "exclusiveMinimum": ">",
     "minimum": ">=",
@@ -117,14 +124,19 @@ def write_reference(readme: str) -> None:
     atomic_write(path, updated(path.read_text("utf-8")).encode())
 
 
-def schema_at(path: Iterable[str]) -> Schema:
-    """JSON schema of a setting or section, where a head is followed by its kind; empty if there is none at `path`."""
+def schema_at(path: Iterable[str | int]) -> Schema:
+    """JSON schema of a setting, section or list element, where a head is followed by its kind; empty if there is none."""
     found: Schema = _root()
     for part in path:
         kinds = found.get("discriminator", {}).get("mapping", {})
-        inner = {**found.get("properties", {}), **{kind: {"$ref": ref} for kind, ref in kinds.items()}}
-        # Only the settings of single actions, by their name, have additional properties; elsewhere it is False.
-        found = _resolved(inner.get(part, found.get("additionalProperties") or {}))
+        inner = {
+            **found.get("properties", {}),
+            **{kind: {"$ref": ref} for kind, ref in kinds.items()},
+            **dict(enumerate(found.get("prefixItems", ()))),
+        }
+        # What has no name of its own: settings of single actions (False elsewhere), and points of a list of any length.
+        unnamed = found.get("additionalProperties") or found.get("items") or {}
+        found = _resolved(inner.get(part, unnamed))
     return found
 
 
@@ -136,7 +148,7 @@ def type_of(schema: Schema) -> str:
         return " or ".join(map(type_of, schema["anyOf"]))
     if "prefixItems" in schema:
         return f"list of {len(schema['prefixItems'])} {type_of(schema['prefixItems'][0])}s"
-    return _TYPES.get(schema["type"], schema["type"])
+    return _TYPES.get(schema.get("type", "object"), "mapping")
 
 
 def values_of(schema: Schema) -> str:

@@ -33,9 +33,12 @@ def test_all_mistakes_are_reported_at_once() -> None:
         load("heads", sets=["extract.hopp=4", "fit.epochs=0", "lrr=1", "extract.grid=[6]"])
     text = str(caught.value)
     assert "extract.hopp: unknown setting (did you mean extract.hop?)" in text
-    assert "fit.epochs: Input should be greater than or equal to 1, got 0" in text
+    assert "fit.epochs: found 0, expected int >= 1" in text
     assert "lrr: unknown setting" in text
-    assert "extract.grid.1: Field required" in text
+    assert "extract.grid: found [6], expected list of 2 ints each >= 1" in text
+    assert text.endswith(
+        "`bas settings NAME` prints the type, default, range and meaning of a setting or section."
+    )
     assert caught.value.exit_code == 78
 
 
@@ -56,7 +59,34 @@ def test_an_unknown_setting_is_answered_with_the_nearest_of_its_section(
     where = key if answer != " (did you mean fit?)" else "fits"
     with pytest.raises(SettingsError) as caught:
         load("finetune", head=head, sets=[f"{key}=31"])
-    assert str(caught.value).splitlines()[1:] == [f"  {where}: unknown setting{answer}"]
+    assert str(caught.value).splitlines()[1:-1] == [f"  {where}: unknown setting{answer}"]
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("fit.epochs=many", "found 'many', expected int >= 1"),
+        ("fit.optimizer=adamm", "found 'adamm', expected one of adamw, adam, sgd"),
+        ("fit.focal_alpha=2", "found 2, expected float or null >= 0, <= 1"),
+        ("extract.stack=[a, 1, 2]", "found 'a', expected int"),
+        ("extract.clock=0", "found 0, expected a frame rate between 1 and 240"),
+        ("finetune.augment.blur.kernel=4", "found 4, expected an odd number"),
+        (
+            "finetune.augment.sharpness.range=[2, 1]",
+            "found [2, 1], expected the lower end of the range first",
+        ),
+        ("peaks.classes.PASS.sigma=x", "found 'x', expected float >= 0"),
+        ("peaks.confidences.PASS=[[0, 0], [0, 7]]", "found 7, expected float >= 0, <= 1"),
+        ("peaks.confidences={PASS: [[0, 0], [0, 1]]}", "the calibration points of PASS must rise strictly"),
+        ("head=3", "found 3, expected mapping"),
+    ],
+)
+def test_a_wrong_value_is_answered_with_what_is_expected(assignment: str, words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load("finetune", sets=[assignment])
+    (line,) = str(caught.value).splitlines()[1:-1]
+    assert line.startswith(f"  {assignment.partition('=')[0]}")
+    assert words in line
 
 
 def test_a_misspelled_preset_is_answered_with_the_nearest_name() -> None:
@@ -94,7 +124,7 @@ def test_an_unknown_kind_of_head_is_answered_with_the_nearest(head: str | None) 
 
 
 def test_a_negative_seed_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"the command line:\n  fit.seed: .*greater than or equal to 0"):
+    with pytest.raises(SettingsError, match=r"the command line:\n  fit.seed: found -1, expected int >= 0"):
         load("heads", preset="tiny", sets=["fit.seed=-1"])
 
 
