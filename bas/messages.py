@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 _SHOWN = 8
@@ -25,6 +26,13 @@ def did_you_mean(value: Any, known: Sequence[str]) -> str:
     by_case = {name.casefold(): name for name in known}
     near = difflib.get_close_matches(value.strip().casefold(), by_case, 1)
     return f" (did you mean {by_case[near[0]]}?)" if near else f" (expected {', '.join(known)})"
+
+
+def not_existing(path: Path) -> str:
+    """Sentence about a path that does not exist, with the nearest name beside it."""
+    names = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, names, 1)
+    return f"{path} does not exist." + (f" Did you mean {path.parent / near[0]}?" if near else "")
 
 
 def percent(value: float, digits: int = 2) -> str:

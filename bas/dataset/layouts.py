@@ -17,7 +17,7 @@ from bas.dataset.games import game_id
 from bas.dataset.video.containers import VIDEO_SUFFIXES
 from bas.errors import DataError, MissingError
 from bas.files import read_json
-from bas.messages import listing
+from bas.messages import listing, not_existing
 from bas.types import Game, Video
 
 VideoSize = Literal["720p", "224p"]
@@ -83,7 +83,7 @@ def recognize_layout(root: Path, *, video: VideoSize) -> RecognizedLayout:
         return RecognizedLayout(Layout.FILE, (_bare_game(root, stem=root.stem),))
     if not root.is_dir():
         raise MissingError(
-            f"{root} does not exist. Pass the folder of the matches: --data FOLDER, `bas doctor FOLDER`, or BAS_DATA."
+            f"{not_existing(root)} Pass the folder of the matches: --data FOLDER, `bas doctor FOLDER`, or BAS_DATA."
         )
     folders = list(_folders(root))
     if not any((folder.path / name).is_file() for folder in folders for name in (_BALL_LABELS, _V2_LABELS)):

@@ -12,7 +12,7 @@ from bas.dataset.annotations.video_lists import listed_splits
 from bas.dataset.games import game_id
 from bas.dataset.layouts import Layout, archives_in
 from bas.errors import DataError, MissingError
-from bas.messages import listing
+from bas.messages import did_you_mean, listing
 from bas.types import Game
 
 SPLIT_NAMES = ("train", "valid", "test", "challenge")
@@ -23,8 +23,15 @@ _ALIASES = {"val": "valid"}
 
 
 def split_name(name: str) -> str:
-    """Canonical name of a split; `val` is an alias of valid."""
-    return _ALIASES.get(name, name)
+    """Canonical name of a split; `val` is an alias of valid.
+
+    Raises:
+        MissingError: no split has this name.
+    """
+    name = _ALIASES.get(name, name)
+    if name not in (*SPLIT_NAMES, ALL):
+        raise MissingError(f"Unknown split {name!r}{did_you_mean(name, (*SPLIT_NAMES, ALL))}.")
+    return name
 
 
 def split_lists(root: Path, layout: Layout) -> dict[str, tuple[str, ...]]:
@@ -55,10 +62,10 @@ def select(name: str, games: Sequence[Game], *, root: Path, layout: Layout) -> t
         DataError: `splits.yaml` is invalid.
         MissingError: the split is unknown, or one of its games is missing.
     """
+    name = split_name(name)
     if name == ALL:
         return tuple(games)
     lists = split_lists(root, layout)
-    name = split_name(name)
     by_id = {game.id: game for game in games}
     listed = lists.get(name)
     if listed is None or (not any(game in by_id for game in listed) and not (root / SPLITS_FILE).is_file()):
@@ -84,9 +91,9 @@ def _given_lists(root: Path, layout: Layout) -> dict[str, tuple[str, ...]]:
 def _read_lists(file: Path) -> dict[str, tuple[str, ...]]:
     lists: dict[str, tuple[str, ...]] = {}
     for key, value in read_yaml(file).items():
-        name = split_name(key)
+        name = _ALIASES.get(key, key)
         if name not in SPLIT_NAMES:
-            raise DataError(f"{file}: unknown split {key!r}. Expected {', '.join(SPLIT_NAMES)}.")
+            raise DataError(f"{file}: unknown split {key!r}{did_you_mean(key, SPLIT_NAMES)}.")
         if name in lists:
             raise DataError(f"{file} has both valid and val. Keep one of them.")
         lists[name] = tuple(_game_ids(value, source=f"{file}: {key}"))
@@ -117,7 +124,6 @@ def _require_apart(file: Path, lists: Mapping[str, Sequence[str]]) -> None:
 def _no_such_split(name: str, games: Sequence[Game], lists: Mapping[str, Sequence[str]], root: Path) -> str:
     ids = [game.id for game in games]
     here = [split for split, listed in lists.items() if set(listed) & set(ids)]
-    example = f"{name if name in SPLIT_NAMES else 'test'}: [{ids[0]!r}]"
     archives = archives_in(root) if root.is_dir() else []
     unpack = f" {listing(archives)} in {root} may contain them; unpack first." if archives else ""
     too_deep = next(
@@ -125,7 +131,7 @@ def _no_such_split(name: str, games: Sequence[Game], lists: Mapping[str, Sequenc
     )
     higher = f" Or pass the folder that contains {too_deep.split('/')[0]} with --data." if too_deep else ""
     choose = (
-        f" To define your own, create {root / SPLITS_FILE} with lines such as {example}."
+        f" To define your own, create {root / SPLITS_FILE} with lines such as {name}: [{ids[0]!r}]."
         if root.is_dir()
         else ""
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bas.errors import DataError, MissingError
+from bas.messages import not_existing
 
 MAX_DOCUMENT_BYTES = 64 << 20
 """Maximum size of one document, the same as for any JSON document that bas reads."""
@@ -41,7 +42,7 @@ def gather_documents(path: Path, *names: str) -> dict[str, Document]:
         DataError: an archive cannot be read, or is implausibly large.
     """
     if not path.exists():
-        raise MissingError(f"{path} does not exist. Expected a folder or zip with {' or '.join(names)}.")
+        raise MissingError(f"{not_existing(path)} Expected a folder or zip with {' or '.join(names)}.")
     if is_single_document(path):
         return {path.stem: _read_file(path)}
     return _from_folder(path, names) if path.is_dir() else _from_archive(path, names)

@@ -83,7 +83,7 @@ def test_importing_the_command_line_loads_no_heavy_package() -> None:
         (["eval", "--predictions", "some", "--run", "other"], 2, "leave out --run"),
         (["predict", "gone.mp4", "--model", "nowhere"], 66, "Video gone.mp4 not found"),
         (["predict", ".", "--model", "nowhere"], 66, ". is a folder. Name one video file"),
-        (["download", "2025", "--split", "trian"], 66, "Unknown split 'trian'. Expected train, valid, test"),
+        (["download", "2025", "--split", "trian"], 66, "Unknown split 'trian' (did you mean train?)"),
         (["clips", "nowhere"], 66, "nowhere does not exist"),
         (["eval", "--predictions", "some", "--flip"], 2, "and --flip"),
         (["submit", "some", "--check", "other.zip"], 2, "leave out the run"),

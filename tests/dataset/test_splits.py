@@ -61,6 +61,12 @@ def test_an_unknown_split_is_refused_with_an_example_of_custom_splits(tmp_path: 
     assert len(dataset.split("all")) == 1
 
 
+def test_a_misspelled_split_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
+    dataset = ball(tmp_path, *TRAIN)
+    with pytest.raises(MissingError, match=r"Unknown split 'tset' \(did you mean test\?\)"):
+        dataset.split("tset")
+
+
 def test_a_data_folder_below_the_root_is_refused_with_the_root(tmp_path: Path) -> None:
     ball(tmp_path, *TRAIN)
     with pytest.raises(MissingError, match="pass the folder that contains england_efl with --data"):

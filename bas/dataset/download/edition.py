@@ -52,8 +52,6 @@ def download(edition: Edition, *, split: str, data: Path, fetch: Fetch | None = 
     """
     task = f"spotting-ball-{edition}"
     name = split_name(split)
-    if name not in (*SPLIT_NAMES, ALL):
-        raise MissingError(f"Unknown split {split!r}. Expected {', '.join((*SPLIT_NAMES, ALL))}.")
     with locked(data / _STATE_FOLDER / "lock", wait=False):
         for one in SPLIT_NAMES if name == ALL else (name,):
             _download_split(task, one, data=data, fetch=fetch or fetch_from_hugging_face)

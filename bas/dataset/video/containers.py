@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bas.errors import DataError, MissingError
+from bas.messages import not_existing
 
 if TYPE_CHECKING:
     from av import Packet, VideoStream
@@ -48,9 +49,7 @@ def open_video(path: Path) -> Iterator[VideoStream]:
     import av
 
     if not path.is_file():
-        raise MissingError(
-            f"{path} does not exist." if not path.exists() else f"{path} is a folder, not a video."
-        )
+        raise MissingError(f"{path} is a folder, not a video." if path.is_dir() else not_existing(path))
     options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS, "max_pixels": str(_MAX_PIXELS)}
     try:
         # FFmpeg takes text before a colon for a protocol, but not in an absolute path.
