@@ -57,8 +57,10 @@ def require_videos(game: Game) -> None:
 def _remedy(missing: Sequence[str], there: Sequence[str], expected: Sequence[str]) -> str:
     for size, other in _OTHER_SIZE.items():
         if size in expected[0] and {name.replace(size, other) for name in expected} <= set(there):
+            tiny = ", or --preset tiny for a small encoder without a download" if other == "224p" else ""
             return (
-                f"To read the {other} videos, pass --set extract.video={other} (bas doctor: --video {other})."
+                f"To use the {other} videos, pass --preset {other}{tiny}, to bas extract or bas fit-head "
+                f"(bas doctor: --video {other})."
             )
     for name in missing:
         same = [near for near in there if near.casefold() == name.casefold()]

@@ -106,8 +106,8 @@ def _pretrained(name: str) -> Encoder:
     except OSError as error:
         raise UnavailableError(
             f"The weights of {name} are not on this machine, and timm's hub cannot be reached: {error}. "
-            "Run this once with network access, or pass --set extract.weights=FILE.safetensors, "
-            "or --set extract.weights=random for weights that need no download."
+            "Run this once with network access, or pass --preset tiny or --set extract.weights=random for random "
+            "weights, which need no download, or --set extract.weights=FILE.safetensors."
         ) from error
 
 

@@ -111,8 +111,16 @@ def test_a_missing_half_is_named_with_the_existing_files(tmp_path: Path) -> None
 @pytest.mark.parametrize("names", [("1_224p.mkv", "2_224p.mkv"), ("224p.mp4",)])
 def test_the_error_suggests_videos_of_the_other_size(tmp_path: Path, names: tuple[str, ...]) -> None:
     touch(tmp_path / GAME, *names, "Labels-ball.json")
-    with pytest.raises(MissingError, match=r"pass --set extract.video=224p"):
+    with pytest.raises(MissingError, match=r"pass --preset 224p, or --preset tiny"):
         open_dataset(tmp_path).split("all")
+
+
+def test_a_folder_that_does_not_exist_is_reported_with_the_nearest_name(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with pytest.raises(MissingError, match=r"/dta does not exist\. Did you mean .*/data\? Pass the folder"):
+        open_dataset(tmp_path / "dta")
+    with pytest.raises(MissingError, match=r"/dta/far does not exist\. Pass the folder"):
+        open_dataset(tmp_path / "dta" / "far")
 
 
 def test_the_error_suggests_renaming_a_file_in_the_wrong_case(tmp_path: Path) -> None:

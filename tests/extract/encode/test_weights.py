@@ -91,7 +91,7 @@ def test_without_a_network_the_remedies_are_named(
         raise OSError("no route to the hub")
 
     monkeypatch.setattr(weights_module, "Encoder", unreachable)
-    with pytest.raises(UnavailableError, match="--set extract.weights=random"):
+    with pytest.raises(UnavailableError, match="--preset tiny or --set extract.weights=random"):
         build_encoder(with_weights(settings, "timm"), features=tmp_path)
 
 
