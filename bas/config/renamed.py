@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_RENAMED = {
-    "fit.floor": "fit.min_lr_ratio",
-    "finetune.floor": "finetune.min_lr_ratio",
-    "fit.start_from": "fit.init_from",
-    "fit.clear_window": "fit.hard_negative_margin",
-    "peaks.height": "peaks.min_score",
-    "peaks.distance": "peaks.min_distance",
-    "peaks.classes.*.height": "peaks.classes.*.min_score",
-    "peaks.classes.*.distance": "peaks.classes.*.min_distance",
+_Names = Mapping[tuple[str, ...], Mapping[str, str]]
+
+_OF_DETECTIONS = {"height": "min_score", "distance": "min_distance"}
+_NEW_NAMES: _Names = {
+    ("fit",): {"floor": "min_lr_ratio", "start_from": "init_from", "clear_window": "hard_negative_margin"},
+    ("finetune",): {"floor": "min_lr_ratio"},
+    ("peaks",): _OF_DETECTIONS,
+    ("peaks", "classes", "*"): _OF_DETECTIONS,
 }
-"""Old to new name; `*` is the name of an action. A rename stays inside its section."""
-
-
-_FORMER = {new: old for old, new in _RENAMED.items()}
+"""Old to new names of the keys in a section; `*` is the name of an action."""
+_FORMER_NAMES: _Names = {
+    section: {new: old for old, new in names.items()} for section, names in _NEW_NAMES.items()
+}
 
 
 def new_name(key: Sequence[str]) -> str | None:
     """Current dotted name of a key that was renamed, given as its parts; None for any other key."""
-    return _renamed(key, _RENAMED)
+    *section, name = key
+    renamed = _names_in(section, _NEW_NAMES).get(name)
+    return None if renamed is None else ".".join([*section, renamed])
 
 
 def upgrade(stored: Mapping[str, Any], *, section: Sequence[str] = ()) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def upgrade(stored: Mapping[str, Any], *, section: Sequence[str] = ()) -> dict[s
         stored: settings as an earlier version may have written them.
         section: path from the top of the settings to `stored`.
     """
-    return _translated(stored, _RENAMED, section)
+    return _translated(stored, _NEW_NAMES, section)
 
 
 def under_former_names(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,23 +43,18 @@ def under_former_names(settings: Mapping[str, Any]) -> dict[str, Any]:
     The name of a run is a hash of its settings: by these names, which no rename changes, the command that started
     a run finds it again after bas was updated.
     """
-    return _translated(settings, _FORMER, ())
+    return _translated(settings, _FORMER_NAMES, ())
 
 
-def _translated(
-    values: Mapping[str, Any], names: Mapping[str, str], section: Sequence[str]
-) -> dict[str, Any]:
-    translated = {}
-    for key, value in values.items():
-        path = (*section, key)
-        name = (_renamed(path, names) or key).rpartition(".")[2]
-        translated[name] = _translated(value, names, path) if isinstance(value, Mapping) else value
-    return translated
+def _translated(values: Mapping[str, Any], names: _Names, section: Sequence[str]) -> dict[str, Any]:
+    here = _names_in(section, names)
+    return {
+        here.get(key, key): _translated(inner, names, (*section, key))
+        if isinstance(inner, Mapping)
+        else inner
+        for key, inner in values.items()
+    }
 
 
-def _renamed(key: Sequence[str], names: Mapping[str, str]) -> str | None:
-    for found, other in names.items():
-        parts = found.split(".")
-        if len(parts) == len(key) and all(part in ("*", own) for part, own in zip(parts, key, strict=True)):
-            return ".".join([*key[:-1], other.rpartition(".")[2]])
-    return None
+def _names_in(section: Sequence[str], names: _Names) -> Mapping[str, str]:
+    return names.get((*section[:2], *("*" for _ in section[2:])), {})
