@@ -1,13 +1,12 @@
 """Joint training of encoder and head on clips of the video (stage 3)."""
 
 from bas.heads.finetune.clip_reader import ClipFrames, clip_frames
-from bas.heads.finetune.clip_sampler import ClipShape, clip_shape, window_span
+from bas.heads.finetune.clip_sampler import ClipShape, clip_shape
 from bas.heads.finetune.dataset import (
     AnnotatedTimeline,
     ClipSample,
     build_loader,
     open_annotated_videos,
-    readable_games,
 )
 from bas.heads.finetune.distributed import DistributedContext, init_distributed
 from bas.heads.finetune.memory import expected_bytes
@@ -38,9 +37,7 @@ __all__ = [
     "init_distributed",
     "load_starting_model",
     "open_annotated_videos",
-    "readable_games",
     "require_clips_fit",
     "require_divisible_batch",
     "require_memory",
-    "window_span",
 ]

@@ -94,7 +94,7 @@ def clip_shape(head: Head, clip_rows: int | None) -> ClipShape:
         head: defines the rows of a window and the rows that it predicts.
         clip_rows: length of a clip, at least that of a window; None means the window's, but at least 31.
     """
-    window = window_span(head)
+    window = head.window_rows
     rows = clip_rows or max(window, _MIN_DEFAULT_ROWS)
     assert rows >= window, (rows, window)
     step = 1 if isinstance(head, WindowHead) else window
@@ -102,11 +102,6 @@ def clip_shape(head: Head, clip_rows: int | None) -> ClipShape:
     starts = np.union1d(np.arange(0, rows - window + 1, step), rows - window)
     centers = starts[:, None] - head.offsets[0]
     return ClipShape(rows, centers + head.offsets, centers + head.target_offsets)
-
-
-def window_span(head: Head) -> int:
-    """Number of rows from the first row of a window to its last, including those that it skips."""
-    return int(head.offsets[-1] - head.offsets[0] + 1)
 
 
 def plan_epoch(

@@ -15,17 +15,14 @@ import torch
 from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
-from bas import console
 from bas.config import Pipeline
 from bas.dataset import Dataset
-from bas.errors import DataError
-from bas.extract.decode.timeline import VideoTimeline, open_timeline
-from bas.extract.quality import enforce_bad_video_policy
+from bas.extract.decode.timeline import VideoTimeline
 from bas.heads.finetune.augment import apply_augmentation, draw_augmentation
 from bas.heads.finetune.clip_reader import Clip, ClipReader, DecodeUsage, clip_frames
 from bas.heads.finetune.clip_sampler import BatchSlot, ClipShape, ClipSource, keyframe_indices, plan_epoch
 from bas.heads.finetune.distributed import DistributedContext
-from bas.heads.training.annotated_games import spots_of
+from bas.heads.training.annotated_games import open_timelines, spots_of
 from bas.heads.training.dataset import targets_and_probabilities
 from bas.heads.training.targets import TargetBatch, target_batch
 from bas.types import Game, Spot, Video
@@ -73,25 +70,13 @@ def open_annotated_videos(
     opened = []
     for game in games:
         spots = spots_of(game, dataset.classes, teams=settings.fit.teams != "none")
-        try:
-            timelines = [_timeline(video, settings) for video in game.videos]
-        except DataError as error:
-            if settings.extract.on_bad_video != "skip":
-                raise
-            console.warn(f"Skipping {game.id}: {error}")
+        timelines = open_timelines(game, settings.extract)
+        if timelines is None:
             continue
         for video, timeline in zip(game.videos, timelines, strict=True):
             of_half = tuple(spot for spot in spots if spot.half == video.half)
             opened.append(AnnotatedTimeline(game, video, of_half, timeline))
     return opened
-
-
-def readable_games(dataset: Dataset, games: Sequence[Game], settings: Pipeline) -> list[Game]:
-    """All games, or with `on_bad_video` "skip" those whose videos can be opened."""
-    if settings.extract.on_bad_video != "skip":
-        return list(games)
-    readable = {video.game.id for video in open_annotated_videos(dataset, games, settings)}
-    return [game for game in games if game.id in readable]
 
 
 def build_loader(
@@ -132,13 +117,6 @@ def clip_sources(
         ClipSource(video.game, video.video, video.timeline, of_video, part, keyframe_indices(video.timeline))
         for video, of_video, part in zip(videos, targets, np.split(probabilities, ends), strict=True)
     ]
-
-
-def _timeline(video: Video, settings: Pipeline) -> VideoTimeline:
-    timeline = open_timeline(video.path, settings.extract)
-    if timeline.problem:
-        enforce_bad_video_policy(video.path, timeline.problem, settings.extract)
-    return timeline
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import torch
 from bas.config import FinetuneSettings, Pipeline
 from bas.dataset import Dataset
 from bas.errors import SettingsError
-from bas.heads.finetune.clip_sampler import ClipShape, window_span
+from bas.heads.finetune.clip_sampler import ClipShape
 from bas.heads.finetune.dataset import AnnotatedTimeline
 from bas.heads.finetune.distributed import DistributedContext
 from bas.heads.finetune.memory import device_memory
@@ -52,7 +52,7 @@ def load_starting_model(start: Path, settings: Pipeline, dataset: Dataset) -> St
         task = task_of(settings, actions=len(dataset.classes))
         head = build_head(settings.head, head.row_shape, task, row_rate=settings.extract.row_rate)
         warm_start(head, start, classes=columns)
-    window, rows = window_span(head), settings.finetune.clip_rows
+    window, rows = head.window_rows, settings.finetune.clip_rows
     if rows is not None and rows < window:
         raise SettingsError(
             f"finetune.clip_rows={rows} is less than the {window} rows of the head's window. Use {window} or more."

@@ -41,6 +41,11 @@ class Head(nn.Module, ABC):
         self.row_shape = row_shape
         self.scoring: Scoring = scoring
 
+    @property
+    def window_rows(self) -> int:
+        """Number of rows from the first row of a window to its last, including those that it skips."""
+        return int(self.offsets[-1] - self.offsets[0] + 1)
+
     @abstractmethod
     def forward(self, windows: Float[Tensor, "batch window channels height width"]) -> Output:
         """Outputs for the target rows of each window."""

@@ -1,6 +1,12 @@
 """Training of a head on cached feature rows (stage 2)."""
 
-from bas.heads.training.annotated_games import CachedGames, load_cached_games, spots_of
+from bas.heads.training.annotated_games import (
+    CachedGames,
+    load_cached_games,
+    open_timelines,
+    readable_games,
+    spots_of,
+)
 from bas.heads.training.dataset import (
     TrainingSet,
     build_training_set,
@@ -32,8 +38,10 @@ __all__ = [
     "load_cached_games",
     "matching_tensors",
     "model_file",
+    "open_timelines",
     "out_of_fold_file",
     "parameter_groups",
+    "readable_games",
     "score_cached",
     "spots_of",
     "target_batch",

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bas import console
 from bas.config import ExtractSettings, Pipeline
 from bas.dataset import Dataset, labels_of, require_left_right
+from bas.errors import DataError
 from bas.extract.cache.reader import FeatureCache
+from bas.extract.decode.timeline import VideoTimeline, open_timeline
 from bas.extract.extract import cached_features, games_with_features
+from bas.extract.quality import enforce_bad_video_policy
 from bas.files import sha256_of
 from bas.heads.training.dataset import CachedVideo
 from bas.types import Game, Spot
@@ -39,6 +43,34 @@ class CachedGames:
             ]
             for video in self.videos
         ]
+
+
+def open_timelines(game: Game, settings: ExtractSettings) -> list[VideoTimeline] | None:
+    """Timelines of a game's videos; None if one of them is bad and `on_bad_video` is skip.
+
+    Raises:
+        DataError: a video is bad, and `on_bad_video` does not let it pass.
+    """
+    timelines = []
+    try:
+        for video in game.videos:
+            timeline = open_timeline(video.path, settings)
+            if timeline.problem:
+                enforce_bad_video_policy(video.path, timeline.problem, settings)
+            timelines.append(timeline)
+    except DataError as error:
+        if settings.on_bad_video != "skip":
+            raise
+        console.warn(f"Skipping {game.id}: {error}")
+        return None
+    return timelines
+
+
+def readable_games(games: Sequence[Game], settings: ExtractSettings) -> list[Game]:
+    """All games; with `on_bad_video` skip, those whose videos can be opened."""
+    if settings.on_bad_video != "skip":
+        return list(games)  # extraction reports the others, and need not open all videos first
+    return [game for game in games if open_timelines(game, settings) is not None]
 
 
 def load_cached_games(

@@ -15,8 +15,8 @@ from bas.evaluate.formats.exports import write_osl
 from bas.evaluate.formats.osl import PredictedGame
 from bas.evaluate.report import terminal as report
 from bas.evaluate.scoring.score import score
-from bas.heads.finetune.dataset import readable_games
 from bas.heads.inference.predictor import load_predictor
+from bas.heads.training.annotated_games import readable_games
 from bas.types import Game
 from bas.workspace import Workspace
 
@@ -43,7 +43,7 @@ def fit_folds(settings: Pipeline, workspace: Workspace, *, fold: str) -> list[Pa
     """
     one = None if fold == "all" else _parse_fold(fold)
     dataset = open_dataset(workspace.data, video=settings.extract.video)
-    games = tuple(readable_games(dataset, labeled_games(dataset, "train", "valid"), settings))
+    games = tuple(readable_games(labeled_games(dataset, "train", "valid"), settings.extract))
     if one is not None:
         number, count = one
         if count > len(games):

@@ -21,14 +21,12 @@ from bas.extract.encode.encoder import Encoder
 from bas.extract.encode.weights import build_encoder
 from bas.extract.extract import statistics_games
 from bas.files import sha256_of
-from bas.heads.finetune.clip_sampler import window_span
-from bas.heads.finetune.dataset import readable_games
 from bas.heads.interop.model_folder import training_games, write_model
 from bas.heads.models.base import Head
 from bas.heads.models.factory import build_head
 from bas.heads.models.outputs import task_of
 from bas.heads.models.stacker import Stacker
-from bas.heads.training.annotated_games import CachedGames, load_cached_games
+from bas.heads.training.annotated_games import CachedGames, load_cached_games, readable_games
 from bas.heads.training.dataset import TrainingSet, build_training_set, out_of_fold_file
 from bas.heads.training.trainer import fit_head
 from bas.heads.training.validation import Validation, score_cached
@@ -94,7 +92,7 @@ def fit_games(
 ) -> Path:
     """Train on given games, as `fit` does; without validation games, keep the last epoch."""
     train_games, valid_games = (
-        readable_games(dataset, games, settings) for games in (train_games, valid_games)
+        readable_games(games, settings.extract) for games in (train_games, valid_games)
     )
     second_dataset = _second_dataset(settings)
     head = _new_head(settings, dataset, second_dataset)
@@ -182,7 +180,7 @@ def _new_head(settings: Pipeline, dataset: Dataset, second_dataset: Dataset | No
 def _require_window_fits(head: Head, games: Sequence[Game], settings: Pipeline) -> None:
     """Raise SettingsError if the head's window is longer than a video."""
     rate = settings.extract.row_rate
-    window = window_span(head)
+    window = head.window_rows
     for game in games:
         for video in game.videos:
             rows = int(length_ms(video.path) * rate / 1000)
