@@ -10,6 +10,7 @@ import pytest
 
 import bas
 from bas.config import Pipeline, PostprocessSettings, load, read_yaml
+from bas.config.renamed import under_former_names, upgrade
 from bas.errors import SettingsError
 from bas.evaluate.formats.soccernet import RESULTS_FILE
 from bas.evaluate.scores import SCORES_FILE
@@ -80,6 +81,13 @@ def test_the_settings_of_a_run_of_format_1_serve_as_a_preset(tmp_path: Path) -> 
     assert load("finetune", preset=str(tmp_path / "settings.yaml")) == _settings()
 
 
+def test_unfinished_runs_of_format_1_are_found_by_the_names_their_settings_had() -> None:
+    """The name of a run is a hash of its settings under these names."""
+    settings = _settings().model_dump(mode="json")
+    assert under_former_names(settings) == read_yaml(_STORED / "settings.yaml")
+    assert upgrade(under_former_names(settings)) == settings
+
+
 @pytest.mark.parametrize("changed", [None, "fit", "peaks"])
 def test_predictions_of_format_1_count_as_long_as_nothing_else_differs(
     tmp_path: Path, changed: str | None
@@ -102,7 +110,7 @@ def test_predictions_of_format_1_count_as_long_as_nothing_else_differs(
 @pytest.mark.parametrize(("old", "new"), _OLD_KEYS.items())
 def test_a_renamed_key_is_refused_with_its_new_name(old: str, new: str, tmp_path: Path) -> None:
     with pytest.raises(
-        SettingsError, match=rf"the command line:\n  {old}: this setting is now called {new}$"
+        SettingsError, match=rf"the command line:\n  {old}: this setting is now called {new}\n"
     ):
         load("finetune", sets=[f"{old}=1"])
     preset = tmp_path / "settings.yaml"  # a file of that name, but not of a run
@@ -111,5 +119,5 @@ def test_a_renamed_key_is_refused_with_its_new_name(old: str, new: str, tmp_path
         nested = f"{{{part}: {nested}}}"
     preset.write_text(nested)
     assert read_yaml(preset)
-    with pytest.raises(SettingsError, match=f"settings.yaml:\n  {old}: this setting is now called {new}$"):
+    with pytest.raises(SettingsError, match=f"settings.yaml:\n  {old}: this setting is now called {new}\n"):
         load("finetune", preset=str(preset))
