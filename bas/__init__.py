@@ -3,7 +3,7 @@
 model = bas.load_model("runs/netvlad-1a2b3c4d")   # PyTorch module with its settings and classes
 cache = bas.open_cache("features/.../720p.h5")    # cached features of one video
 detections = bas.predict("match.mp4", model)      # detections in order of time
-result = bas.score("data", "predictions")         # official mAP@1 and more
+result = bas.score("labels", "predictions")       # official mAP@1 and more; any results_spotting.json
 """
 
 from __future__ import annotations
