@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from importlib import metadata
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from bas import console
+from bas import __version__, console
 from bas.errors import BasError, MissingError
 
 
@@ -27,12 +28,31 @@ class ResumableGroup(TyperGroup):
 app = typer.Typer(
     name="bas",
     cls=ResumableGroup,
-    help="Ball action spotting: find every pass, drive and shot in soccer video, to the frame.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # typer's boxes repeat a type behind every option, even `<bool>` behind flags
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+
+
+def _print_version(wanted: bool) -> bool:
+    if wanted:
+        console.show(f"bas {__version__}, torch {metadata.version('torch')}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def _bas(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the versions of bas and torch."
+        ),
+    ] = False,
+) -> None:
+    """Ball action spotting: find every pass, drive and shot in soccer video, to the frame."""
 
 
 def main() -> None:

@@ -26,8 +26,8 @@ from bas.cli.options import (
 @app.command()
 def synth(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Data folder to create.")],
-    matches: Annotated[int, typer.Option(min=1, help="Number of matches.")] = 6,
-    minutes: Annotated[float, typer.Option(min=0.1, help="Length of each match in minutes.")] = 5.0,
+    matches: Annotated[int, typer.Option(min=1, metavar="N", help="Number of matches.")] = 6,
+    minutes: Annotated[float, typer.Option(min=0.1, metavar="N", help="Length of each match.")] = 5.0,
     size: Annotated[str, typer.Option(help="Video size: 224p, 720p or WIDTHxHEIGHT.")] = "224p",
     profile: Annotated[
         Literal["real", "even"],
@@ -57,9 +57,9 @@ def download(
     split: Annotated[str, typer.Option(help="Split: train, valid, test, challenge, or all.")] = "all",
     data: Data = DATA,
 ) -> None:
-    """Download SoccerNet matches from Hugging Face, unpack and verify them.
+    """Download, unpack and verify SoccerNet matches.
 
-    An interrupted download resumes. The NDA password is read from SOCCERNET_PASSWORD, or prompted for.
+    They come from Hugging Face; an interrupted download resumes. The NDA password is read from SOCCERNET_PASSWORD, or prompted for.
     """
     from bas.dataset.download.edition import download as run
 
@@ -97,7 +97,7 @@ def settings(
         ),
     ] = "",
 ) -> None:
-    """List the settings with their types, defaults, ranges and meanings."""
+    """List settings with type, default, range and meaning."""
     from bas.commands.data.settings import print_settings
 
     print_settings(name)

@@ -58,7 +58,10 @@ Model = Annotated[Path | None, typer.Option(help=f"Run or model folder to score 
 Confidence = Annotated[
     float | None,
     typer.Option(
-        min=0.0, max=1.0, help="Minimum confidence to show (default: the model's per-class threshold)."
+        min=0.0,
+        max=1.0,
+        metavar="SCORE",
+        help="Minimum confidence to show (default: the model's per-class threshold).",
     ),
 ]
 

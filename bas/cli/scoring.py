@@ -52,7 +52,7 @@ def evaluate(
     decoder: Decoder = "auto",
     flip: Flip = False,
 ) -> None:
-    """Score a run, or existing predictions, exactly as the challenge does."""
+    """Score a run or predictions exactly as the challenge does."""
     if predictions is not None:
         from bas.commands.scoring.evaluate_predictions import evaluate_predictions
 
@@ -90,7 +90,10 @@ def compare(
     device: Device = "auto",
     decoder: Decoder = "auto",
 ) -> None:
-    """Compare runs on one split, with bootstrap confidence intervals."""
+    """Compare runs on one split.
+
+    Differences to the first run have bootstrap confidence intervals.
+    """
     from bas.commands.scoring.compare import compare as run
 
     where = workspace(data=data, features=features, device=device, decoder=decoder)
@@ -108,7 +111,10 @@ def predict(
     decoder: Decoder = "auto",
     flip: Flip = False,
 ) -> None:
-    """Spot the actions in one video; write SoccerNet JSON, OSL JSON, CSV and subtitles."""
+    """Spot the actions in one video.
+
+    Writes SoccerNet JSON, OSL JSON, CSV and subtitles.
+    """
     from bas.commands.scoring.predict import predict_video
 
     where = workspace(device=device, decoder=decoder)

@@ -28,7 +28,7 @@ def submit(
     split: Annotated[
         str | None,
         typer.Option(
-            help="Split to submit (default: challenge; with --check, the split whose games the zip holds)."
+            help="Split to submit (default: challenge; with --check, the split whose matches the zip holds)."
         ),
     ] = None,
     check: Annotated[

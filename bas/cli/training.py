@@ -58,9 +58,9 @@ def fit_head(
         ),
     ] = False,
 ) -> None:
-    """Fit a temporal head on cached features, and keep the best epoch (stage 2).
+    """Fit a temporal head on cached features (stage 2).
 
-    The best epoch is the one with the highest validation mAP@1. Missing features are extracted first.
+    The epoch with the highest validation mAP@1 is kept. Missing features are extracted first.
     """
     from bas.commands.training.cross_validate import fit_folds
     from bas.commands.training.fit_head import fit
@@ -86,9 +86,9 @@ def finetune_e2e(
     preset: Preset = None,
     sets: Sets = None,
 ) -> None:
-    """Finetune encoder and head together on video clips, and keep the best epoch (stage 3).
+    """Finetune encoder and head together on video (stage 3).
 
-    The best epoch is the one with the highest validation mAP@1.
+    The epoch with the highest validation mAP@1 is kept.
     """
     from bas.commands.training.finetune import finetune
 
@@ -106,7 +106,10 @@ def contact_sheet(
     preset: Preset = None,
     sets: Sets = None,
 ) -> None:
-    """Draw the first augmented clips that finetune-e2e would train on, with their labels."""
+    """Draw the first clips that finetune-e2e would train on.
+
+    They are augmented as in training, and show their labels.
+    """
     from bas.commands.training.contact_sheet import contact_sheet as draw
 
     start, settings = _finetune_settings(run, runs=runs, preset=preset, sets=sets)
@@ -121,7 +124,10 @@ def tune(
     device: Device = "auto",
     decoder: Decoder = "auto",
 ) -> None:
-    """Tune post-processing on the validation split and save it with the model."""
+    """Tune the post-processing of a run on the validation split.
+
+    The result is saved with the model.
+    """
     from bas.commands.training.tune import tune_run
 
     tune_run(run or newest_run(), workspace(data=data, features=features, device=device, decoder=decoder))
@@ -136,7 +142,10 @@ def merge(
     device: Device = "auto",
     decoder: Decoder = "auto",
 ) -> None:
-    """Average several runs in one model, with weights tuned on the validation split."""
+    """Average several runs in one model.
+
+    Their weights are tuned on the validation split.
+    """
     from bas.commands.training.merge import merge as run
 
     run(runs, workspace(data=data, features=features, device=device, decoder=decoder), out=out)

@@ -45,7 +45,10 @@ def clips(
     device: Device = "auto",
     decoder: Decoder = "auto",
 ) -> None:
-    """Cut a six-second clip of every detection, or of the worst mistakes."""
+    """Cut a clip of every detection, or of the worst mistakes.
+
+    A clip lasts six seconds.
+    """
     from bas.commands.watching.analyzed_videos import MediaSource
     from bas.commands.watching.clips import make_clips
 
@@ -68,7 +71,7 @@ def render(
     device: Device = "auto",
     decoder: Decoder = "auto",
 ) -> None:
-    """Draw scores, detections and labels onto copies of the videos."""
+    """Draw scores, detections and labels onto copies of videos."""
     from bas.commands.watching.analyzed_videos import MediaSource
     from bas.commands.watching.render import make_renders
 
@@ -82,7 +85,10 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for all data and results.")] = Path("demo"),
     device: Device = "auto",
 ) -> None:
-    """Run the whole pipeline on synthetic matches, in minutes on two CPU cores."""
+    """Run the whole pipeline on synthetic matches.
+
+    It takes minutes on two CPU cores.
+    """
     from bas.commands.watching.demo import run_demo
 
     run_demo(out, device=chosen_device(device))

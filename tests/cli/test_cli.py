@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
+import bas
 from bas.cli import app, main
 
 _OPTIONS = {
@@ -52,6 +55,23 @@ def test_the_commands_have_exactly_these_options() -> None:
         for name, command in commands.items()
     }
     assert found == _OPTIONS
+
+
+def test_help_fits_into_80_columns_and_flags_have_no_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in ([], *([name] for name in _OPTIONS)):
+        result = CliRunner().invoke(app, [*command, "--help"])
+        assert result.exit_code == 0
+        assert max(map(len, result.output.splitlines())) <= 80
+        assert "<bool>" not in result.output
+        assert "..." not in result.output.replace("[ARGS]...", "").replace(
+            "{RUN}...", ""
+        )  # nothing is cut off
+
+
+def test_version_names_bas_and_torch() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"bas {bas.__version__}, torch {version('torch')}\n")
 
 
 def test_importing_the_command_line_loads_no_heavy_package() -> None:
