@@ -129,13 +129,13 @@ def schema_at(path: Iterable[str | int]) -> Schema:
     found: Schema = _root()
     for part in path:
         kinds = found.get("discriminator", {}).get("mapping", {})
-        inner = {
+        inner: dict[str | int, Schema] = {
             **found.get("properties", {}),
             **{kind: {"$ref": ref} for kind, ref in kinds.items()},
             **dict(enumerate(found.get("prefixItems", ()))),
         }
         # What has no name of its own: settings of single actions (False elsewhere), and points of a list of any length.
-        unnamed = found.get("additionalProperties") or found.get("items") or {}
+        unnamed: Schema = found.get("additionalProperties") or found.get("items") or {}
         found = _resolved(inner.get(part, unnamed))
     return found
 
