@@ -88,8 +88,13 @@ def warn_of_leakage(run: Path, games: Sequence[Game]) -> None:
         console.warn(f"{run} was trained on {listing(seen)}; its scores on them are not held-out.")
 
 
-def require_unseen(start: Path, validation_ids: Iterable[str]) -> None:
+def require_unseen(start: Path, validation_ids: Iterable[str], *, option: str) -> None:
     """Refuse to choose epochs by games that the starting model was trained on.
+
+    Args:
+        start: folder of the starting model.
+        validation_ids: ids of the games that choose the epoch.
+        option: option that names the starting model, for the message.
 
     Raises:
         SettingsError: it was; the message lists them.
@@ -98,5 +103,5 @@ def require_unseen(start: Path, validation_ids: Iterable[str]) -> None:
     if seen:
         raise SettingsError(
             f"{start} was trained on {listing(seen)}, but these games validate the epochs: their scores would be too "
-            "high. Start from a run on the training games only: --run RUN."
+            f"high. Start from a run on the training games only: {option}."
         )

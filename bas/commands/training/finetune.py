@@ -75,7 +75,7 @@ def finetune(start: Path, settings: Pipeline, workspace: Workspace) -> Path:
         stacker = load_starting_model(start, settings, dataset)
         train_videos = open_annotated_videos(dataset, dataset.split("train"), settings)
         valid_videos = open_annotated_videos(dataset, dataset.split("valid"), settings)
-        require_unseen(start, (video.game.id for video in valid_videos))
+        require_unseen(start, (video.game.id for video in valid_videos), option="--run RUN")
         digest = _digest(settings, stacker, train_videos, valid_videos, start)
         distributed.require_same(f"{digest} {bas.__version__} {torch.__version__}", what="settings and data")
         folder = workspace.runs / f"e2e-{digest[:8]}"

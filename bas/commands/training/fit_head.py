@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from bas.extract.encode.encoder import Encoder
 from bas.extract.encode.weights import build_encoder
 from bas.extract.extract import statistics_games
 from bas.files import sha256_of
+from bas.heads.inference.guards import require_unseen
 from bas.heads.interop.model_folder import training_games, write_model
 from bas.heads.models.base import Head
 from bas.heads.models.factory import build_head
@@ -31,7 +33,7 @@ from bas.heads.training.dataset import TrainingSet, build_training_set, out_of_f
 from bas.heads.training.trainer import fit_head
 from bas.heads.training.validation import Validation, score_cached
 from bas.heads.training.warm_start import matching_tensors, model_file
-from bas.runs import open_run
+from bas.runs import Checkpoint, open_run
 from bas.signals import stop_on_signals
 from bas.types import Game
 from bas.vocabulary import target_classes
@@ -53,19 +55,17 @@ def fit(settings: Pipeline, workspace: Workspace, *, all_data: bool = False) -> 
         The run's folder.
 
     Raises:
-        SettingsError: the head cannot read these features, or its window is longer than a video.
+        SettingsError: the head cannot read these features, its window is longer than a video, or a model that it
+            starts from was trained on validation matches.
         MissingError, DataError: a match, its labels or a video is missing or invalid.
         LockedError: another process is using the run.
         StoppedError: stopped by a signal; the same call resumes.
     """
     dataset = open_dataset(workspace.data, video=settings.extract.video)
-    if all_data:
-        return fit_games(
-            settings, workspace, dataset, train_games=labeled_games(dataset, "all"), valid_games=()
-        )
-    return fit_games(
-        settings, workspace, dataset, train_games=dataset.split("train"), valid_games=dataset.split("valid")
+    train_games, valid_games = (
+        (labeled_games(dataset, "all"), ()) if all_data else (dataset.split("train"), dataset.split("valid"))
     )
+    return fit_games(settings, workspace, dataset, train_games=train_games, valid_games=valid_games)
 
 
 def labeled_games(dataset: Dataset, *splits: str) -> tuple[Game, ...]:
@@ -95,48 +95,26 @@ def fit_games(
         readable_games(games, settings.extract) for games in (train_games, valid_games)
     )
     second_dataset = _second_dataset(settings)
+    outputs = target_classes(dataset.classes, teams=settings.fit.teams != "none")
+    # Whatever can be refused is refused here: the next line may extract features for hours.
     head = _new_head(settings, dataset, second_dataset)
     _require_window_fits(head, (*train_games, *valid_games), settings)
-    outputs = target_classes(dataset.classes, teams=settings.fit.teams != "none")
-    if settings.fit.init_from:
-        matching_tensors(
-            head, Path(settings.fit.init_from), classes=outputs
-        )  # refuse unknown tensors before any work
+    _require_fair_start(head, settings, valid_games, classes=outputs)
     files = _referenced_files(settings, train_games)
-    statistics_from = statistics_games(dataset, train_games, settings.extract)
-    load_games = partial(
-        load_cached_games, settings=settings, workspace=workspace, statistics_games=statistics_from
-    )
-    teams = settings.fit.teams != "none"
-    cached_train = load_games(dataset, train_games, teams=teams, mirrored=settings.fit.flip)
-    cached_valid = load_games(dataset, valid_games, teams=teams)
-    second = load_games(second_dataset, second_dataset.split("train")) if second_dataset else None
-    digest = _digest(settings, (cached_train, cached_valid, second), files)
-    folder = workspace.runs / f"{settings.head.kind}-{digest[:8]}"
+    data = _load_data(settings, workspace, dataset, second_dataset, train_games, valid_games)
+    folder = workspace.runs / f"{settings.head.kind}-{_digest(settings, data, files)[:8]}"
     console.info(
-        f"{len(cached_train.games)} training and {len(cached_valid.games)} validation matches in {workspace.data}; "
+        f"{len(data.train.games)} training and {len(data.valid.games)} validation matches in {workspace.data}; "
         f"features in {workspace.features}; run {folder}; device {workspace.device}."
     )
     with open_run(folder, settings_yaml=to_yaml(settings)) as run, stop_on_signals() as stop:
         if run.state == "done":
             console.info(f"{folder} is already finished. Next: bas eval --run {folder}")
             return folder
-        validation = (
-            Validation(
-                partial(score_cached, videos=cached_valid.videos, classes=outputs),
-                labels_of_games(cached_valid.games),
-                dataset.classes,
-                settings,
-            )
-            if cached_valid.games
-            else None
-        )
+        validation = _validation(data, dataset, settings, outputs)
         best = fit_head(
             head,
-            [
-                _training_set(cached_train, settings.fit),
-                *([_second_training_set(second, settings.fit)] if second else []),
-            ],
+            _training_sets(data, settings.fit),
             validation,
             settings=settings.fit,
             run=run,
@@ -144,27 +122,32 @@ def fit_games(
             device=torch.device(workspace.device),
             classes=outputs,
         )
-        head.classifier.second = None  # the output layer of the second label set only helped training
-        encoder = build_encoder(settings.extract, features=workspace.features, training=statistics_from)
-        tuning = None
-        if validation is not None:
-            tuning = validation.tune(head)
-            show_tuning(tuning)
-        write_model(
-            folder,
-            Stacker(encoder, head, settings=settings, classes=outputs),
-            metrics={"validation mAP@1": best.history[-1]["mAP@1"], "epoch": best.number},
-            data={"training matches": len(cached_train.games), "validation matches": len(cached_valid.games)},
-            trained_on=_training_game_ids(cached_train, second, settings),
-            tuning=tuning,
-        )
+        _write_run(folder, head, data, validation, best, settings, workspace, outputs)
         run.set_state("done")
     console.info(f"{folder} is finished. Next: bas eval --run {folder}")
     return folder
 
 
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """Games of a run with their features."""
+
+    train: CachedGames
+    valid: CachedGames
+    second: CachedGames | None
+    """Training games of the second label set."""
+    statistics_games: Sequence[Game]
+    """Games that the normalization statistics of random encoder weights are computed on."""
+
+
+def _second_dataset(settings: Pipeline) -> Dataset | None:
+    if not settings.fit.second_data:
+        return None
+    return open_dataset(Path(settings.fit.second_data), video=settings.extract.video)
+
+
 def _new_head(settings: Pipeline, dataset: Dataset, second_dataset: Dataset | None) -> Head:
-    """A head initialized from the seed; built before any work, so that invalid settings fail at once."""
+    """A head initialized from the seed."""
     width = Encoder(settings.extract.encoder).width
     torch.manual_seed(settings.fit.seed)  # after the encoder, whose initial weights use the generator too
     task = task_of(
@@ -192,46 +175,114 @@ def _require_window_fits(head: Head, games: Sequence[Game], settings: Pipeline) 
                 )
 
 
-def _second_dataset(settings: Pipeline) -> Dataset | None:
-    if not settings.fit.second_data:
-        return None
-    return open_dataset(Path(settings.fit.second_data), video=settings.extract.video)
+def _starting_models(settings: Pipeline) -> dict[str, Path]:
+    """Folders of the models that the head or its encoder starts from, by the setting that names them."""
+    folders = {"fit.init_from": settings.fit.init_from, "extract.weights": settings.extract.weights}
+    return {
+        key: Path(folder)
+        for key, folder in folders.items()
+        if folder and (Path(folder) / "config.json").is_file()
+    }
 
 
-def _training_game_ids(cached: CachedGames, second: CachedGames | None, settings: Pipeline) -> set[str]:
-    """Ids of the games that head and encoder were trained on, in this run or in the models they start from."""
-    folders = [folder for folder in (settings.fit.init_from, settings.extract.weights) if folder]
-    models = [Path(folder) for folder in folders if (Path(folder) / "config.json").is_file()]
-    all_cached = [cached, *([second] if second else [])]
-    return {game.id for one in all_cached for game in one.games}.union(*map(training_games, models))
+def _require_fair_start(
+    head: Head, settings: Pipeline, valid_games: Sequence[Game], *, classes: Sequence[str]
+) -> None:
+    """Refuse models to start from that do not fit the head, or that know the validation games."""
+    if settings.fit.init_from:
+        matching_tensors(head, Path(settings.fit.init_from), classes=classes)
+    for key, folder in _starting_models(settings).items():
+        require_unseen(folder, [game.id for game in valid_games], option=f"--set {key}=RUN")
 
 
 def _referenced_files(settings: Pipeline, train_games: Sequence[Game]) -> list[Path]:
-    """Files that the settings refer to. Raises MissingError, before any work, if one does not exist."""
+    """Files that the settings refer to. Raises MissingError if one does not exist."""
     files = [model_file(Path(settings.fit.init_from))] if settings.fit.init_from else []
     if settings.fit.out_of_fold:
         files += [out_of_fold_file(Path(settings.fit.out_of_fold), game) for game in train_games]
     return files
 
 
-def _training_set(cached: CachedGames, settings: FitSettings) -> TrainingSet:
-    return build_training_set(
-        cached.videos,
-        target_classes(cached.classes, teams=settings.teams == "classes"),
-        settings,
-        mirrored=cached.mirrored,
-        out_of_fold=Path(settings.out_of_fold) if settings.out_of_fold else None,
+def _load_data(
+    settings: Pipeline,
+    workspace: Workspace,
+    dataset: Dataset,
+    second_dataset: Dataset | None,
+    train_games: Sequence[Game],
+    valid_games: Sequence[Game],
+) -> _Data:
+    """Read all annotations and features; missing features are extracted."""
+    statistics_from = statistics_games(dataset, train_games, settings.extract)
+    load_games = partial(
+        load_cached_games, settings=settings, workspace=workspace, statistics_games=statistics_from
+    )
+    teams = settings.fit.teams != "none"
+    return _Data(
+        load_games(dataset, train_games, teams=teams, mirrored=settings.fit.flip),
+        load_games(dataset, valid_games, teams=teams),
+        load_games(second_dataset, second_dataset.split("train")) if second_dataset else None,
+        statistics_from,
     )
 
 
-def _second_training_set(cached: CachedGames, settings: FitSettings) -> TrainingSet:
-    """Training set of the second label set, which has no teams and no out-of-fold scores."""
-    return build_training_set(cached.videos, cached.classes, settings)
-
-
-def _digest(settings: Pipeline, all_cached: Sequence[CachedGames | None], files: Sequence[Path]) -> str:
+def _digest(settings: Pipeline, data: _Data, files: Sequence[Path]) -> str:
     """SHA-256 in hex of the settings, labels, features and all files that the settings refer to."""
-    data = [None if cached is None else cached.identity() for cached in all_cached]
+    identities = [
+        None if cached is None else cached.identity() for cached in (data.train, data.valid, data.second)
+    ]
     hashes = [sha256_of(file) for file in files]
     stored = under_former_names(settings.model_dump(mode="json", exclude={"finetune"}))
-    return hashlib.sha256(json.dumps([stored, data, hashes], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([stored, identities, hashes], sort_keys=True).encode()).hexdigest()
+
+
+def _validation(
+    data: _Data, dataset: Dataset, settings: Pipeline, outputs: tuple[str, ...]
+) -> Validation[[Head]] | None:
+    if not data.valid.games:
+        return None
+    dense = partial(score_cached, videos=data.valid.videos, classes=outputs)
+    return Validation(dense, labels_of_games(data.valid.games), dataset.classes, settings)
+
+
+def _training_sets(data: _Data, settings: FitSettings) -> list[TrainingSet]:
+    """Training set of the label set, and of the second one if there is one."""
+    train, second = data.train, data.second
+    first = build_training_set(
+        train.videos,
+        target_classes(train.classes, teams=settings.teams == "classes"),
+        settings,
+        mirrored=train.mirrored,
+        out_of_fold=Path(settings.out_of_fold) if settings.out_of_fold else None,
+    )
+    # The second label set has neither teams nor mirrored rows nor out-of-fold scores.
+    return [first, build_training_set(second.videos, second.classes, settings)] if second else [first]
+
+
+def _write_run(
+    folder: Path,
+    head: Head,
+    data: _Data,
+    validation: Validation[[Head]] | None,
+    best: Checkpoint,
+    settings: Pipeline,
+    workspace: Workspace,
+    outputs: tuple[str, ...],
+) -> None:
+    """Tune the post-processing, and write the model with its encoder."""
+    head.classifier.second = None  # the output layer of the second label set only helped training
+    tuning = None if validation is None else validation.tune(head)
+    if tuning is not None:
+        show_tuning(tuning)
+    encoder = build_encoder(settings.extract, features=workspace.features, training=data.statistics_games)
+    games = (*data.train.games, *(data.second.games if data.second else ()))
+    write_model(
+        folder,
+        Stacker(encoder, head, settings=settings, classes=outputs),
+        metrics={"validation mAP@1": best.history[-1]["mAP@1"], "epoch": best.number},
+        data={"training matches": len(data.train.games), "validation matches": len(data.valid.games)},
+        # The models that this one starts from pass on what they were trained on.
+        trained_on={game.id for game in games}.union(
+            *map(training_games, _starting_models(settings).values())
+        ),
+        tuning=tuning,
+    )

@@ -237,6 +237,18 @@ def test_initializing_from_a_model_of_another_kind_is_rejected(workspace: Worksp
         fit(_settings("gru", *_SEQUENCE, f"fit.init_from={first}", "fit.teams=classes"), workspace)
 
 
+@pytest.mark.parametrize("setting", ["fit.init_from", "extract.weights"])
+def test_a_start_from_a_model_that_knows_the_validation_matches_is_refused(
+    workspace: Workspace, tmp_path: Path, setting: str
+) -> None:
+    everything = fit(_settings("linear"), workspace, all_data=True)
+    elsewhere = replace(workspace, features=tmp_path / "features", runs=tmp_path / "runs")
+    with pytest.raises(SettingsError, match=rf"was trained on .*validate the epochs.*: --set {setting}=RUN"):
+        fit(_settings("linear", f"{setting}={everything}"), elsewhere)
+    assert not list(tmp_path.iterdir())
+    fit(_settings("linear", f"{setting}={everything}"), workspace, all_data=True)  # no epoch is chosen
+
+
 def test_a_recipe_changed_to_another_kind_of_head_is_rejected() -> None:
     with pytest.raises(SettingsError, match="linear is a head of kind linear.*changes it to gru"):
         load("heads", head="linear", sets=["head.kind=gru"])
