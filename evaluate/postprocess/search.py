@@ -1,8 +1,8 @@
-"""Grid search of post-processing on held-out matches, from their dense scores, in seconds.
+"""Grid search of post-processing on held-out games, from their dense scores, in seconds.
 
 Every setting of a small grid is tried for every action. A few dozen spots of one action are weak
 evidence. So half the criterion is the action's own gain, and half the gain averaged over all actions.
-Without this, the settings that look best on the validation matches do worse on others.
+Without this, the settings that look best on the validation games do worse on others.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ActionGain:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Settings found by the search, and their scores on the matches that it used."""
+    """Settings found by the search, and their scores on the games that it used."""
 
     before: PostprocessSettings
     after: PostprocessSettings
@@ -70,7 +70,7 @@ class Tuning:
 
     @property
     def mean_after(self) -> float:
-        """Official mAP@1 with tuned settings and calibration, as `bas eval` prints it for these matches."""
+        """Official mAP@1 with tuned settings and calibration, as `bas eval` prints it for these games."""
         return float(np.mean([action.calibrated for action in self.actions]))
 
 
@@ -83,12 +83,12 @@ def tune(
 ) -> Tuning:
     """Choose the post-processing of every action by exact AP@1, then calibrate its confidences.
 
-    The result is never worse than the initial settings on these matches in official mAP@1, nor in Team-mAP if
+    The result is never worse than the initial settings on these games in official mAP@1, nor in Team-mAP if
     scores and labels name teams. On ties the initial settings stay. The display threshold of an
     action is that of maximum F1, unless the initial settings set one.
 
     Args:
-        labels: annotations by game, of matches on which no model is trained or tested.
+        labels: annotations by game, of games on which no model is trained or tested.
         dense: dense scores of the same games, by half.
         classes: the vocabulary, without teams.
         postprocess: initial settings.
@@ -117,9 +117,10 @@ def tune(
                 action,
                 num_spots=actions[action].num_spots,
                 before=before.official[action],
-                tuned=_official_ap(actions[action], after.settings[action])
-                if after is not before
-                else before.official[action],
+                # The initial settings may bring a calibration of their own, so they are not scored without it.
+                tuned=before.official[action]
+                if after is before
+                else _official_ap(actions[action], after.settings[action]),
                 calibrated=after.official[action],
             )
             for action in classes
@@ -129,43 +130,26 @@ def tune(
 
 def show_tuning(tuning: Tuning) -> None:
     """Print the settings found and their gain, by action."""
-    table = console.table(
-        f"post-processing, validation games: {len(tuning.games)}, mAP@1",
-        "class",
-        "method",
-        "spots",
-        "before",
-        "tuned",
-        "calibrated",
-        "display threshold",
-        left=2,
-    )
+    title = f"post-processing, validation games: {len(tuning.games)}, mAP@1"
+    columns = "class", "method", "spots", "before", "tuned", "calibrated", "display threshold"
+    table = console.table(title, *columns, left=2)
     for gain in tuning.actions:
         method = describe_settings(tuning.after.for_action(gain.action))
-        numbers = (gain.before, gain.tuned, gain.calibrated)
-        table.add_row(
-            gain.action,
-            method,
-            str(gain.num_spots),
-            *(f"{100 * ap:.2f}" for ap in numbers),
-            f"{tuning.after.threshold(gain.action):.2f}",
-        )
-    means = (tuning.mean_before, tuning.mean_tuned, tuning.mean_after)
-    num_spots = sum(gain.num_spots for gain in tuning.actions)
-    table.add_row("mAP@1", "", str(num_spots), *(f"{100 * mean:.2f}" for mean in means))
+        percent = [f"{100 * ap:.2f}" for ap in (gain.before, gain.tuned, gain.calibrated)]
+        threshold = f"{tuning.after.threshold(gain.action):.2f}"
+        table.add_row(gain.action, method, str(gain.num_spots), *percent, threshold)
+    percent = [f"{100 * mean:.2f}" for mean in (tuning.mean_before, tuning.mean_tuned, tuning.mean_after)]
+    table.add_row("mAP@1", "", str(sum(gain.num_spots for gain in tuning.actions)), *percent)
     console.show(table)
 
 
 def describe_settings(settings: DetectionSettings) -> str:
     """Settings in one line: `"quadratic NMS, min score 0.02, radius 24 frames, sigma 3"`."""
+    method, distance = f"{settings.method} NMS", "radius"
     if settings.method == "peaks":
         method, distance = "local maxima", "min distance"
-    else:
-        method, distance = f"{settings.method} NMS", "radius"
-    return (
-        f"{method}, min score {settings.min_score:g}, {distance} {settings.min_distance} frames, "
-        f"sigma {settings.sigma:g}"
-    )
+    frames = f"{distance} {settings.min_distance} frames"
+    return f"{method}, min score {settings.min_score:g}, {frames}, sigma {settings.sigma:g}"
 
 
 def _choose_settings(
@@ -206,9 +190,7 @@ def _grid(fps: Fraction, *, min_score: float) -> list[DetectionSettings]:
 def _best_rows(gains: Float64[np.ndarray, "settings actions"]) -> Int64[np.ndarray, "actions"]:
     """Row of every action: that of the best mean gain, unless own plus mean gain is higher in another."""
     mean = gains.mean(axis=1)
-    shared = int(mean.argmax())
-    if mean[shared] <= AP_EPSILON:
-        shared = 0
+    shared = int(mean.argmax()) if mean.max() > AP_EPSILON else 0
     both = gains + mean[:, None]
     own = both.argmax(axis=0)
     better = both.max(axis=0) > both[shared] + AP_EPSILON
@@ -240,8 +222,11 @@ class _Candidate:
 
     @property
     def postprocess(self) -> PostprocessSettings:
-        """The settings as they are stored, except for the thresholds."""
-        return _merge_settings(self.settings).model_copy(update={"confidences": dict(self._points)})
+        """As stored, except for the thresholds: the settings shared by most actions, and exceptions by class."""
+        settings = list(self.settings.values())
+        common = max(settings, key=settings.count)
+        own = {action: one for action, one in self.settings.items() if one != common}
+        return PostprocessSettings(**common.model_dump(), classes=own, confidences=dict(self._points))
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -250,7 +235,8 @@ class _Candidate:
             action: display_threshold(scores, self.settings[action], self._points.get(action, ()))
             for action, scores in self._actions.items()
         }
-        return {action: _round_down(threshold) for action, threshold in best.items() if threshold is not None}
+        # Rounded down, so that the detection it was found at still passes once its confidence is rounded.
+        return {action: math.floor(one * 1e6) / 1e6 for action, one in best.items() if one is not None}
 
 
 def _calibrations(
@@ -287,19 +273,6 @@ def _official_ap(
     action: ActionScores, settings: DetectionSettings, points: Sequence[CalibrationPoint] = ()
 ) -> float:
     return action_ap(action, settings, points).official
-
-
-def _round_down(confidence: float) -> float:
-    """Round a threshold down, so that the detection it was found at still passes once its confidence is rounded."""
-    return math.floor(confidence * 1e6) / 1e6
-
-
-def _merge_settings(chosen: Mapping[str, DetectionSettings]) -> PostprocessSettings:
-    """The settings shared by most actions as the default, with exceptions by class."""
-    settings = list(chosen.values())
-    common = max(settings, key=settings.count)
-    own = {action: one for action, one in chosen.items() if one != common}
-    return PostprocessSettings(**common.model_dump(), classes=own)
 
 
 def _without_classes(settings: DetectionSettings) -> DetectionSettings:
