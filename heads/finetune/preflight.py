@@ -30,9 +30,14 @@ def load_starting_model(start: Path, settings: Pipeline, dataset: Dataset) -> St
     """Load the model to start from, on the CPU; build a new head where settings or classes require one.
 
     Raises:
-        SettingsError: the settings do not fit the model.
+        SettingsError: the settings do not fit the model, or ask for a second label set.
         MissingError, DataError: the model is missing or damaged.
     """
+    if settings.fit.second_data:
+        raise SettingsError(
+            f"fit.second_data={settings.fit.second_data}: only fit-head trains on a second label set. Leave it out: "
+            "--set 'fit.second_data=\"\"'."
+        )
     model = load_stacker(start, device="cpu")
     theirs, ours = model.settings.extract, settings.extract
     changed = [name for name in _FEATURE_SETTINGS if getattr(theirs, name) != getattr(ours, name)]

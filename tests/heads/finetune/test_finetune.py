@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -305,6 +306,24 @@ def test_a_contact_sheet_shows_the_training_that_would_run(
 def test_other_extraction_settings_than_those_of_the_model_are_refused(fitted: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"extract\.hop=2"):
         _run_finetune(tmp_path, "extract.hop=4")
+
+
+def test_a_second_label_set_is_refused_with_the_setting_that_leaves_it_out(
+    fitted: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError, match=r"fit\.second_data=older.*'fit\.second_data=\"\"'"):
+        _run_finetune(tmp_path, "fit.second_data=older")
+    assert not load("finetune", sets=["fit.second_data=older", 'fit.second_data=""']).fit.second_data
+
+
+def test_a_start_that_was_trained_on_the_validation_matches_is_refused(fitted: Path, tmp_path: Path) -> None:
+    start = shutil.copytree(fitted, tmp_path / "start")
+    config = json.loads((start / "config.json").read_text())
+    config["learned"] += config["tuning"]["games"]
+    (start / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SettingsError, match=r"was trained on .*validate the epochs.*: --run RUN"):
+        _run_finetune(tmp_path / "runs", run=start)
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.needs_cuda
