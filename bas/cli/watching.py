@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,8 +20,13 @@ from bas.cli.options import (
     RunOrVideo,
     Split,
     chosen_device,
+    newest_run,
     workspace,
 )
+
+if TYPE_CHECKING:
+    from bas.heads.inference.analyzed_videos import MediaSource
+    from bas.workspace import Workspace
 
 
 @app.command()
@@ -49,12 +54,10 @@ def clips(
 
     A clip lasts six seconds.
     """
-    from bas.commands.watching.analyzed_videos import MediaSource
     from bas.commands.watching.clips import make_clips
 
     where = workspace(data=data, features=features, device=device, decoder=decoder)
-    media = MediaSource(source, model, split, where)
-    make_clips(media, out=out, min_confidence=confidence, num_mistakes=mistakes)
+    make_clips(_media(source, model, split, where), out=out, min_confidence=confidence, num_mistakes=mistakes)
 
 
 @app.command()
@@ -72,12 +75,10 @@ def render(
     decoder: Decoder = "auto",
 ) -> None:
     """Draw scores, detections and labels onto copies of videos."""
-    from bas.commands.watching.analyzed_videos import MediaSource
     from bas.commands.watching.render import make_renders
 
     where = workspace(data=data, features=features, device=device, decoder=decoder)
-    media = MediaSource(source, model, split, where)
-    make_renders(media, out=out, min_confidence=confidence)
+    make_renders(_media(source, model, split, where), out=out, min_confidence=confidence)
 
 
 @app.command()
@@ -92,3 +93,12 @@ def demo(
     from bas.commands.watching.demo import run_demo
 
     run_demo(out, device=chosen_device(device))
+
+
+def _media(source: Path, model: Path | None, split: str, where: Workspace) -> MediaSource:
+    """A video with the given model or the newest run; any other source is a run, with the matches of the split."""
+    from bas.heads.inference.analyzed_videos import MediaSource
+
+    if source.is_file():
+        return MediaSource(model or newest_run(), source, split, where)
+    return MediaSource(source, None, split, where)

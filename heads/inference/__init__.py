@@ -1,5 +1,6 @@
 """Prediction with finished models."""
 
+from bas.heads.inference.analyzed_videos import AnalyzedVideo, MediaSource, analyzed_videos
 from bas.heads.inference.ensemble import (
     Ensemble,
     Mirrored,
@@ -23,11 +24,14 @@ from bas.heads.inference.provenance import Provenance
 
 __all__ = [
     "VALID",
+    "AnalyzedVideo",
     "Ensemble",
+    "MediaSource",
     "Mirrored",
     "Predictor",
     "Provenance",
     "VideoModel",
+    "analyzed_videos",
     "features_for",
     "flip_averaged",
     "load_model",

@@ -1,3 +1,3 @@
 """Commands that make videos to watch, and the demo."""
 
-__all__ = ["analyzed_videos", "clips", "demo", "render"]
+__all__ = ["clips", "demo", "render"]

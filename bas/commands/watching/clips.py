@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bas import console
-from bas.commands.watching.analyzed_videos import AnalyzedVideo, MediaSource, analyzed_videos
-from bas.errors import MissingError
 from bas.evaluate.analysis.outcomes import Outcome, peak_score, worst_mistakes
-from bas.evaluate.formats.soccernet import LABEL_FILES
 from bas.evaluate.video.highlights import Highlight, cut_highlights
+from bas.heads.inference.analyzed_videos import AnalyzedVideo, MediaSource, analyzed_videos
 from bas.types import Prediction
 
 
@@ -27,9 +25,9 @@ def make_clips(
 
     Raises:
         MissingError, DataError: the model, a match or a video is missing or invalid.
-        MissingError: mistakes were requested of a video without labels.
+        MissingError: mistakes were requested of a video without labels; raised before anything is predicted.
     """
-    videos = list(analyzed_videos(media, min_confidence))
+    videos = list(analyzed_videos(media, min_confidence=min_confidence, need_labels=num_mistakes is not None))
     if num_mistakes is None:
         chosen = [
             (one, [_detection_highlight(outcome.detection) for outcome in one.outcomes if outcome.detection])
@@ -59,12 +57,6 @@ def _worst_by_video(
     videos: Sequence[AnalyzedVideo], number: int
 ) -> list[tuple[AnalyzedVideo, list[Highlight]]]:
     """The worst mistakes of all videos, grouped by video."""
-    for one in videos:
-        if not one.labeled:
-            raise MissingError(
-                f"{one.video.path} has no labels, so its mistakes are unknown. "
-                f"Put {LABEL_FILES[0]} beside it, or leave out --mistakes."
-            )
     scores = {one.game: {w.video.half: w.scores for w in videos if w.game == one.game} for one in videos}
     chosen = worst_mistakes([outcome for one in videos for outcome in one.outcomes], scores, number)
     return [

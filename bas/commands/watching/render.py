@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bas import console
-from bas.commands.watching.analyzed_videos import MediaSource, analyzed_videos
 from bas.evaluate.video.overlay import Overlay, render
+from bas.heads.inference.analyzed_videos import MediaSource, analyzed_videos
 
 
 def make_renders(media: MediaSource, *, out: Path | None, min_confidence: float | None) -> tuple[Path, ...]:
@@ -22,10 +22,10 @@ def make_renders(media: MediaSource, *, out: Path | None, min_confidence: float 
     """
     out = out or media.folder / "rendered"
     paths = []
-    for one in analyzed_videos(media, min_confidence):
+    for one in analyzed_videos(media, min_confidence=min_confidence):
         path = out / f"{one.name}.mp4"
         overlay = Overlay(one.scores, one.outcomes, one.labeled)
         render(one.timeline.times, overlay, path, origin_pts=one.timeline.origin_pts)
-        console.info(f"{path}")
+        console.info(str(path))
         paths.append(path)
     return tuple(paths)

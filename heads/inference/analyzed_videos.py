@@ -23,17 +23,17 @@ from bas.workspace import Workspace
 class MediaSource:
     """What to cut or render: the matches of a split with a run, or one video with a model."""
 
-    path: Path
-    """Run folder, or a video."""
-    model: Path | None
-    """Model folder to score the video with; None for a run."""
+    model: Path
+    """Folder of the run or model."""
+    video: Path | None
+    """The one video; None for the matches of `split`."""
     split: str
     workspace: Workspace
 
     @property
     def folder(self) -> Path:
-        """The run, or the sidecar folder of the video."""
-        return sidecar_folder(self.path) if self.path.is_file() else self.path
+        """Folder for results: the run, or the sidecar folder of the video."""
+        return sidecar_folder(self.video) if self.video else self.model
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +50,41 @@ class AnalyzedVideo:
     timeline: VideoTimeline
 
 
-def analyzed_videos(media: MediaSource, min_confidence: float | None) -> Iterator[AnalyzedVideo]:
+def analyzed_videos(
+    media: MediaSource, *, min_confidence: float | None, need_labels: bool = False
+) -> Iterator[AnalyzedVideo]:
     """Every video of a source; predicted first, unless its model made the predictions that are stored.
 
     Args:
         media: videos and model.
         min_confidence: threshold of all classes; None takes the model's per-class thresholds.
+        need_labels: refuse games without labels, before anything is predicted.
 
     Raises:
-        MissingError, DataError: the model, a match or a video is missing or invalid.
+        MissingError, DataError: the model, a match, its labels or a video is missing or invalid.
     """
-    if not media.path.is_file():
-        predictor = load_predictor(media.path, media.workspace)
+    predictor = load_predictor(media.model, media.workspace)
+    if media.video is None:
+        games = predictor.dataset.split(media.split, need_videos=False)
+        labels = {game.id: labels_of_games([game])[game.id] if game.labels else None for game in games}
+    else:
+        games = (video_game(media.video),)
+        labels = {games[0].id: _labels_for_video(games[0], media.video)}
+    unlabeled = [game for game in games if labels[game.id] is None]
+    if need_labels and unlabeled:
+        raise MissingError(
+            f"{unlabeled[0].videos[0].path} has no labels, so its mistakes are unknown. "
+            f"Put {LABEL_FILES[0]} beside it, or leave out --mistakes."
+        )
+    if media.video is None:
         games, folder = predictor.predict_split(media.split)
-        for game in games:
-            spots = labels_of_games([game])[game.id] if game.labels else None
-            yield from _analyze_game(game, spots, folder / game.id, predictor, min_confidence)
-        return
-    if media.model is None:
-        raise MissingError(f"{media.path} is a video, so it needs a model. Name one with --model RUN.")
-    predictor, game = load_predictor(media.model, media.workspace), video_game(media.path)
-    stored = predictor.provenance
-    if not (stored.has_detections(media.folder, game) and stored.has_scores(media.folder, game)):
-        predictor.write_video(game, media.folder)
-    labels = _labels_for_video(game, media.path)
-    yield from _analyze_game(game, labels, media.folder, predictor, min_confidence)
+    else:
+        folder, stored = media.folder, predictor.provenance
+        if not (stored.has_detections(folder, games[0]) and stored.has_scores(folder, games[0])):
+            predictor.write_video(games[0], folder)
+    for game in games:
+        of_game = folder if media.video else folder / game.id
+        yield from _analyze_game(game, labels[game.id], of_game, predictor, min_confidence)
 
 
 def _analyze_game(
