@@ -6,25 +6,18 @@ import json
 from pathlib import Path
 
 import pytest
+from support.runs import small_run
 
 from bas.commands.scoring.compare import compare
 from bas.commands.scoring.evaluate import evaluate_run
-from bas.commands.training.fit_head import fit
-from bas.config import load
-from bas.errors import SettingsError
+from bas.errors import DataError, SettingsError
 from bas.workspace import Workspace
-
-_SETS = ("fit.epochs=1", "fit.samples=64", "fit.batch=32", "extract.grid=[2,3]")
-
-
-def _run(workspace: Workspace, head: str, *sets: str) -> Path:
-    return fit(load("heads", head=head, preset="tiny", sets=[*_SETS, *sets]), workspace)
 
 
 def test_compared_runs_have_intervals_and_match_bas_eval(
     workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs = [_run(workspace, "linear"), _run(workspace, "netvlad")]
+    runs = [small_run(workspace, "linear"), small_run(workspace, "netvlad")]
     one = evaluate_run(runs[1], workspace, split="test")
     comparison = compare(
         runs,
@@ -52,7 +45,7 @@ def test_compared_runs_have_intervals_and_match_bas_eval(
 
 
 def test_runs_with_different_classes_are_refused(workspace: Workspace, tmp_path: Path) -> None:
-    run = _run(workspace, "linear")
+    run = small_run(workspace, "linear")
     other = tmp_path / "other"
     other.mkdir()
     (other / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes())
@@ -68,9 +61,7 @@ def test_runs_with_different_classes_are_refused(workspace: Workspace, tmp_path:
 def test_a_model_with_other_classes_than_the_labels_is_refused_before_extraction(
     workspace: Workspace, tmp_path: Path
 ) -> None:
-    from bas.errors import DataError
-
-    run = _run(workspace, "linear")
+    run = small_run(workspace, "linear")
     (tmp_path / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes())
     config = json.loads((run / "config.json").read_text())
     config["classes"][0] = "NUTMEG"

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from support.media import write_video
+from support.runs import small_run
 from torch import nn
 
-from bas.commands.scoring.evaluate import evaluate_written
+from bas.commands.scoring.evaluate import evaluate_run, evaluate_written
 from bas.commands.scoring.evaluate_predictions import evaluate_predictions
 from bas.config import PostprocessSettings, load
 from bas.dataset.classes import BALL_CLASSES
@@ -167,6 +168,17 @@ def test_one_split_of_a_data_folder_is_scored_alone(match_folders: tuple[Path, P
     with pytest.raises(MissingError, match=r"Middlesbrough.*score a single split \(--split\)"):
         evaluate_predictions(labels, results)
     assert len(evaluate_predictions(labels, results, split="test").games) == 2
+
+
+def test_eval_prints_the_score_before_tuning_next_to_the_tuned_one(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluation = evaluate_run(small_run(workspace), workspace, split="test")
+    printed = capsys.readouterr()
+    assert "before tuning" in printed.out
+    assert "are not held-out" not in " ".join(printed.err.split())
+    (line,) = [line for line in printed.out.splitlines() if line.startswith("tuned on the validation games")]
+    assert f"{100 * evaluation.mean_ap:.2f}" in line
 
 
 def _write(path: Path, annotations: list[tuple[str, int, str]]) -> None:

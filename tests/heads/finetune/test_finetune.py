@@ -12,14 +12,12 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 from support.killing import end_of, in_child, signal_in_step, start_child
 from typer.testing import CliRunner
 
 import bas
 from bas.cli import app
-from bas.commands.training.contact_sheet import contact_sheet
 from bas.commands.training.finetune import finetune
 from bas.commands.training.fit_head import fit
 from bas.config import load
@@ -281,26 +279,6 @@ def test_a_step_too_large_for_the_machine_is_refused_with_the_settings_that_lowe
     with pytest.raises(SettingsError, match=r"has 0\.0 GiB.*finetune\.chunk_rows \(now 64\)"):
         _run_finetune(tmp_path)
     assert not list(tmp_path.iterdir())
-
-
-def _write_sheet(out: Path, *sets: str) -> None:
-    settings = load("finetune", base=load_settings(_fitted()), preset="tiny", sets=sets)
-    contact_sheet(_fitted(), settings, _workspace(Path("runs")), out=out)
-
-
-def test_a_contact_sheet_shows_the_training_that_would_run(
-    fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sheet = tmp_path / "clips.png"
-    _write_sheet(sheet, "finetune.samples=4", "head.window_seconds=3.6")
-    output = capsys.readouterr()
-    assert "4 clips of 44 rows" in output.out + output.err  # the fitted head's would have 31
-    with Image.open(sheet) as picture:
-        assert picture.size[1] > 4 * 100
-    with pytest.raises(SettingsError, match="less than the 20 rows"):
-        _write_sheet(sheet, "finetune.clip_rows=12")
-    with pytest.raises(SettingsError, match=r"clips\.jpg.*\.png"):
-        _write_sheet(tmp_path / "clips.jpg")
 
 
 def test_other_extraction_settings_than_those_of_the_model_are_refused(fitted: Path, tmp_path: Path) -> None:
