@@ -22,11 +22,15 @@ FORMAT = 2
 
 
 def print_evaluation(
-    evaluation: Evaluation, analysis: Analysis | None = None, *, split: str | None = None
+    evaluation: Evaluation,
+    analysis: Analysis | None = None,
+    *,
+    split: str | None = None,
+    json: Path | None = None,
 ) -> None:
     """Print the header line, the table of AP per class, the Team-mAP table if there are teams, and the notes.
 
-    With an analysis, its numbers and warnings follow.
+    With an analysis, its numbers and warnings follow. With `json`, `report_document` is written to that file.
     """
     name = tolerance_name(evaluation.tolerances)
     num_games = len(evaluation.games)
@@ -42,6 +46,9 @@ def print_evaluation(
         console.info(f"note: {note}")
     if analysis is not None:
         _print_analysis(analysis, name=f"mAP@{name}")
+    if json is not None:
+        files.write_json(json, report_document(evaluation, analysis, split=split))
+        console.info(f"report: {json}")
 
 
 def _print_analysis(analysis: Analysis, *, name: str) -> None:
@@ -79,13 +86,6 @@ def _print_analysis(analysis: Analysis, *, name: str) -> None:
             f"Fewer than {MIN_SPOTS} spots of {', '.join(analysis.rare_classes)}: their AP is unreliable, yet counts "
             "fully in the mean."
         )
-
-
-def write_report(
-    path: Path, evaluation: Evaluation, analysis: Analysis | None = None, *, split: str | None = None
-) -> None:
-    """Write `report_document` to a file."""
-    files.write_json(path, report_document(evaluation, analysis, split=split))
 
 
 def report_document(

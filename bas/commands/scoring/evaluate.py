@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bas import console
-from bas.commands.scoring.evaluate_predictions import print_report
 from bas.evaluate.analysis.analysis import analyze
 from bas.evaluate.formats.soccernet import RESULTS_FILE, read_results
 from bas.evaluate.metric.tolerance import parse_tolerance, tolerance_name
 from bas.evaluate.postprocess.detections import detect_games
 from bas.evaluate.predictions import labels_of_games, read_scores_beside
 from bas.evaluate.report.page import Page, write_page
+from bas.evaluate.report.terminal import print_evaluation
 from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import Evaluation, score_detections, score_documents
 from bas.heads.inference.predictor import Predictor, load_predictor, predictions_folder
@@ -103,7 +103,7 @@ def evaluate_written(
         scores=scores,
         thresholds=thresholds if postprocess.thresholds else None,
     )
-    print_report(evaluation, analysis, split=split, json=json)
+    print_evaluation(evaluation, analysis, split=split, json=json)
     page = Page(
         f"{predictor.folder.name} on {split}",
         evaluation,

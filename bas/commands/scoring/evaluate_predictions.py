@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bas import console
 from bas.dataset import open_dataset
-from bas.evaluate.analysis.analysis import Analysis, analyze
+from bas.evaluate.analysis.analysis import analyze
 from bas.evaluate.metric.tolerance import Tolerance
 from bas.evaluate.predictions import read_scores_beside
-from bas.evaluate.report import terminal as report
+from bas.evaluate.report.terminal import print_evaluation
 from bas.evaluate.scoring.score import Evaluation, read_documents, score_documents
 
 
@@ -42,13 +41,5 @@ def evaluate_predictions(
     )
     scores = read_scores_beside(found.folders)
     analysis = analyze(evaluation, found.labels, found.predictions, scores=scores)
-    print_report(evaluation, analysis, split=split, json=json)
+    print_evaluation(evaluation, analysis, split=split, json=json)
     return evaluation
-
-
-def print_report(evaluation: Evaluation, analysis: Analysis, *, split: str | None, json: Path | None) -> None:
-    """Print the tables of an evaluation, and write its report to `json`; None writes none."""
-    report.print_evaluation(evaluation, analysis, split=split)
-    if json is not None:
-        report.write_report(json, evaluation, analysis, split=split)
-        console.info(f"report: {json}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from bas import console
 from bas.evaluate.formats.soccernet import RESULTS_FILE, read_results
 from bas.evaluate.predictions import labels_of_games
-from bas.evaluate.report import terminal as report
+from bas.evaluate.report.terminal import print_evaluation
 from bas.evaluate.scoring.score import score_documents
 from bas.evaluate.submission.archive import write_submission
 from bas.evaluate.submission.check import check_submission
@@ -73,7 +73,7 @@ def _print_summary(
     scored = all(game.labels is not None for game in games)
     if scored:
         evaluation = score_documents(labels_of_games(games), predictions, classes=classes)
-        report.print_evaluation(evaluation, split=split)
+        print_evaluation(evaluation, split=split)
     printed = evaluation.notes if scored else ()
     for note in notes:
         if note not in printed:  # print_evaluation has printed these

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bas.evaluate.analysis.analysis import analyze
-from bas.evaluate.report.terminal import print_evaluation, report_document, write_report
+from bas.evaluate.report.terminal import print_evaluation, report_document
 from bas.evaluate.scoring.score import Evaluation, score_documents
 from bas.types import Prediction, Spot
 
@@ -40,7 +40,7 @@ def test_the_tables_show_every_score(evaluation: Evaluation, capsys: pytest.Capt
 
 
 def test_the_report_is_json_with_null_for_what_is_undefined(evaluation: Evaluation, tmp_path: Path) -> None:
-    write_report(tmp_path / "report.json", evaluation, split="test")
+    print_evaluation(evaluation, split="test", json=tmp_path / "report.json")
     report = json.loads((tmp_path / "report.json").read_text())
     assert report == report_document(evaluation, split="test")
     assert (report["fps"], report["tolerances_s"], report["window_frames"]) == (25, [1.0], [12])
