@@ -9,6 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float64
+
 from bas import console
 from bas.errors import SettingsError
 from bas.evaluate.analysis.bootstrap import (
@@ -98,6 +101,33 @@ def compare(
     if len(set(runs)) < len(runs):
         raise SettingsError(f"Duplicate run in {', '.join(map(str, runs))}. Name each run once.")
     parse_tolerance(tolerance)  # an invalid one is refused before hours of extraction
+    predictors = _load_comparable(runs, workspace)
+    games, features = _common_features(predictors, split)
+    found = [_predict(predictor, games, rows) for predictor, rows in zip(predictors, features, strict=True)]
+    labels, predictions = labels_of_games(games), [one.predictions for one in found]
+    actions = predictors[0].actions
+    scored = [score_documents(labels, one, classes=actions, tolerance=tolerance) for one in predictions]
+    resampled = resampled_mean_ap(
+        labels, predictions, classes=actions, tolerance=tolerance, resamples=_RESAMPLES
+    )
+    results = tuple(
+        _compared(predictor, found[i], scored[i].mean_ap, resampled[i], first=resampled[0] if i else None)
+        for i, predictor in enumerate(predictors)
+    )
+    comparison = Comparison(split, tuple(labels), scored[0].tolerances, workspace.device, results)
+    _warn_of_short_matches(found[0].num_frames, rate=predictors[0].model.settings.extract.clock_rate)
+    _print_table(comparison, framerate=scored[0].framerate)
+    if json is not None:
+        write_json(json, _document(comparison))
+        console.info(f"report: {json}")
+    if markdown is not None:
+        atomic_write(markdown, _markdown(comparison).encode())
+        console.info(f"table: {markdown}")
+    return comparison
+
+
+def _load_comparable(runs: Sequence[Path], workspace: Workspace) -> list[Predictor]:
+    """Load the models of the runs. Raises SettingsError if their scores cannot be compared."""
     predictors = [load_predictor(run, workspace) for run in runs]
     require_same(
         runs,
@@ -111,45 +141,21 @@ def compare(
         problem="The runs read different videos",
         remedy="Compare runs that read the same videos.",
     )
+    return predictors
+
+
+def _common_features(
+    predictors: Sequence[Predictor], split: str
+) -> tuple[tuple[Game, ...], list[Mapping[Path, Any]]]:
+    """The matches that all runs can read, and the feature rows of each run."""
     for predictor in predictors:
-        games = predictor.games(split)  # the same for all; each names its own training games
+        games = predictor.games(split)  # the same for all; each names its own training matches
     labels_of_games(games)  # a split without labels is refused before hours of extraction
     features = []
     for predictor in predictors:
-        games, rows = predictor.features(games)  # narrows from run to run: only matches that all can read
+        games, rows = predictor.features(games)  # narrows from run to run
         features.append(rows)
-    labels, actions = labels_of_games(games), predictors[0].actions
-    found = [_predict(predictor, games, rows) for predictor, rows in zip(predictors, features, strict=True)]
-    predictions = [one.predictions for one in found]
-    scored = [score_documents(labels, one, classes=actions, tolerance=tolerance) for one in predictions]
-    resampled = resampled_mean_ap(
-        labels, predictions, classes=actions, tolerance=tolerance, resamples=_RESAMPLES
-    )
-    results = tuple(
-        ComparedRun(
-            run=run,
-            head="+".join(stacker.settings.head.kind for stacker in predictor.model.stackers),
-            mean_ap=scored[i].mean_ap,
-            interval=percentile_interval(resampled[i]),
-            parameters=sum(
-                p.numel() for stacker in predictor.model.stackers for p in stacker.head.parameters()
-            ),
-            training_seconds=_training_seconds(run),
-            frames_per_second=found[i].frames_per_second,
-            difference=percentile_interval(resampled[i] - resampled[0]) if i else None,
-        )
-        for i, (run, predictor) in enumerate(zip(runs, predictors, strict=True))
-    )
-    _warn_of_short_matches(found[0].num_frames, rate=predictors[0].model.settings.extract.clock_rate)
-    comparison = Comparison(split, tuple(labels), scored[0].tolerances, workspace.device, results)
-    _print_table(comparison, framerate=scored[0].framerate)
-    if json is not None:
-        write_json(json, _document(comparison))
-        console.info(f"report: {json}")
-    if markdown is not None:
-        atomic_write(markdown, _markdown(comparison).encode())
-        console.info(f"table: {markdown}")
-    return comparison
+    return games, features
 
 
 def _predict(predictor: Predictor, games: Sequence[Game], features: Mapping[Path, Any]) -> _RunPredictions:
@@ -168,6 +174,28 @@ def _predict(predictor: Predictor, games: Sequence[Game], features: Mapping[Path
     return _RunPredictions(predictions, num_frames, sum(num_frames.values()) / seconds)
 
 
+def _compared(
+    predictor: Predictor,
+    found: _RunPredictions,
+    mean_ap: float,
+    resampled: Float64[np.ndarray, "resamples"],
+    *,
+    first: Float64[np.ndarray, "resamples"] | None,
+) -> ComparedRun:
+    """Results of one run; `resampled` and `first` are its mAP and that of the first run on the same resamples."""
+    stackers = predictor.model.stackers
+    return ComparedRun(
+        run=predictor.folder,
+        head="+".join(stacker.settings.head.kind for stacker in stackers),
+        mean_ap=mean_ap,
+        interval=percentile_interval(resampled),
+        parameters=sum(weights.numel() for stacker in stackers for weights in stacker.head.parameters()),
+        training_seconds=float(sum(record["seconds"] for record in history_of(predictor.folder))) or None,
+        frames_per_second=found.frames_per_second,
+        difference=None if first is None else percentile_interval(resampled - first),
+    )
+
+
 def _warn_of_short_matches(num_frames: Mapping[str, int], *, rate: Fraction) -> None:
     """Warn of matches of one or two blocks: resampling hardly changes them, so their intervals mean nothing."""
     short = [game for game, frames in num_frames.items() if frames < MIN_BLOCKS * BLOCK_SECONDS * rate]
@@ -176,11 +204,6 @@ def _warn_of_short_matches(num_frames: Mapping[str, int], *, rate: Fraction) -> 
             f"{len(short)} of {len(num_frames)} matches are shorter than {MIN_BLOCKS} minutes, e.g. {short[0]}. They have too "
             f"few {BLOCK_SECONDS} s blocks to resample, so the intervals are too narrow."
         )
-
-
-def _training_seconds(run: Path) -> float | None:
-    history = history_of(run)
-    return float(sum(record["seconds"] for record in history)) if history else None
 
 
 def _print_table(comparison: Comparison, *, framerate: int) -> None:
