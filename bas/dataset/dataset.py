@@ -71,7 +71,7 @@ def _require_whole(games: tuple[Game, ...]) -> None:
         except MissingError as error:
             messages.append(str(error))
     if messages:
-        count = f"{len(messages)} of {len(games)} games are incomplete.\n" if len(messages) > 1 else ""
+        count = f"{len(messages)} of {len(games)} matches are incomplete.\n" if len(messages) > 1 else ""
         raise MissingError(count + "\n".join(messages))
 
 

@@ -50,9 +50,9 @@ _EXPECTED = (
 class Layout(Enum):
     """Layout of matches on disk."""
 
-    BALL_HALVES = "SN-BAS 2023, two videos a game"
-    BALL_WHOLE = "SN-BAS 2024 and 2025, one video a game"
-    SOCCERNET_V2 = "SoccerNet-v2, two videos a game"
+    BALL_HALVES = "SN-BAS 2023, two videos a match"
+    BALL_WHOLE = "SN-BAS 2024 and 2025, one video a match"
+    SOCCERNET_V2 = "SoccerNet-v2, two videos a match"
     OSL = "videos listed in OSL JSON"
     E2E_SPOT = "videos listed in E2E-Spot JSON"
     FOLDER = "a folder of videos"
@@ -229,7 +229,7 @@ def _require_in_place(root: Path, folders: Sequence[_Folder]) -> None:
     remedy = f"Pass --data {tops[0]!r}" if len(misplaced) == len(folders) and len(tops) == 1 else ""
     unpack = f"move the league folders in {listing(tops)} up into {root} and merge them (unzip train.zip -d {root})"
     raise DataError(
-        f"{root}: {len(misplaced):,} games are nested too deep, below {listing(tops)} instead of {root} itself. "
+        f"{root}: {len(misplaced):,} matches are nested too deep, below {listing(tops)} instead of {root} itself. "
         + (f"{remedy}, or {unpack}." if remedy else f"{unpack[0].upper()}{unpack[1:]}.")
     )
 

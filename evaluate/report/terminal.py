@@ -36,7 +36,7 @@ def print_evaluation(
     num_games = len(evaluation.games)
     of_split = f" of {split}" if split else ""
     console.show(
-        f"{num_games} game{'s' if num_games > 1 else ''}{of_split}, {len(evaluation.class_names)} classes, "
+        f"{num_games} match{'es' * (num_games != 1)}{of_split}, {len(evaluation.class_names)} classes, "
         f"tolerance {window_text(evaluation.tolerances, framerate=evaluation.framerate)}",
         _ap_table(evaluation, name=name),
     )

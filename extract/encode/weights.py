@@ -161,7 +161,7 @@ def _create_random(path: Path, settings: ExtractSettings, training: Sequence[Gam
         if not measure_norm_statistics(encoder.body, counted()):
             raise MissingError(
                 "Random weights are measured on the videos of the training split, but none could be read. "
-                "Add training games to the data folder, or pass --set extract.weights=timm."
+                "Add training matches to the data folder, or pass --set extract.weights=timm."
             )
     metadata = {"bas": json.dumps(_random_weights_inputs(settings, training))}
     atomic_write(path, save(encoder.body.state_dict(), metadata))

@@ -102,6 +102,6 @@ def require_unseen(start: Path, validation_ids: Iterable[str], *, option: str) -
     seen = sorted(training_games(start) & set(validation_ids))
     if seen:
         raise SettingsError(
-            f"{start} was trained on {listing(seen)}, but these games validate the epochs: their scores would be too "
-            f"high. Start from a run on the training games only: {option}."
+            f"{start} was trained on {listing(seen)}, but these matches validate the epochs: their scores would be too "
+            f"high. Start from a run on the training matches only: {option}."
         )

@@ -132,7 +132,7 @@ def test_the_error_suggests_renaming_a_file_in_the_wrong_case(tmp_path: Path) ->
 def test_all_incomplete_games_are_named_at_once(tmp_path: Path) -> None:
     for game in (GAME, OTHER_GAME):
         touch(tmp_path / game, "Labels-ball.json", "1_720p.mkv")
-    with pytest.raises(MissingError, match=rf"2 of 2 games(.|\n)*{GAME}(.|\n)*{OTHER_GAME}"):
+    with pytest.raises(MissingError, match=rf"2 of 2 matches(.|\n)*{GAME}(.|\n)*{OTHER_GAME}"):
         open_dataset(tmp_path).split("all")
 
 
@@ -186,7 +186,7 @@ def test_games_nested_in_several_folders_are_refused_with_advice_to_merge_them(t
     touch(tmp_path / "train" / GAME, "720p.mp4")
     touch(tmp_path / "valid" / OTHER_GAME, "720p.mp4")
     with pytest.raises(
-        DataError, match=r"2 games are nested too deep, below .*train, .*valid.*Move the league folders"
+        DataError, match=r"2 matches are nested too deep, below .*train, .*valid.*Move the league folders"
     ):
         open_dataset(tmp_path)
 

@@ -108,7 +108,7 @@ def _summary(report: FolderReport) -> str:
     size = sum(video.num_bytes for video in videos) / _GIGABYTE
     return (
         f"{dataset.root}: {dataset.layout.value}\n"
-        f"found     {len(report.games)} games, {len(videos)} videos, {hours:.2f} h, {size:.2f} GB\n"
+        f"found     {len(report.games)} matches, {len(videos)} videos, {hours:.2f} h, {size:.2f} GB\n"
         f"expected  {_expected_files(report)}\n"
     )
 
@@ -120,7 +120,7 @@ def _expected_files(report: FolderReport) -> str:
         return f"the videos listed in {labels}, at the paths given there"
     if layout in (Layout.FOLDER, Layout.FILE):
         return f"videos with any name, each with its labels in {labels}"
-    return f"in each game's folder {', '.join(video.path.name for video in game.videos)} and {labels}"
+    return f"in each match's folder {', '.join(video.path.name for video in game.videos)} and {labels}"
 
 
 def _games_table(games: Iterable[GameFacts]) -> Table:

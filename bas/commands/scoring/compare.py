@@ -209,7 +209,7 @@ def _warn_of_short_matches(num_frames: Mapping[str, int], *, rate: Fraction) -> 
 def _print_table(comparison: Comparison, *, framerate: int) -> None:
     name = f"mAP@{tolerance_name(comparison.tolerances)}"
     console.show(
-        f"{len(comparison.games)} games of {comparison.split}, tolerance "
+        f"{len(comparison.games)} matches of {comparison.split}, tolerance "
         f"{window_text(comparison.tolerances, framerate=framerate)}; 95 % intervals from {_RESAMPLES:,} resamples of "
         f"{BLOCK_SECONDS} s blocks; heads on {comparison.device}"
     )

@@ -135,7 +135,7 @@ def _print_tuning_gain(
     )
     name = f"mAP@{tolerance_name(evaluation.tolerances)}"
     table = console.table("Post-processing", "", name, f"{name} exact", "detections")
-    for what, one in (("before tuning", before), ("tuned on the validation games", evaluation)):
+    for what, one in (("before tuning", before), ("tuned on the validation matches", evaluation)):
         num_detections = sum(row.num_detections for row in one.classes)
         table.add_row(
             what, f"{100 * one.mean_ap:.2f}", f"{100 * one.mean_ap_exact:.2f}", f"{num_detections:,}"

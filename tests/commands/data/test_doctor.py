@@ -42,8 +42,8 @@ def test_a_valid_folder_has_no_findings(root: Path, capsys: pytest.CaptureFixtur
     print_findings(report)
     printed = capsys.readouterr().out
     for text in (
-        "one video a game",
-        "4 games, 4 videos",
+        "one video a match",
+        "4 matches, 4 videos",
         "224p.mp4 and Labels-ball.json",
         "No errors",
     ):
@@ -106,9 +106,9 @@ def test_harmless_oddities_are_notes(root: Path) -> None:
     assert errors(report) == []
     found = "\n".join(f"{location}: {message}" for location, message in notes(report))
     for text in (
-        "split train: 1 of 4 games are missing",
-        "games in no split (1): league/season/game",
-        "test.zip may contain more games; unpack first",
+        "split train: 1 of 4 matches are missing",
+        "matches in no split (1): league/season/game",
+        "test.zip may contain more matches; unpack first",
         "is labeled as 'other'",
         "home and away",
         "no labels",
@@ -120,7 +120,7 @@ def test_harmless_oddities_are_notes(root: Path) -> None:
 def test_a_missing_game_of_a_custom_split_is_an_error(tmp_path: Path) -> None:
     media.write_video(tmp_path / "derby.mkv", 20)
     (tmp_path / "splits.yaml").write_text("train: [derby, final]\n")
-    assert errors(examine(tmp_path)) == [("split train", "1 of 2 games are missing: final")]
+    assert errors(examine(tmp_path)) == [("split train", "1 of 2 matches are missing: final")]
 
 
 def test_a_single_video_is_examined(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_caches_among_matches_do_not_hide_the_matches(root: Path, capsys: pytest
     rendered.parent.mkdir(parents=True)
     rendered.write_bytes(b"a copy with events drawn into it")
     examine_folder(root, video=None)
-    assert "4 games, 4 videos" in capsys.readouterr().out
+    assert "4 matches, 4 videos" in capsys.readouterr().out
     with pytest.raises(DataError, match=r"1 error in .*features"):
         examine_folder(spots.parent, video=None)
     with pytest.raises(MissingError, match="no match"):

@@ -83,7 +83,7 @@ def test_a_model_is_scored_from_the_files_that_are_written(
     assert report["format"] == 2
     assert report["mAP"] == 1.0
     assert {one["kind"] for one in report["outcomes"]} == {"hit"}
-    assert "1 game of test, 2 classes, tolerance 1 s = ±12 frames at 25 fps" in capsys.readouterr().out
+    assert "1 match of test, 2 classes, tolerance 1 s = ±12 frames at 25 fps" in capsys.readouterr().out
 
 
 def test_a_game_without_labels_is_an_error(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_predictions_of_any_model_are_scored_without_a_video(
     assert evaluation.mean_ap == pytest.approx(0.5508502958, abs=1e-9)
     assert json.loads((tmp_path / "report.json").read_text())["mAP"] == evaluation.mean_ap
     out = capsys.readouterr().out
-    assert "2 games, 12 classes, tolerance 1 s = ±12 frames at 25 fps" in out
+    assert "2 matches, 12 classes, tolerance 1 s = ±12 frames at 25 fps" in out
     assert "55.09" in out
 
 
@@ -177,7 +177,7 @@ def test_eval_prints_the_score_before_tuning_next_to_the_tuned_one(
     printed = capsys.readouterr()
     assert "before tuning" in printed.out
     assert "are not held-out" not in " ".join(printed.err.split())
-    (line,) = [line for line in printed.out.splitlines() if line.startswith("tuned on the validation games")]
+    (line,) = [line for line in printed.out.splitlines() if line.startswith("tuned on the validation matches")]
     assert f"{100 * evaluation.mean_ap:.2f}" in line
 
 

@@ -20,7 +20,7 @@ def test_the_tables_show_every_score(evaluation: Evaluation, capsys: pytest.Capt
     captured = capsys.readouterr()
     lines = [" ".join(line.split()) for line in captured.out.splitlines()]
     assert lines == [
-        "1 game of test, 3 classes, tolerance 1 s = ±12 frames at 25 fps",
+        "1 match of test, 3 classes, tolerance 1 s = ±12 frames at 25 fps",
         "mAP@1",
         "class AP AP exact spots detections",
         "PASS 54.55 54.55 2 1",
