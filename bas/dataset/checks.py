@@ -191,9 +191,13 @@ def _check_folder(
             yield Finding(f"split {name}", message, severity="error" if own else "note")
     unlisted = sorted(here - {game for listed in splits.values() for game in listed})
     if unlisted and splits:
-        yield Finding("splits", f"matches in no split ({len(unlisted)}): {listing(unlisted)}", severity="note")
+        yield Finding(
+            "splits", f"matches in no split ({len(unlisted)}): {listing(unlisted)}", severity="note"
+        )
     if root.is_dir() and (archives := archives_in(root)):
-        yield Finding(str(root), f"{listing(archives)} may contain more matches; unpack first", severity="note")
+        yield Finding(
+            str(root), f"{listing(archives)} may contain more matches; unpack first", severity="note"
+        )
     missing = [name for name in manifest if not (root / name).is_file()]
     if missing:
         message = f"listed files that are missing ({len(missing)}): {listing(missing)}"
