@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
 
 from bas.synthetic.simulation import placing
 from bas.synthetic.simulation.actions import LOFTED, Move
-from bas.synthetic.simulation.people import ATTACK, KEEPERS, Pose, outfield, team_of
+from bas.synthetic.simulation.people import ATTACK, KEEPERS, Pose, outfield
 from bas.synthetic.simulation.pitch import HALF_LENGTH
+from bas.synthetic.simulation.running import (
+    frames_needed,
+    frames_to_run,
+    hold_ball,
+    meet_ball,
+    metres_to_run,
+    run_with_ball,
+)
 from bas.synthetic.simulation.schedule import FPS, ScheduledMove
 from bas.synthetic.simulation.stage import Contact, HalfState
-from bas.synthetic.simulation.trajectory import BALL_RADIUS, Path, Point, carry, fly, hermite, roll
+from bas.synthetic.simulation.trajectory import BALL_RADIUS, fly, roll, step_toward
 
 HEAD_HEIGHT = 2.25
 """Height of a ball headed in a jump; figures are drawn a fifth larger than life."""
 MAX_BALL_SPEED = 30.0
 """Maximum speed of a struck ball, in metres per second."""
-_FEINTS_PER_SECOND, _FEINT_FRAMES = 1.2, 9
 _TRAP_RATE = 0.5
 """Share of passes that are trapped with an outstretched leg, which looks like a kick."""
 _BLOCKED_BALL_SPEED = 20.0
@@ -56,50 +62,6 @@ def play_passage(
             return _pass_ball(state, current, following, upcoming)
 
 
-def frames_needed(current: Contact, following: ScheduledMove, *, distance: float, speed: float) -> int:
-    """Return the frames from `current` to `following`, or those needed for `distance` at `speed` if more."""
-    return max(following.frame - current.frame, int(np.ceil(distance / speed * FPS)))
-
-
-def run_with_ball(
-    state: HalfState,
-    person: int,
-    start: Point,
-    end: Float[np.ndarray, "2"],
-    *,
-    frames: int,
-    touch_metres: float,
-) -> Path:
-    """Script a run of `person` to `end` with the ball at his feet; return the ball's path."""
-    offset = end - start[:2]
-    length = float(np.linalg.norm(offset))
-    heading = offset / length if length > 0.3 else np.array([ATTACK[team_of(person)], 0.0])
-    people = state.people
-    runner = hermite(
-        people.position[person],
-        people.velocity[person],
-        end - 0.4 * heading,
-        frames=frames,
-        fps=FPS,
-        arrival=heading * min(length * FPS / max(frames, 1), 5.0),
-    )
-    people.script(person, runner)
-    _feint(state, person, frames=frames)
-    return carry(start, runner, np.array([*end, BALL_RADIUS]), fps=FPS, touch_metres=touch_metres)
-
-
-def _feint(state: HalfState, person: int, *, frames: int) -> None:
-    """Add occasional swings that miss the ball, so that a swing alone does not give away an action."""
-    num_moments = frames - 2 * _FEINT_FRAMES
-    if num_moments > 0:
-        for moment in state.rng.integers(
-            0, num_moments, state.rng.poisson(_FEINTS_PER_SECOND * num_moments / FPS)
-        ):
-            state.gestures.add(
-                Pose.KICK, person, state.frame + _FEINT_FRAMES + int(moment), not_before=state.frame + 4
-            )
-
-
 def _pass_ball(
     state: HalfState, current: Contact, following: ScheduledMove, upcoming: Sequence[Move]
 ) -> Contact:
@@ -111,40 +73,30 @@ def _pass_ball(
         state.people.position, current.location, target, side=side, sender=current.person,
         seconds=(following.frame - current.frame) / FPS, ball_speed=24.0 if in_air else 18.0,
     )  # fmt: skip
-    frames = frames_needed(
-        current, following, distance=_run_metres(state, reception), speed=placing.RUN_SPEED
-    )
-    distance = float(np.linalg.norm(reception.location - current.location))
+    person, location = reception.person, reception.location
+    run = metres_to_run(state, person, location)
+    frames = frames_needed(current, following, distance=run, speed=placing.RUN_SPEED)
+    distance = float(np.linalg.norm(location - current.location))
     flight = _flight_frames(current.move, distance, in_air=in_air)
-    flight = min(max(flight, int(_run_metres(state, reception) / placing.RUN_SPEED * FPS)), frames)
+    flight = min(max(flight, frames_to_run(state, person, location)), frames)
     if following.move is Move.HEADER or frames - flight < 5:
         flight = frames  # first-time play: the ball arrives as the next move happens
     height = HEAD_HEIGHT + state.rng.normal(0, 0.1) if following.move is Move.HEADER else BALL_RADIUS
-    point = np.array([*reception.location, height])
-    _script_meeting(state, reception.person, current.location, reception.location, frames=flight)
+    point = np.array([*location, height])
+    meet_ball(state, person, current.location, location, frames=flight)
     trajectory = fly if in_air or current.move in (Move.THROW_IN, Move.HEADER) else roll
-    state.advance(
-        trajectory(current.point, point, frames=flight, fps=FPS),
-        possession=side,
-        pressing_metres=_pressing_metres(upcoming),
-    )
+    pressing_metres = _pressing_metres(upcoming)
+    path = trajectory(current.point, point, frames=flight)
+    state.advance(path, possession=side, pressing_metres=pressing_metres)
     if flight < frames and state.rng.random() < _TRAP_RATE:
-        state.gestures.add(Pose.KICK, reception.person, state.frame, not_before=current.frame + 6)
-    point = _hold_ball(
-        state,
-        reception.person,
-        point,
-        target,
-        frames=frames - flight,
-        pressing_metres=_pressing_metres(upcoming),
-    )
+        state.gestures.add(Pose.KICK, person, state.frame, not_before=current.frame + 6)
+    point = hold_ball(state, person, point, target, frames=frames - flight, pressing_metres=pressing_metres)
     frame = current.frame + frames
     if following.move is Move.HEADER:
         opponent = placing.nearest_player(state.people.position, point[:2], side=1 - side)
-        state.gestures.add(
-            Pose.JUMP, opponent, frame + int(state.rng.integers(-2, 3)), not_before=current.frame
-        )
-    return Contact(frame, following.move, side, reception.person, point)
+        moment = frame + int(state.rng.integers(-2, 3))
+        state.gestures.add(Pose.JUMP, opponent, moment, not_before=current.frame)
+    return Contact(frame, following.move, side, person, point)
 
 
 def _dribble(
@@ -153,14 +105,21 @@ def _dribble(
     """Carry the ball with touches, and walk once the longest run is over."""
     frames = following.frame - current.frame
     running = min(frames, _MAX_RUN_FRAMES)
+    seconds = running / FPS
     target = placing.aim(upcoming, current.location, side=current.side, rng=state.rng)
-    end = _dribble_end(state, current, target, seconds=running / FPS)
+    longest, shortest = state.rng.uniform(4.5, 6.5) * seconds, min(3.0 * seconds, 8.0)
+    end = step_toward(current.location, target, longest=longest, shortest=shortest)
+    end = placing.clamp(end, placing.LIMITS)
     pressing_metres = _pressing_metres(upcoming)
     path = run_with_ball(state, current.person, current.point, end, frames=running, touch_metres=0.9)
     state.advance(path, possession=current.side, pressing_metres=pressing_metres)
-    point = np.array([*end, BALL_RADIUS])
-    point = _hold_ball(
-        state, current.person, point, target, frames=frames - running, pressing_metres=pressing_metres
+    point = hold_ball(
+        state,
+        current.person,
+        np.array([*end, BALL_RADIUS]),
+        target,
+        frames=frames - running,
+        pressing_metres=pressing_metres,
     )
     return Contact(following.frame, following.move, current.side, current.person, point)
 
@@ -176,26 +135,20 @@ def _tackle(
             state.people.position, current.location, target, side=current.side, sender=current.person,
             seconds=frames / FPS / 2, ball_speed=18.0,
         )  # fmt: skip
+        carrier, location = reception.person, reception.location
         # Half of the time is for the pass, half for the run that ends in the tackle; a longer pass delays the tackle.
-        flight = max(frames // 2, int(_run_metres(state, reception) / placing.RUN_SPEED * FPS))
+        flight = max(frames // 2, frames_to_run(state, carrier, location))
         frames += flight - frames // 2
-        carrier, start = reception.person, np.array([*reception.location, BALL_RADIUS])
-        _script_meeting(state, carrier, current.location, reception.location, frames=flight)
+        start = np.array([*location, BALL_RADIUS])
+        meet_ball(state, carrier, current.location, location, frames=flight)
         trajectory = fly if current.move is Move.THROW_IN else roll
-        state.advance(
-            trajectory(current.point, start, frames=flight, fps=FPS),
-            possession=current.side,
-            pressing_metres=1.6,
-        )
+        path = trajectory(current.point, start, frames=flight)
+        state.advance(path, possession=current.side, pressing_metres=1.6)
     tackler = placing.nearest_player(state.people.position, start[:2], side=1 - current.side)
-    offset = target - start[:2]
-    length = min(float(np.linalg.norm(offset)), 5.0 * (frames - flight) / FPS)
-    end = start[:2] + offset / max(float(np.linalg.norm(offset)), 1e-6) * length
-    running = max(
-        frames - flight, int(np.linalg.norm(end - state.people.position[tackler]) / placing.RUN_SPEED * FPS)
-    )
+    end = step_toward(start[:2], target, longest=5.0 * (frames - flight) / FPS)
+    running = max(frames - flight, frames_to_run(state, tackler, end))
     path = run_with_ball(state, carrier, start, end, frames=running, touch_metres=0.8)
-    _script_meeting(state, tackler, state.people.position[tackler], end, frames=running)
+    meet_ball(state, tackler, state.people.position[tackler], end, frames=running)
     state.advance(path, possession=current.side, pressing_metres=2.0)
     frame = current.frame + flight + running
     state.gestures.add(Pose.FALL, carrier, frame + 3, not_before=frame - 2)
@@ -216,13 +169,12 @@ def _block(state: HalfState, current: Contact, following: ScheduledMove) -> Cont
     length = np.clip(distances[best] - 0.3, min(0.7, distances[best]), ball_range + 0.6)
     location = placing.clamp(current.location + offsets[best] / distances[best] * length, placing.LIMITS)
     point = np.array([*location, state.rng.uniform(0.3, 1.2)])
-    reception = placing.Reception(int(opponents[best]), location)
-    frames = frames_needed(
-        current, following, distance=_run_metres(state, reception) - 0.8, speed=placing.RUN_SPEED
-    )
-    _script_meeting(state, reception.person, current.location, location, frames=frames)
-    state.advance(fly(current.point, point, frames=frames, fps=FPS), possession=current.side)
-    return Contact(current.frame + frames, following.move, side, reception.person, point)
+    person = int(opponents[best])
+    run = metres_to_run(state, person, location) - 0.8
+    frames = frames_needed(current, following, distance=run, speed=placing.RUN_SPEED)
+    meet_ball(state, person, current.location, location, frames=frames)
+    state.advance(fly(current.point, point, frames=frames), possession=current.side)
+    return Contact(current.frame + frames, following.move, side, person, point)
 
 
 def _save(state: HalfState, current: Contact, following: ScheduledMove) -> Contact:
@@ -234,9 +186,9 @@ def _save(state: HalfState, current: Contact, following: ScheduledMove) -> Conta
     flight = max(6, round(distance / 24 * FPS))
     frames = max(following.frame - current.frame, flight + 10)
     caught = np.array([*location, 1.0])
-    _script_meeting(state, keeper, current.location, location, frames=flight)
+    meet_ball(state, keeper, current.location, location, frames=flight)
     state.gestures.add(Pose.DIVE, keeper, current.frame + flight, not_before=current.frame)
-    state.advance(fly(current.point, caught, frames=flight, fps=FPS), possession=current.side)
+    state.advance(fly(current.point, caught, frames=flight), possession=current.side)
     remaining = frames - flight
     end = location + np.array([ATTACK[side] * min(1.6 * remaining / FPS, 6.0), state.rng.normal(0, 1.0)])
     path = run_with_ball(state, keeper, caught, end, frames=remaining, touch_metres=0.1)
@@ -246,76 +198,16 @@ def _save(state: HalfState, current: Contact, following: ScheduledMove) -> Conta
     return Contact(current.frame + frames, following.move, side, keeper, np.array([*end, BALL_RADIUS]))
 
 
-def _hold_ball(
-    state: HalfState,
-    person: int,
-    point: Point,
-    target: Float[np.ndarray, "2"],
-    *,
-    frames: int,
-    pressing_metres: float,
-) -> Point:
-    """Walk with a controlled ball until the next move; return the ball's position then."""
-    if frames <= 0:
-        return point
-    offset = target - point[:2]
-    length = min(float(np.linalg.norm(offset)), 1.3 * frames / FPS, 5.0)
-    end = point[:2] + offset / max(float(np.linalg.norm(offset)), 1e-6) * length
-    path = run_with_ball(state, person, point, end, frames=frames, touch_metres=0.15)
-    state.advance(path, possession=team_of(person), pressing_metres=pressing_metres)
-    return np.array([*end, BALL_RADIUS])
-
-
-def _run_metres(state: HalfState, reception: placing.Reception) -> float:
-    """Return the distance that the receiver must run, in metres."""
-    return float(np.linalg.norm(reception.location - state.people.position[reception.person]))
-
-
-def _script_meeting(
-    state: HalfState,
-    person: int,
-    origin: Float[np.ndarray, "2"],
-    location: Float[np.ndarray, "2"],
-    *,
-    frames: int,
-) -> None:
-    """Script a person to arrive behind `location`, as seen from `origin`, together with the ball."""
-    offset = location - origin
-    behind = 0.35 * offset / max(float(np.linalg.norm(offset)), 0.5)
-    people = state.people
-    people.script(
-        person,
-        hermite(people.position[person], people.velocity[person], location + behind, frames=frames, fps=FPS),
-    )
-
-
-def _dribble_end(
-    state: HalfState, current: Contact, target: Float[np.ndarray, "2"], *, seconds: float
-) -> Float[np.ndarray, "2"]:
-    """Return the end of a dribble toward `target`, at a plausible speed."""
-    offset = target - current.location
-    distance = max(float(np.linalg.norm(offset)), 1e-6)
-    longest, shortest = state.rng.uniform(4.5, 6.5) * seconds, min(3.0 * seconds, 8.0)
-    return placing.clamp(
-        current.location + offset / distance * np.clip(distance, shortest, longest), placing.LIMITS
-    )
-
-
 def _receiving_side(
     state: HalfState, current: Contact, following: ScheduledMove, upcoming: Sequence[Move]
 ) -> int:
-    turnover_rate = _TURNOVER_RATE[current.move]
     if following.move is Move.SHOT or (following.move is Move.HEADER and upcoming[1:2] == [Move.GOAL]):
-        receiving_side = current.side if current.move is not Move.BLOCK else 1 - current.side
+        side = current.side if current.move is not Move.BLOCK else 1 - current.side
     elif following.move is Move.HEADER and upcoming[1:2] == [Move.OUT_CORNER]:
-        receiving_side = 1 - current.side
+        side = 1 - current.side
     else:
-        receiving_side = 1 - current.side if state.rng.random() < turnover_rate else current.side
-    return (
-        1 - receiving_side
-        if placing.suits_opponents(upcoming, current.location, side=receiving_side)
-        else receiving_side
-    )
+        side = 1 - current.side if state.rng.random() < _TURNOVER_RATE[current.move] else current.side
+    return 1 - side if placing.suits_opponents(upcoming, current.location, side=side) else side
 
 
 def _flight_frames(move: Move, distance: float, *, in_air: bool) -> int:

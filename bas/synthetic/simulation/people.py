@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from bas.synthetic.simulation.pitch import HALF_LENGTH, HALF_WIDTH
+from bas.synthetic.simulation.schedule import FPS
+from bas.synthetic.simulation.trajectory import hermite
 
 LEFT, RIGHT = 0, 1
 
@@ -65,8 +67,7 @@ def formation(ball: Float[np.ndarray, "2"], *, possession: int) -> Float[np.ndar
 class People:
     """Positions and velocities, frame by frame; scripted people follow their path, all others keep the formation."""
 
-    def __init__(self, *, fps: int, rng: np.random.Generator) -> None:
-        self._fps = fps
+    def __init__(self, *, rng: np.random.Generator) -> None:
         self._rng = rng
         self._scripts: dict[int, Float[np.ndarray, "frames 2"]] = {}
         self.start_scene(np.zeros(2), possession=LEFT)
@@ -85,6 +86,19 @@ class People:
         """Make a person follow `path` from the next frame on."""
         self._scripts[person] = path
 
+    def script_run(
+        self,
+        person: int,
+        end: Float[np.ndarray, "2"],
+        *,
+        frames: int,
+        arrival: Float[np.ndarray, "2"] | None = None,
+    ) -> Float[np.ndarray, "frames 2"]:
+        """Make a person run to `end`, to be there with velocity `arrival` after `frames` frames; return the path."""
+        path = hermite(self.position[person], self.velocity[person], end, frames=frames, arrival=arrival)
+        self._scripts[person] = path
+        return path
+
     def step(self, ball: Float[np.ndarray, "2"], *, possession: int, pressing_metres: float) -> None:
         """Advance one frame.
 
@@ -98,10 +112,10 @@ class People:
         speed = np.sqrt((desired**2).sum(axis=1, keepdims=True))
         desired *= np.minimum(1, _FORMATION_SPEED / np.maximum(speed, 1e-6))
         self.velocity += (desired - self.velocity) * 0.12
-        next_position = self.position + (self.velocity + self._separation) / self._fps
+        next_position = self.position + (self.velocity + self._separation) / FPS
         # Scripts override the formation; velocities follow them, so that the end of a script causes no jerk.
         for person, path in list(self._scripts.items()):
-            self.velocity[person] = (path[0] - self.position[person]) * self._fps
+            self.velocity[person] = (path[0] - self.position[person]) * FPS
             next_position[person] = path[0]
             if len(path) == 1:
                 del self._scripts[person]

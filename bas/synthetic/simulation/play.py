@@ -95,7 +95,7 @@ def _roll_to_stop(state: HalfState, last: Contact) -> None:
     velocity = np.array([4.0 if last.point[0] < 0 else -4.0, 0.0, 0.0])
     frames = state.frames_left
     state.advance(
-        roll_to_rest(last.point, velocity, frames=frames, fps=FPS, stop_seconds=1.0),
+        roll_to_rest(last.point, velocity, frames=frames, stop_seconds=1.0),
         possession=last.side,
         pressing_metres=6.0,
     )

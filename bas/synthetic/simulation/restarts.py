@@ -9,12 +9,7 @@ from jaxtyping import Float
 
 from bas.synthetic.simulation import placing
 from bas.synthetic.simulation.actions import LOFTED, Move
-from bas.synthetic.simulation.passages import (
-    HEAD_HEIGHT,
-    MAX_BALL_SPEED,
-    frames_needed,
-    run_with_ball,
-)
+from bas.synthetic.simulation.passages import HEAD_HEIGHT, MAX_BALL_SPEED
 from bas.synthetic.simulation.people import ATTACK, KEEPERS, Pose, outfield
 from bas.synthetic.simulation.pitch import (
     BOARDS_X,
@@ -24,9 +19,19 @@ from bas.synthetic.simulation.pitch import (
     HALF_LENGTH,
     HALF_WIDTH,
 )
+from bas.synthetic.simulation.running import frames_needed, run_with_ball
 from bas.synthetic.simulation.schedule import FPS, ScheduledMove
 from bas.synthetic.simulation.stage import Contact, HalfState
-from bas.synthetic.simulation.trajectory import BALL_RADIUS, Path, Point, fly, hermite, roll, roll_to_rest
+from bas.synthetic.simulation.trajectory import (
+    BALL_RADIUS,
+    Path,
+    Point,
+    fly,
+    hermite,
+    roll,
+    roll_to_rest,
+    step_toward,
+)
 
 _HELD_HEIGHT = HEAD_HEIGHT + 0.3
 _RUN_UP_METRES = {Move.FREE_KICK: 4.0, Move.CORNER: 3.0, Move.GOAL_KICK: 3.5, Move.KICK_OFF: 0.5}
@@ -47,9 +52,9 @@ def play_out(state: HalfState, current: Contact, following: ScheduledMove) -> Co
     if current.move is Move.DRIVE:
         path = run_with_ball(state, current.person, current.point, point[:2], frames=frames, touch_metres=1.2)
     elif current.move in LOFTED or current.move in (Move.SHOT, Move.HEADER, Move.BLOCK, Move.FREE_KICK):
-        path = fly(current.point, point, frames=frames, fps=FPS)
+        path = fly(current.point, point, frames=frames)
     else:
-        path = roll(current.point, point, frames=frames, fps=FPS)
+        path = roll(current.point, point, frames=frames)
     if following.move in (Move.GOAL, Move.OUT_BEHIND):
         _script_dive(state, 1 - current.side, point, current.frame + frames, not_before=current.frame)
     state.advance(path, possession=current.side)
@@ -122,22 +127,17 @@ def _parry(state: HalfState, current: Contact, following: ScheduledMove) -> Cont
     flight = max(1, round(0.62 * frames))  # the rest is for the deflected ball, from the save to the line
     beyond = np.array([end * (HALF_LENGTH + 0.15), corner * (GOAL_HALF_WIDTH + 2.0), 0.5])
     _script_dive(state, side, save_point, current.frame + flight, not_before=current.frame)
-    state.advance(fly(current.point, save_point, frames=flight, fps=FPS), possession=current.side)
-    state.advance(fly(save_point, beyond, frames=frames - flight, fps=FPS), possession=current.side)
+    state.advance(fly(current.point, save_point, frames=flight), possession=current.side)
+    state.advance(fly(save_point, beyond, frames=frames - flight), possession=current.side)
     return Contact(current.frame + frames, following.move, side, KEEPERS[side], beyond)
 
 
 def _script_dive(state: HalfState, side: int, point: Point, frame: int, *, not_before: int) -> None:
     keeper = KEEPERS[side]
-    people = state.people
     dive_point = np.array([-ATTACK[side] * (HALF_LENGTH - 0.9), np.clip(point[1], -3.2, 3.2) * 0.75])
     frames = max(1, frame - not_before)
-    offset = dive_point - people.position[keeper]
-    length = max(float(np.linalg.norm(offset)), 1e-6)
-    dive_point = people.position[keeper] + offset / length * min(length, 7.0 * frames / FPS)
-    people.script(
-        keeper, hermite(people.position[keeper], people.velocity[keeper], dive_point, frames=frames, fps=FPS)
-    )
+    reached = step_toward(state.people.position[keeper], dive_point, longest=7.0 * frames / FPS)
+    state.people.script_run(keeper, reached, frames=frames)
     state.gestures.add(Pose.DIVE, keeper, frame, not_before=not_before)
 
 
@@ -146,7 +146,7 @@ def _play_aftermath(state: HalfState, current: Contact, *, frames: int) -> None:
     velocity = state.ball_velocity()
     if current.move.leaves_play:
         velocity[2] = 0
-        path = roll_to_rest(current.point, velocity, frames=frames, fps=FPS, stop_seconds=1.2)
+        path = roll_to_rest(current.point, velocity, frames=frames, stop_seconds=1.2)
         path = _stop_at_barriers(path, current)
         if current.move is Move.GOAL:
             for teammate in outfield(current.side):
@@ -159,7 +159,7 @@ def _play_aftermath(state: HalfState, current: Contact, *, frames: int) -> None:
         offset = target - current.location
         speed = 4.5 if current.move is Move.DRIVE else 11.0
         kick = np.array([*(offset / max(float(np.linalg.norm(offset)), 1.0) * speed), 0.0])
-        path = roll_to_rest(current.point, kick, frames=frames, fps=FPS, stop_seconds=0.9)
+        path = roll_to_rest(current.point, kick, frames=frames, stop_seconds=0.9)
         fouled = placing.nearest_player(state.people.position, path[-1, :2], side=current.side)
         state.gestures.add(Pose.FALL, fouled, current.frame + 12)
     state.advance(path, possession=current.side)
@@ -223,7 +223,5 @@ def _script_run_up(
     start = location + away * _RUN_UP_METRES[move]
     waiting = max(frames - _RUN_UP_FRAMES, 0)
     state.people.position[taker] = start
-    run = hermite(
-        start, np.zeros(2), location + away * 0.35, frames=frames - waiting, fps=FPS, arrival=-away * 4
-    )
+    run = hermite(start, np.zeros(2), location + away * 0.35, frames=frames - waiting, arrival=-away * 4)
     state.people.script(taker, np.r_[np.tile(start, (waiting, 1)), run])

@@ -37,7 +37,7 @@ class HalfState:
 
     def __init__(self, *, frames: int, rng: np.random.Generator) -> None:
         self.rng = rng
-        self.people = People(fps=FPS, rng=rng)
+        self.people = People(rng=rng)
         self.gestures = Gestures(frames=frames, people=NUM_PEOPLE)
         self.ball: Float32[np.ndarray, "frames 3"] = np.zeros((frames, 3), np.float32)
         self.track: Float32[np.ndarray, "frames people 2"] = np.zeros((frames, NUM_PEOPLE, 2), np.float32)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from bas.synthetic.simulation.schedule import FPS
+
 BALL_RADIUS = 0.11
 _GRAVITY = 9.81
 _MAX_APEX_METRES = 7.0
@@ -19,35 +21,33 @@ Point = Float[np.ndarray, "3"]
 Path = Float[np.ndarray, "frames 3"]
 
 
-def roll(start: Point, end: Point, *, frames: int, fps: int) -> Path:
+def roll(start: Point, end: Point, *, frames: int) -> Path:
     """Roll along the ground, losing speed; a ball that starts in the air first falls and bounces."""
     tau = np.arange(1, frames + 1) / frames
     distance = max(float(np.linalg.norm(end - start)), 0.1)
-    decay = float(np.clip(_MIN_KICK_SPEED * frames / fps / distance, 0.9, 5.0))
+    decay = float(np.clip(_MIN_KICK_SPEED * frames / FPS / distance, 0.9, 5.0))
     # Exponential slow-down, scaled to end exactly at `end`; `decay` sets the initial speed.
     share = (1 - np.exp(-decay * tau)) / (1 - np.exp(-decay))
     path: Path = start + (end - start) * share[:, None]
-    path[:, 2] = end[2] + _bounces(start[2] - end[2], np.arange(1, frames + 1) / fps)
+    path[:, 2] = end[2] + _bounces(start[2] - end[2], np.arange(1, frames + 1) / FPS)
     return path
 
 
-def fly(start: Point, end: Point, *, frames: int, fps: int) -> Path:
+def fly(start: Point, end: Point, *, frames: int) -> Path:
     """Fly through the air: a straight line on the ground, a parabola above it."""
     tau = np.arange(1, frames + 1) / frames
     path: Path = start + (end - start) * tau[:, None]
-    apex = min(_GRAVITY * (frames / fps) ** 2 / 8, _MAX_APEX_METRES)
+    apex = min(_GRAVITY * (frames / FPS) ** 2 / 8, _MAX_APEX_METRES)
     path[:, 2] += 4 * apex * tau * (1 - tau)
     return path
 
 
-def carry(
-    start: Point, runner: Float[np.ndarray, "frames 2"], end: Point, *, fps: int, touch_metres: float
-) -> Path:
+def carry(start: Point, runner: Float[np.ndarray, "frames 2"], end: Point, *, touch_metres: float) -> Path:
     """Stay at the feet of a runner, who pushes the ball up to `touch_metres` ahead with every touch."""
     frames = len(runner)
     heading = np.gradient(runner, axis=0) if frames > 1 else (end - start)[None, :2]
     heading = heading / np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 0.02)
-    touches = max(1, round(frames / fps / _TOUCH_SECONDS))
+    touches = max(1, round(frames / FPS / _TOUCH_SECONDS))
     phase = np.arange(1, frames + 1) / frames * touches % 1.0
     ahead = 0.4 + touch_metres * np.sin(np.pi * phase**0.7)
     ball = runner + heading * ahead[:, None]
@@ -61,9 +61,9 @@ def carry(
     return path
 
 
-def roll_to_rest(start: Point, velocity: Point, *, frames: int, fps: int, stop_seconds: float) -> Path:
+def roll_to_rest(start: Point, velocity: Point, *, frames: int, stop_seconds: float) -> Path:
     """Let a ball that nobody plays fall, bounce and slow down, with time constant `stop_seconds`."""
-    time = np.arange(1, frames + 1) / fps
+    time = np.arange(1, frames + 1) / FPS
     travelled = stop_seconds * (1 - np.exp(-time / stop_seconds))
     path: Path = start + velocity * travelled[:, None]
     path[:, 2] = BALL_RADIUS + _bounces(start[2] - BALL_RADIUS, time)
@@ -85,17 +85,27 @@ def _bounces(height: float, time: Float[np.ndarray, "frames"]) -> Float[np.ndarr
     return np.where(time < fall, falling, low)
 
 
+def step_toward(
+    start: Float[np.ndarray, "2"], target: Float[np.ndarray, "2"], *, longest: float, shortest: float = 0.0
+) -> Float[np.ndarray, "2"]:
+    """Return the point on the way to `target`, or beyond it if it is nearer than `shortest` metres."""
+    offset = target - start
+    distance = float(np.linalg.norm(offset))
+    step = np.clip(distance, shortest, longest)
+    point: Float[np.ndarray, "2"] = start + offset / max(distance, 1e-6) * step
+    return point
+
+
 def hermite(
     start: Float[np.ndarray, "2"],
     velocity: Float[np.ndarray, "2"],
     end: Float[np.ndarray, "2"],
     *,
     frames: int,
-    fps: int,
     arrival: Float[np.ndarray, "2"] | None = None,
 ) -> Float[np.ndarray, "frames 2"]:
     """Return a runner's path to `end` that starts with `velocity` and arrives with `arrival`, in metres per second."""
-    seconds = frames / fps
+    seconds = frames / FPS
     tau = (np.arange(1, frames + 1) / frames)[:, None]
     start_tangent = velocity * min(seconds, 1.5)
     end_tangent = np.zeros(2) if arrival is None else arrival * min(seconds, 1.5)
