@@ -8,19 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from bas import console
+from bas.cli import options
 from bas.cli.app import app
-from bas.cli.options import (
-    DATA,
-    FEATURES,
-    Data,
-    Decoder,
-    Device,
-    Features,
-    Preset,
-    Sets,
-    Split,
-    chosen_device,
-)
 
 
 @app.command()
@@ -55,7 +44,7 @@ def download(
         typer.Argument(metavar="YEAR", help="Year of the SoccerNet challenge."),
     ],
     split: Annotated[str, typer.Option(help="Split: train, valid, test, challenge, or all.")] = "all",
-    data: Data = DATA,
+    data: options.Data = options.DATA,
 ) -> None:
     """Download, unpack and verify SoccerNet matches.
 
@@ -73,7 +62,7 @@ def doctor(
         typer.Argument(
             metavar="FOLDER", envvar="BAS_DATA", help="Folder of matches or of cached features, or one video."
         ),
-    ] = DATA,
+    ] = options.DATA,
     video: Annotated[
         Literal["720p", "224p"] | None,
         typer.Option(help="Video files to check (default: 720p, or 224p if no match has 720p)."),
@@ -105,13 +94,13 @@ def settings(
 
 @app.command()
 def extract(
-    split: Split = "train",
-    data: Data = DATA,
-    out: Features = FEATURES,
-    device: Device = "auto",
-    decoder: Decoder = "auto",
-    preset: Preset = None,
-    sets: Sets = None,
+    split: options.Split = "train",
+    data: options.Data = options.DATA,
+    out: options.Features = options.FEATURES,
+    device: options.Device = "auto",
+    decoder: options.Decoder = "auto",
+    preset: options.Preset = None,
+    sets: options.Sets = None,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -143,7 +132,7 @@ def extract(
 
         base, sets = load_settings(encoder), [*sets, f"extract.weights={encoder}"]
     settings = load("extract", base=base, preset=preset, sets=sets).extract
-    device = chosen_device(device)
+    device = options.chosen_device(device)
     if plan:
         plan_split(settings, data=data, features=out, split=split, device=device)
         return

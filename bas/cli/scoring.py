@@ -7,40 +7,26 @@ from typing import Annotated
 
 import typer
 
+from bas.cli import options
 from bas.cli.app import app
-from bas.cli.options import (
-    DATA,
-    FEATURES,
-    Data,
-    Decoder,
-    Device,
-    Features,
-    Flip,
-    Model,
-    RunOption,
-    Split,
-    Tolerance,
-    newest_run,
-    workspace,
-)
 
 
 @app.command("eval")
 def evaluate(
-    tolerance: Tolerance = "1",
+    tolerance: options.Tolerance = "1",
     split: Annotated[
         str | None,
         typer.Option(help="Split to score (default: test; with --predictions, every match that has labels)."),
     ] = None,
-    run: RunOption = None,
+    run: options.RunOption = None,
     predictions: Annotated[
         Path | None,
         typer.Option(
             help="Score this folder or zip of results_spotting.json instead; needs no model and no video."
         ),
     ] = None,
-    data: Data = DATA,
-    features: Features = FEATURES,
+    data: options.Data = options.DATA,
+    features: options.Features = options.FEATURES,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the predictions (default: RUN/predictions/SPLIT).")
     ] = None,
@@ -48,9 +34,9 @@ def evaluate(
         Path | None,
         typer.Option(help="JSON report to write (default for a run: report.json beside its predictions)."),
     ] = None,
-    device: Device = "auto",
-    decoder: Decoder = "auto",
-    flip: Flip = False,
+    device: options.Device = "auto",
+    decoder: options.Decoder = "auto",
+    flip: options.Flip = False,
 ) -> None:
     """Score a run or predictions exactly as the challenge does."""
     if predictions is not None:
@@ -65,8 +51,8 @@ def evaluate(
     from bas.commands.scoring.evaluate import evaluate_run
 
     evaluate_run(
-        run or newest_run(),
-        workspace(data=data, features=features, device=device, decoder=decoder),
+        run or options.newest_run(),
+        options.workspace(data=data, features=features, device=device, decoder=decoder),
         split=split or "test",
         tolerance=tolerance,
         out=out,
@@ -81,14 +67,14 @@ def compare(
         list[Path],
         typer.Argument(metavar="RUN", help="Run or model folders; differences are relative to the first."),
     ],
-    data: Data = DATA,
-    features: Features = FEATURES,
-    split: Split = "test",
-    tolerance: Tolerance = "1",
+    data: options.Data = options.DATA,
+    features: options.Features = options.FEATURES,
+    split: options.Split = "test",
+    tolerance: options.Tolerance = "1",
     json: Annotated[Path | None, typer.Option(help="JSON file for all numbers.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="File for the table in Markdown.")] = None,
-    device: Device = "auto",
-    decoder: Decoder = "auto",
+    device: options.Device = "auto",
+    decoder: options.Decoder = "auto",
 ) -> None:
     """Compare runs on one split.
 
@@ -96,20 +82,20 @@ def compare(
     """
     from bas.commands.scoring.compare import compare as run
 
-    where = workspace(data=data, features=features, device=device, decoder=decoder)
+    where = options.workspace(data=data, features=features, device=device, decoder=decoder)
     run(runs, where, split=split, tolerance=tolerance, json=json, markdown=markdown)
 
 
 @app.command()
 def predict(
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Video of a match.")],
-    model: Model = None,
+    model: options.Model = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for results and cached features (default: VIDEO.spots).")
     ] = None,
-    device: Device = "auto",
-    decoder: Decoder = "auto",
-    flip: Flip = False,
+    device: options.Device = "auto",
+    decoder: options.Decoder = "auto",
+    flip: options.Flip = False,
 ) -> None:
     """Spot the actions in one video.
 
@@ -117,5 +103,5 @@ def predict(
     """
     from bas.commands.scoring.predict import predict_video
 
-    where = workspace(device=device, decoder=decoder)
-    predict_video(video, model or newest_run(), where, out=out, flip=flip)
+    where = options.workspace(device=device, decoder=decoder)
+    predict_video(video, model or options.newest_run(), where, out=out, flip=flip)

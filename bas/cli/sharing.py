@@ -7,24 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from bas.cli import options
 from bas.cli.app import app
-from bas.cli.options import (
-    DATA,
-    FEATURES,
-    Data,
-    Decoder,
-    Device,
-    Features,
-    Flip,
-    Run,
-    newest_run,
-    workspace,
-)
 
 
 @app.command()
 def submit(
-    run: Run = None,
+    run: options.Run = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -34,14 +23,14 @@ def submit(
     check: Annotated[
         Path | None, typer.Option(help="Only validate this existing zip; needs no run and no video.")
     ] = None,
-    data: Data = DATA,
-    features: Features = FEATURES,
+    data: options.Data = options.DATA,
+    features: options.Features = options.FEATURES,
     out: Annotated[
         Path | None, typer.Option(help="Zip file to write (default: RUN/submission-SPLIT.zip).")
     ] = None,
-    device: Device = "auto",
-    decoder: Decoder = "auto",
-    flip: Flip = False,
+    device: options.Device = "auto",
+    decoder: options.Decoder = "auto",
+    flip: options.Flip = False,
 ) -> None:
     """Build the submission zip for a split and validate it."""
     from bas.commands.sharing.submit import check_zip, submit_run
@@ -52,8 +41,8 @@ def submit(
         check_zip(check, data=data, split=split)
         return
     submit_run(
-        run or newest_run(),
-        workspace(data=data, features=features, device=device, decoder=decoder),
+        run or options.newest_run(),
+        options.workspace(data=data, features=features, device=device, decoder=decoder),
         split=split or "challenge",
         out=out,
         flip=flip,

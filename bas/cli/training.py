@@ -7,23 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bas.cli import options
 from bas.cli.app import app
-from bas.cli.options import (
-    DATA,
-    FEATURES,
-    RUNS,
-    Data,
-    Decoder,
-    Device,
-    Features,
-    Preset,
-    Run,
-    Runs,
-    Sets,
-    Start,
-    newest_run,
-    workspace,
-)
 
 if TYPE_CHECKING:
     from bas.config import Pipeline
@@ -37,13 +22,13 @@ def fit_head(
             metavar="HEAD", help="Head (netvlad, blocks3d, sgp, gru, linear), or a recipe from configs/heads."
         ),
     ],
-    data: Data = DATA,
-    features: Features = FEATURES,
-    out: Runs = RUNS,
-    device: Device = "auto",
-    decoder: Decoder = "auto",
-    preset: Preset = None,
-    sets: Sets = None,
+    data: options.Data = options.DATA,
+    features: options.Features = options.FEATURES,
+    out: options.Runs = options.RUNS,
+    device: options.Device = "auto",
+    decoder: options.Decoder = "auto",
+    preset: options.Preset = None,
+    sets: options.Sets = None,
     fold: Annotated[
         str | None,
         typer.Option(
@@ -67,7 +52,7 @@ def fit_head(
     from bas.config import load
 
     settings = load("heads", head=head, preset=preset, sets=sets or ())
-    where = workspace(data=data, features=features, runs=out, device=device, decoder=decoder)
+    where = options.workspace(data=data, features=features, runs=out, device=device, decoder=decoder)
     if fold is None:
         fit(settings, where, all_data=all_data)
     elif all_data:
@@ -78,13 +63,13 @@ def fit_head(
 
 @app.command("finetune-e2e")
 def finetune_e2e(
-    run: Start = None,
-    data: Data = DATA,
-    out: Runs = RUNS,
-    device: Device = "auto",
-    decoder: Decoder = "auto",
-    preset: Preset = None,
-    sets: Sets = None,
+    run: options.Start = None,
+    data: options.Data = options.DATA,
+    out: options.Runs = options.RUNS,
+    device: options.Device = "auto",
+    decoder: options.Decoder = "auto",
+    preset: options.Preset = None,
+    sets: options.Sets = None,
 ) -> None:
     """Finetune encoder and head together on video (stage 3).
 
@@ -93,18 +78,18 @@ def finetune_e2e(
     from bas.commands.training.finetune import finetune
 
     start, settings = _finetune_settings(run, runs=out, preset=preset, sets=sets)
-    finetune(start, settings, workspace(data=data, runs=out, device=device, decoder=decoder))
+    finetune(start, settings, options.workspace(data=data, runs=out, device=device, decoder=decoder))
 
 
 @app.command("contact-sheet")
 def contact_sheet(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="PNG file to write.")] = Path("clips.png"),
-    run: Start = None,
-    data: Data = DATA,
-    runs: Runs = RUNS,
-    decoder: Decoder = "auto",
-    preset: Preset = None,
-    sets: Sets = None,
+    run: options.Start = None,
+    data: options.Data = options.DATA,
+    runs: options.Runs = options.RUNS,
+    decoder: options.Decoder = "auto",
+    preset: options.Preset = None,
+    sets: options.Sets = None,
 ) -> None:
     """Draw the first clips that finetune-e2e would train on.
 
@@ -113,16 +98,16 @@ def contact_sheet(
     from bas.commands.training.contact_sheet import contact_sheet as draw
 
     start, settings = _finetune_settings(run, runs=runs, preset=preset, sets=sets)
-    draw(start, settings, workspace(data=data, runs=runs, device="cpu", decoder=decoder), out=out)
+    draw(start, settings, options.workspace(data=data, runs=runs, device="cpu", decoder=decoder), out=out)
 
 
 @app.command()
 def tune(
-    run: Run = None,
-    data: Data = DATA,
-    features: Features = FEATURES,
-    device: Device = "auto",
-    decoder: Decoder = "auto",
+    run: options.Run = None,
+    data: options.Data = options.DATA,
+    features: options.Features = options.FEATURES,
+    device: options.Device = "auto",
+    decoder: options.Decoder = "auto",
 ) -> None:
     """Tune the post-processing of a run on the validation split.
 
@@ -130,17 +115,20 @@ def tune(
     """
     from bas.commands.training.tune import tune_run
 
-    tune_run(run or newest_run(), workspace(data=data, features=features, device=device, decoder=decoder))
+    tune_run(
+        run or options.newest_run(),
+        options.workspace(data=data, features=features, device=device, decoder=decoder),
+    )
 
 
 @app.command()
 def merge(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders to merge, two or more.")],
     out: Annotated[Path, typer.Option(help="Run folder to create.")],
-    data: Data = DATA,
-    features: Features = FEATURES,
-    device: Device = "auto",
-    decoder: Decoder = "auto",
+    data: options.Data = options.DATA,
+    features: options.Features = options.FEATURES,
+    device: options.Device = "auto",
+    decoder: options.Decoder = "auto",
 ) -> None:
     """Average several runs in one model.
 
@@ -148,7 +136,7 @@ def merge(
     """
     from bas.commands.training.merge import merge as run
 
-    run(runs, workspace(data=data, features=features, device=device, decoder=decoder), out=out)
+    run(runs, options.workspace(data=data, features=features, device=device, decoder=decoder), out=out)
 
 
 def _finetune_settings(

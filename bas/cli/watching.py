@@ -7,22 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bas.cli import options
 from bas.cli.app import app
-from bas.cli.options import (
-    DATA,
-    FEATURES,
-    Confidence,
-    Data,
-    Decoder,
-    Device,
-    Features,
-    Model,
-    RunOrVideo,
-    Split,
-    chosen_device,
-    newest_run,
-    workspace,
-)
 
 if TYPE_CHECKING:
     from bas.heads.inference.analyzed_videos import MediaSource
@@ -31,24 +17,24 @@ if TYPE_CHECKING:
 
 @app.command()
 def clips(
-    source: RunOrVideo,
-    model: Model = None,
-    split: Split = "test",
+    source: options.RunOrVideo,
+    model: options.Model = None,
+    split: options.Split = "test",
     mistakes: Annotated[
         int | None,
         typer.Option(
             min=1, metavar="N", help="Cut the N worst mistakes instead of detections; needs labels."
         ),
     ] = None,
-    confidence: Confidence = None,
-    data: Data = DATA,
-    features: Features = FEATURES,
+    confidence: options.Confidence = None,
+    data: options.Data = options.DATA,
+    features: options.Features = options.FEATURES,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for the clips (default: clips or mistakes, in RUN or VIDEO.spots)."),
     ] = None,
-    device: Device = "auto",
-    decoder: Decoder = "auto",
+    device: options.Device = "auto",
+    decoder: options.Decoder = "auto",
 ) -> None:
     """Cut a clip of every detection, or of the worst mistakes.
 
@@ -56,35 +42,35 @@ def clips(
     """
     from bas.commands.watching.clips import make_clips
 
-    where = workspace(data=data, features=features, device=device, decoder=decoder)
+    where = options.workspace(data=data, features=features, device=device, decoder=decoder)
     make_clips(_media(source, model, split, where), out=out, min_confidence=confidence, num_mistakes=mistakes)
 
 
 @app.command()
 def render(
-    source: RunOrVideo,
-    model: Model = None,
-    split: Split = "test",
-    confidence: Confidence = None,
-    data: Data = DATA,
-    features: Features = FEATURES,
+    source: options.RunOrVideo,
+    model: options.Model = None,
+    split: options.Split = "test",
+    confidence: options.Confidence = None,
+    data: options.Data = options.DATA,
+    features: options.Features = options.FEATURES,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the videos (default: rendered, in RUN or VIDEO.spots).")
     ] = None,
-    device: Device = "auto",
-    decoder: Decoder = "auto",
+    device: options.Device = "auto",
+    decoder: options.Decoder = "auto",
 ) -> None:
     """Draw scores, detections and labels onto copies of videos."""
     from bas.commands.watching.render import make_renders
 
-    where = workspace(data=data, features=features, device=device, decoder=decoder)
+    where = options.workspace(data=data, features=features, device=device, decoder=decoder)
     make_renders(_media(source, model, split, where), out=out, min_confidence=confidence)
 
 
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for all data and results.")] = Path("demo"),
-    device: Device = "auto",
+    device: options.Device = "auto",
 ) -> None:
     """Run the whole pipeline on synthetic matches.
 
@@ -92,7 +78,7 @@ def demo(
     """
     from bas.commands.watching.demo import run_demo
 
-    run_demo(out, device=chosen_device(device))
+    run_demo(out, device=options.chosen_device(device))
 
 
 def _media(source: Path, model: Path | None, split: str, where: Workspace) -> MediaSource:
@@ -100,5 +86,5 @@ def _media(source: Path, model: Path | None, split: str, where: Workspace) -> Me
     from bas.heads.inference.analyzed_videos import MediaSource
 
     if source.is_file():
-        return MediaSource(model or newest_run(), source, split, where)
+        return MediaSource(model or options.newest_run(), source, split, where)
     return MediaSource(source, None, split, where)
