@@ -8,7 +8,7 @@ from bas.evaluate.analysis.bootstrap import (
     percentile_interval,
     resampled_mean_ap,
 )
-from bas.evaluate.analysis.chance_baseline import ChanceBaseline, chance_baseline
+from bas.evaluate.analysis.chance_baseline import chance_baseline
 from bas.evaluate.analysis.outcomes import Kind, Outcome, match_outcomes, peak_score, worst_mistakes
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "MIN_SPOTS",
     "RESAMPLES",
     "Analysis",
-    "ChanceBaseline",
     "ClassDetail",
     "Interval",
     "Kind",

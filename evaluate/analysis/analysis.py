@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -17,7 +17,7 @@ from bas.evaluate.analysis.bootstrap import (
     percentile_interval,
     resampled_mean_ap,
 )
-from bas.evaluate.analysis.chance_baseline import chance_baseline
+from bas.evaluate.analysis.chance_baseline import chance_of
 from bas.evaluate.analysis.outcomes import Outcome, match_outcomes
 from bas.evaluate.analysis.window_accuracy import WindowAccuracy, window_accuracy
 from bas.evaluate.metric.average_precision import ScoringTimeline, average_precision
@@ -25,7 +25,7 @@ from bas.evaluate.metric.timelines import half_timelines
 from bas.evaluate.metric.tolerance import half_window_frames
 from bas.evaluate.postprocess.confidence import threshold_curve
 from bas.evaluate.scoring.score import Evaluation
-from bas.types import Prediction, Scores, Spot
+from bas.types import DenseScores, Prediction, Spot
 
 CURVE_SECONDS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0)
 MIN_SPOTS = 10
@@ -61,7 +61,7 @@ class Analysis:
     seconds: float
     """Full window in which detections are matched."""
     threshold_source: Literal["these matches", "the model"]
-    """Thresholds of maximum F1 on the scored matches themselves, or those stored with the model."""
+    """Thresholds of maximum F1 on the scored games themselves, or those stored with the model."""
     classes: tuple[ClassDetail, ...]
     confusion: Int64[np.ndarray, "actual detected"]
     """Confusion matrix at the classes' thresholds; the last row and column stand for no action."""
@@ -72,7 +72,7 @@ class Analysis:
     interval: Interval
     """Confidence interval of the mAP, over resampled minutes."""
     chance: float | None
-    """95th percentile of the mAP of random detections; None if the length of the matches is not known."""
+    """95th percentile of the mAP of random detections; None if the length of the games is not known."""
     window_accuracy: WindowAccuracy | None
     """Window accuracy; None without dense scores."""
     outcomes: tuple[Outcome, ...]
@@ -82,13 +82,11 @@ class Analysis:
     @property
     def threshold_description(self) -> str:
         """Source of the thresholds, in words."""
-        match self.threshold_source:
-            case "these matches":
-                return "of maximum F1 on these matches"
-            case "the model":
-                return "stored with the model"
-            case _:
-                assert_never(self.threshold_source)
+        return (
+            "stored with the model"
+            if self.threshold_source == "the model"
+            else "of maximum F1 on these games"
+        )
 
     @property
     def micro(self) -> tuple[float, float, float]:
@@ -116,7 +114,7 @@ def analyze(
     labels: Mapping[str, Sequence[Spot]],
     predictions: Mapping[str, Sequence[Prediction]],
     *,
-    scores: Mapping[str, Mapping[int, Scores]] | None = None,
+    scores: DenseScores | None = None,
     thresholds: Mapping[str, float] | None = None,
 ) -> Analysis:
     """Analyze scored predictions; detections are matched in the first of the evaluation's windows.
@@ -166,7 +164,7 @@ def analyze(
                 resamples=RESAMPLES,
             )[0]
         ),
-        _chance(evaluation, labels, scores) if scores else None,
+        chance_of(evaluation, labels, scores) if scores else None,
         window_accuracy(labels, scores) if scores else None,
         tuple(outcomes),
         tuple(game for game, of in halves.items() if num_blocks(of, framerate=framerate) < MIN_BLOCKS),
@@ -243,19 +241,3 @@ def _mean_ap(
 ) -> float:
     scored = average_precision(timelines, num_classes=num_classes, framerate=framerate, tolerances=(seconds,))
     return scored.overall.mean
-
-
-def _chance(
-    evaluation: Evaluation,
-    labels: Mapping[str, Sequence[Spot]],
-    scores: Mapping[str, Mapping[int, Scores]],
-) -> float:
-    return chance_baseline(
-        labels,
-        counts={one.label: one.num_detections for one in evaluation.classes},
-        num_frames={
-            game: {half: len(one.values) for half, one in of_game.items()} for game, of_game in scores.items()
-        },
-        fps=next(one.fps for of_game in scores.values() for one in of_game.values()),
-        tolerance=evaluation.tolerances,
-    ).mean_ap

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -18,20 +17,23 @@ from bas.evaluate.metric.average_precision import (
 )
 from bas.evaluate.metric.timelines import HALVES, half_timelines
 from bas.evaluate.metric.tolerance import Tolerance, parse_tolerance
-from bas.evaluate.scoring.score import FRAMERATE
-from bas.types import Spot
+from bas.evaluate.scoring.score import FRAMERATE, Evaluation
+from bas.types import DenseScores, Spot
 
+TRIALS = 20
+"""Number of sets of random detections."""
 _PERCENTILE = 95
 
 
-@dataclass(frozen=True, slots=True)
-class ChanceBaseline:
-    """95th percentiles over all trials."""
-
-    mean_ap: float
-    mean_ap_occurring: float
-    """95th percentile of the mean over the classes that occur."""
-    trials: int
+def chance_of(evaluation: Evaluation, labels: Mapping[str, Sequence[Spot]], scores: DenseScores) -> float:
+    """Chance baseline of an evaluation, with the lengths of the games taken from their dense scores."""
+    return chance_baseline(
+        labels,
+        counts={one.label: one.num_detections for one in evaluation.classes},
+        num_frames={game: {half: len(one.values) for half, one in of.items()} for game, of in scores.items()},
+        fps=next(one.fps for of_game in scores.values() for one in of_game.values()),
+        tolerance=evaluation.tolerances,
+    )
 
 
 def chance_baseline(
@@ -41,9 +43,9 @@ def chance_baseline(
     num_frames: Mapping[str, Mapping[int, int]],
     fps: Fraction,
     tolerance: Tolerance = 1,
-    trials: int = 20,
-) -> ChanceBaseline:
-    """Score `trials` sets of random detections, with uniform frames and confidences.
+    trials: int = TRIALS,
+) -> float:
+    """95th percentile of the mAP of `trials` sets of random detections, with uniform frames and confidences.
 
     They score what their files would score, but no files are written: 15,000 detections in each of
     20 trials would take longer than the rest of an evaluation.
@@ -61,12 +63,7 @@ def chance_baseline(
         game: half_timelines(spots, (), classes=classes, framerate=FRAMERATE).timelines
         for game, spots in labels.items()
     }
-    occurring = [
-        k
-        for k in range(len(classes))
-        if any(len(half.spots[k].frames) for halves in annotated.values() for half in halves)
-    ]
-    means, means_occurring = [], []
+    means = []
     for seed in range(trials):
         detections = random_detections(counts, num_frames, seed=seed)
         timelines = [
@@ -76,14 +73,9 @@ def chance_baseline(
         ]
         scored = average_precision(
             timelines, num_classes=len(classes), framerate=FRAMERATE, tolerances=tolerances
-        ).overall
-        means.append(scored.mean)
-        means_occurring.append(np.mean(scored.per_class[occurring]) if occurring else np.nan)
-    return ChanceBaseline(
-        mean_ap=float(np.percentile(means, _PERCENTILE)),
-        mean_ap_occurring=float(np.percentile(means_occurring, _PERCENTILE)),
-        trials=trials,
-    )
+        )
+        means.append(scored.overall.mean)
+    return float(np.percentile(means, _PERCENTILE))
 
 
 def random_detections(
@@ -106,13 +98,10 @@ def random_detections(
     columns = np.repeat(np.arange(len(counts)), list(counts.values()))
     order = np.lexsort((values, places))
     places, columns, values = places[order], columns[order], values[order]
-    borders = np.searchsorted(places, ends)
     detections: dict[str, dict[int, MarkArrays]] = {game: {} for game in num_frames}
-    start = 0
-    for (game, half, frames), end, stop in zip(halves, ends.tolist(), borders.tolist(), strict=True):
-        inside = slice(start, stop)
+    for (game, half, frames), end in zip(halves, ends.tolist(), strict=True):
+        inside = slice(*np.searchsorted(places, (end - frames, end)))
         detections[game][half] = MarkArrays(places[inside] - (end - frames), columns[inside], values[inside])
-        start = stop
     return detections
 
 
@@ -122,10 +111,8 @@ def _with_detections(
     """Timeline with the spots of a half and the given detections; None if there are none."""
     if detections is None:
         return annotated
-    positions = positions_of(detections.frames, fps).astype(np.float64)
-    entries = MarkArrays(
-        official_frames(positions, framerate=FRAMERATE), detections.columns, detections.values
-    )
+    frames = official_frames(positions_of(detections.frames, fps), framerate=FRAMERATE)
+    entries = MarkArrays(frames, detections.columns, detections.values)
     nothing = MarkArrays(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
     return ScoringTimeline(
         annotated.spots, build_timeline(nothing, entries, num_classes=len(annotated.spots)).detections

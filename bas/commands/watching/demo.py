@@ -13,7 +13,7 @@ from bas.commands.training.finetune import finetune
 from bas.commands.training.fit_head import fit
 from bas.config import load
 from bas.dataset import open_dataset
-from bas.evaluate.analysis.chance_baseline import ChanceBaseline, chance_baseline
+from bas.evaluate.analysis.chance_baseline import TRIALS, chance_of
 from bas.evaluate.predictions import labels_of_games
 from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import Evaluation
@@ -86,23 +86,18 @@ def _step(number: int, what: str, command: str) -> None:
     console.info(f"\n{number}. {what}\n   $ bas {command}\n")
 
 
-def _chance(evaluation: Evaluation, games: Sequence[Game], *, run: Path) -> ChanceBaseline:
+def _chance(evaluation: Evaluation, games: Sequence[Game], *, run: Path) -> float:
     """mAP of random guesses, as many per class as detections, on the same matches."""
     scores = {game.id: read_scores(predictions_folder(run, _SPLIT) / game.id / SCORES_FILE) for game in games}
-    return chance_baseline(
-        labels_of_games(games),
-        counts={row.label: row.num_detections for row in evaluation.classes},
-        num_frames={game: {half: len(s.values) for half, s in of.items()} for game, of in scores.items()},
-        fps=next(s.fps for of in scores.values() for s in of.values()),
-    )
+    return chance_of(evaluation, labels_of_games(games), scores)
 
 
-def _show(comparison: Comparison, baseline: ChanceBaseline) -> None:
+def _show(comparison: Comparison, chance: float) -> None:
     """Print chance, the frozen run and the finetuned run in one table."""
     frozen, joint = comparison.results
     assert joint.difference is not None
     table = console.table("Held-out matches, in percent", "", "mAP@1", "paired difference, 95 % interval")
-    table.add_row(f"chance, 95th percentile of {baseline.trials} trials", f"{100 * baseline.mean_ap:.2f}", "")
+    table.add_row(f"chance, 95th percentile of {TRIALS} trials", f"{100 * chance:.2f}", "")
     table.add_row("frozen encoder + head", f"{100 * frozen.mean_ap:.2f}", "")
     difference = f"{100 * joint.difference.low:+.1f} to {100 * joint.difference.high:+.1f}"
     table.add_row("joint finetune", f"{100 * joint.mean_ap:.2f}", difference)

@@ -20,8 +20,7 @@ def test_the_baseline_is_low_and_reproducible() -> None:
     counts = {"PASS": 49, "DRIVE": 1, "GOAL": 0}
     first = chance_baseline(LABELS, counts=counts, num_frames=NUM_FRAMES, fps=FPS, trials=5)
     assert first == chance_baseline(LABELS, counts=counts, num_frames=NUM_FRAMES, fps=FPS, trials=5)
-    assert 0 < first.mean_ap < 0.2
-    assert first.mean_ap_occurring == np.float64(first.mean_ap * 3 / 2)
+    assert 0 < first < 0.2
 
 
 def test_random_detections_are_uniform_over_the_frames_of_all_games() -> None:
@@ -56,5 +55,4 @@ def test_random_detections_score_what_their_files_would_score(fps: Fraction) -> 
         }
         scored.append(score_detections(LABELS, written, classes=tuple(counts), fps=fps))
     baseline = chance_baseline(LABELS, counts=counts, num_frames=NUM_FRAMES, fps=fps, trials=3)
-    assert baseline.mean_ap == np.percentile([one.mean_ap for one in scored], 95)
-    assert baseline.mean_ap_occurring == np.percentile([one.mean_ap_occurring for one in scored], 95)
+    assert baseline == np.percentile([one.mean_ap for one in scored], 95)
