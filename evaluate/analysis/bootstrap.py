@@ -1,9 +1,9 @@
 """Block-bootstrap confidence intervals for mAP, on the same resamples for all systems that are compared.
 
-Blocks of one minute are resampled with replacement within every match; with five matches or more,
-the matches are resampled too. A block is long compared to an action and short compared to a match
+Blocks of one minute are resampled with replacement within every game; with five games or more, the
+games are resampled too. A block is long compared to an action and short compared to a game
 (Künsch, The Jackknife and the Bootstrap for General Stationary Observations, 1989). Spots and
-detections are matched once, on the whole matches. A resample then weights the contribution of each
+detections are matched once, on the whole games. A resample then weights the contribution of each
 minute to the counts at every threshold.
 """
 
@@ -29,10 +29,9 @@ from bas.evaluate.scoring.score import FRAMERATE
 from bas.types import Prediction, Spot
 
 BLOCK_SECONDS = 60
-MIN_RESAMPLED_MATCHES = 5
-"""Number of matches from which on matches are resampled too."""
+_MIN_RESAMPLED_GAMES = 5  # below, only the blocks within each game are resampled
 MIN_BLOCKS = 3
-"""Number of blocks per match below which resampling hardly changes a score, so that its interval is meaningless."""
+"""Number of blocks per game below which resampling hardly changes a score, so that its interval is meaningless."""
 _CONFIDENCE = 95
 
 
@@ -83,23 +82,16 @@ def resampled_mean_ap(
         for game, spots in labels.items()
     ]
     lengths = [_num_blocks(halves, framerate=framerate) for halves in games]
-    weights = draw_block_counts(
-        [int(of_halves.sum()) for of_halves in lengths], resamples=resamples, seed=seed
-    )
+    # One table for all systems: a difference between two is then that on the same minutes.
+    weights = draw_block_counts([int(one.sum()) for one in lengths], resamples=resamples, seed=seed)
     values = np.empty((len(systems), resamples))
     for number in range(len(systems)):
         timelines = [(halves[number], of_halves) for halves, of_halves in zip(games, lengths, strict=True)]
-        by_tolerance = [
-            _mean_ap(
-                weights,
-                _count(
-                    timelines,
-                    half_window=half_window_frames(seconds, framerate=framerate),
-                    framerate=framerate,
-                ),
-            )
-            for seconds in parse_tolerance(tolerance)
-        ]
+        by_tolerance = []
+        for seconds in parse_tolerance(tolerance):
+            half_window = half_window_frames(seconds, framerate=framerate)
+            counts = _count(timelines, half_window=half_window, framerate=framerate)
+            by_tolerance.append(_mean_ap(weights, counts))
         values[number] = average_over_tolerances(np.stack(by_tolerance))
     return values
 
@@ -107,27 +99,28 @@ def resampled_mean_ap(
 def draw_block_counts(
     blocks: Sequence[int], *, resamples: int, seed: int
 ) -> Float64[np.ndarray, "resamples blocks"]:
-    """Number of times that each block of each match is in each resample.
+    """Number of times that each block of each game is in each resample.
 
     Args:
-        blocks: number of blocks of every match; 0 if it has neither spots nor detections.
+        blocks: number of blocks of every game; 0 if it has neither spots nor detections.
         resamples: number of resamples.
         seed: seed of the resampling.
     """
     generator = np.random.default_rng(seed)
     repeats = np.ones((resamples, len(blocks)), np.int64)
-    if len(blocks) >= MIN_RESAMPLED_MATCHES:
+    if len(blocks) >= _MIN_RESAMPLED_GAMES:
         repeats = generator.multinomial(len(blocks), np.full(len(blocks), 1 / len(blocks)), resamples)
+    # A game that is in a resample k times brings k times as many blocks as it has, all drawn anew.
     counts = [
-        generator.multinomial(repeats[:, match] * count, np.full(count, 1 / count))
-        for match, count in enumerate(blocks)
+        generator.multinomial(repeats[:, game] * count, np.full(count, 1 / count))
+        for game, count in enumerate(blocks)
         if count
     ]
     return np.concatenate([np.zeros((resamples, 0)), *counts], axis=1)
 
 
 def num_blocks(halves: Sequence[ScoringTimeline], *, framerate: int) -> int:
-    """Number of blocks of a match, up to the last spot or detection of each half."""
+    """Number of blocks of a game, up to the last spot or detection of each half."""
     return sum(_last_block(half, framerate=framerate) for half in halves)
 
 
@@ -143,15 +136,15 @@ class BlockCounts:
 def _num_blocks(
     systems: Sequence[Sequence[ScoringTimeline]], *, framerate: int
 ) -> Int64[np.ndarray, "halves"]:
-    """Number of blocks of each half of a match, up to the last spot or detection of any system."""
+    """Number of blocks of each half of a game, up to the last spot or detection of any system."""
     return np.array(
         [max(_last_block(t, framerate=framerate) for t in halves) for halves in zip(*systems, strict=True)]
     )
 
 
 def _last_block(timeline: ScoringTimeline, *, framerate: int) -> int:
-    ends = [cells.frames[-1] + 1 for cells in (*timeline.spots, *timeline.detections) if len(cells.frames)]
-    return -(-int(max(ends, default=0)) // (BLOCK_SECONDS * framerate))
+    ends = [marks.frames[-1] + 1 for marks in (*timeline.spots, *timeline.detections) if len(marks.frames)]
+    return -(-int(max(ends, default=0)) // (BLOCK_SECONDS * framerate))  # rounded up
 
 
 def _count(
@@ -160,11 +153,12 @@ def _count(
     half_window: int,
     framerate: int,
 ) -> BlockCounts:
-    """Counts of all blocks of all matches, in order."""
+    """Counts of all blocks of all games, in order: those of a half follow on those of the half before."""
     total = sum(int(lengths.sum()) for _, lengths in games)
     num_classes = len(games[0][0][0].spots)
-    levels = len(THRESHOLDS) + 1  # a detection passes between 0 and all of the thresholds
-    detections, hits = np.zeros((2, total, num_classes, levels))
+    # Last axis: how many thresholds a detection passes, from 0 to all. `_at_or_above` turns that into thresholds.
+    shape = total, num_classes, len(THRESHOLDS) + 1
+    detections, hits = np.zeros((2, *shape))
     spots = np.zeros((total, num_classes))
     first = 0  # first block of the half
     for timelines, lengths in games:
@@ -175,28 +169,20 @@ def _count(
                 block = first + detected.frames // (BLOCK_SECONDS * framerate)
                 passed = np.searchsorted(THRESHOLDS, detected.values, "right")
                 is_hit = match_detections(annotated, detected, half_window=half_window)
-                cell = block * levels + passed
-                detections[:, column] += _tally(cell, np.ones(len(cell)), shape=(total, levels))
-                hits[:, column] += _tally(cell, is_hit.astype(np.float64), shape=(total, levels))
-                block_of_spot = first + annotated.frames // (BLOCK_SECONDS * framerate)
-                spots[:, column] += np.bincount(block_of_spot, minlength=total)
+                cell = np.ravel_multi_index((block, np.full_like(block, column), passed), shape)
+                # add.at, because several detections fall into one cell: `+=` would count one of them.
+                np.add.at(detections.ravel(), cell, 1)
+                np.add.at(hits.ravel(), cell, is_hit)
+                np.add.at(spots[:, column], first + annotated.frames // (BLOCK_SECONDS * framerate), 1)
             first += length
     return BlockCounts(_at_or_above(detections), _at_or_above(hits), spots)
-
-
-def _tally(
-    cells: Int64[np.ndarray, "n"], values: Float64[np.ndarray, "n"], *, shape: tuple[int, int]
-) -> Float64[np.ndarray, "rows columns"]:
-    """Sum of the values in each cell of a table."""
-    rows, columns = shape
-    sums = np.bincount(cells, weights=values, minlength=rows * columns)
-    return sums.reshape(rows, columns).astype(np.float64)  # bincount of nothing returns integers
 
 
 def _at_or_above(
     passed: Float64[np.ndarray, "blocks classes levels"],
 ) -> Float64[np.ndarray, "blocks classes thresholds"]:
     """Turn counts by number of thresholds passed into counts that pass each threshold."""
+    # Summed from the most passed down to the fewest; those that pass none are left out.
     return passed[..., ::-1].cumsum(axis=2)[..., -2::-1]
 
 
@@ -209,6 +195,7 @@ def _mean_ap(
     spots = einsum(weights, counts.spots, "r b, b c -> r c")
     precision = hits / np.maximum(detections, 1)
     recall = hits / np.maximum(spots, 1)[..., None]
+    # The 11-point AP of `interpolated_ap`, for all resamples (r) and classes (c) at once; t are thresholds.
     ap = np.zeros(spots.shape)
     for level in RECALLS:
         ap += np.where(recall >= level, precision, 0.0).max(axis=2)
