@@ -15,7 +15,7 @@ from bas.evaluate.metric.average_precision import official_frames
 from bas.evaluate.metric.timelines import HALVES
 from bas.evaluate.metric.tolerance import OFFICIAL_SECONDS, half_window_frames
 from bas.evaluate.scoring.score import FRAMERATE
-from bas.types import Prediction, Scores, Spot
+from bas.types import DenseScores, Prediction, Spot
 from bas.vocabulary import split_team
 
 Kind = Literal["hit", "confused", "miss", "false positive"]
@@ -136,8 +136,7 @@ def _partners(
 
 
 def _frames(marks: Sequence[Spot] | Sequence[Prediction], *, framerate: int) -> Int64[np.ndarray, "n"]:
-    positions = np.array([mark.position_ms for mark in marks], dtype=np.float64)
-    return official_frames(positions, framerate=framerate)
+    return official_frames([mark.position_ms for mark in marks], framerate=framerate)
 
 
 def false_positives(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -148,7 +147,7 @@ def false_positives(outcomes: Sequence[Outcome]) -> list[Outcome]:
     return [one for _, one in sorted(with_confidence, key=lambda pair: -pair[0])]
 
 
-def misses(outcomes: Sequence[Outcome], scores: Mapping[str, Mapping[int, Scores]]) -> list[Outcome]:
+def misses(outcomes: Sequence[Outcome], scores: DenseScores) -> list[Outcome]:
     """Missed and confused spots, the lowest scored first.
 
     Args:
@@ -160,15 +159,13 @@ def misses(outcomes: Sequence[Outcome], scores: Mapping[str, Mapping[int, Scores
     )
 
 
-def worst_mistakes(
-    outcomes: Sequence[Outcome], scores: Mapping[str, Mapping[int, Scores]], number: int
-) -> list[Outcome]:
+def worst_mistakes(outcomes: Sequence[Outcome], scores: DenseScores, number: int) -> list[Outcome]:
     """The `number` worst mistakes, false positives and misses in turn while there are both."""
     pairs = zip_longest(false_positives(outcomes), misses(outcomes, scores))
     return [one for pair in pairs for one in pair if one is not None][:number]
 
 
-def peak_score(outcome: Outcome, scores: Mapping[str, Mapping[int, Scores]]) -> float:
+def peak_score(outcome: Outcome, scores: DenseScores) -> float:
     """Highest score of the spot's class within the window around it; 0 without a spot or scores."""
     of_half = scores.get(outcome.game, {}).get(outcome.half)
     if of_half is None or outcome.spot is None:

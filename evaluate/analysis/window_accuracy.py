@@ -9,7 +9,7 @@ import numpy as np
 
 from bas.clock import frame_at
 from bas.evaluate.metric.tolerance import OFFICIAL_SECONDS
-from bas.types import Scores, Spot
+from bas.types import DenseScores, Spot
 from bas.vocabulary import actions_of, split_team
 
 
@@ -26,9 +26,7 @@ class WindowAccuracy:
     macro_f1: float
 
 
-def window_accuracy(
-    labels: Mapping[str, Sequence[Spot]], scores: Mapping[str, Mapping[int, Scores]]
-) -> WindowAccuracy | None:
+def window_accuracy(labels: Mapping[str, Sequence[Spot]], scores: DenseScores) -> WindowAccuracy | None:
     """Classify the window of one second around every spot by its highest score; None without spots.
 
     Args:

@@ -84,15 +84,9 @@ class AveragePrecision:
     """All spots, every distinct confidence as a threshold; invariant to rescaling of confidences."""
 
 
-def validate(marks: MarkArrays, *, num_classes: int) -> None:
-    """Assert that marks can be scored: arrays of equal length, frames and columns in range."""
-    assert len(marks.frames) == len(marks.columns) == len(marks.values)
-    if len(marks.frames):
-        assert marks.frames.min() >= 0, marks.frames.min()
-        assert 0 <= marks.columns.min() <= marks.columns.max() < num_classes, marks.columns
-
-
-def official_frames(positions_ms: Float64[np.ndarray, "n"], *, framerate: int) -> Int64[np.ndarray, "n"]:
+def official_frames(
+    positions_ms: Sequence[int] | Int64[np.ndarray, "n"] | Float64[np.ndarray, "n"], *, framerate: int
+) -> Int64[np.ndarray, "n"]:
     """Row of the evaluator's vector for each position, by its floating-point clock.
 
     The clock truncates: at 25 fps, 6 % of the multiples of 40 ms come out one frame early.
@@ -100,7 +94,8 @@ def official_frames(positions_ms: Float64[np.ndarray, "n"], *, framerate: int) -
     """
     length = VECTOR_SECONDS * framerate
     # Divide first, as the evaluator does: any other order of operations rounds differently.
-    frames = np.minimum(np.trunc(framerate * (positions_ms / 1000)), length - 1).astype(np.int64)
+    seconds = np.asarray(positions_ms, dtype=np.float64) / 1000
+    frames = np.minimum(np.trunc(framerate * seconds), length - 1).astype(np.int64)
     return np.where(frames < 0, frames + length, frames)
 
 
@@ -110,14 +105,11 @@ def build_timeline(spots: MarkArrays, detections: MarkArrays, *, num_classes: in
     A detection whose value is NaN or below 0 is dropped, but only after it has replaced an earlier
     detection on the same frame.
     """
-    validate(spots, num_classes=num_classes)
-    validate(detections, num_classes=num_classes)
     detected = _by_class(detections, num_classes=num_classes)
     return ScoringTimeline(
         _by_class(spots, num_classes=num_classes),
-        tuple(
-            ClassMarks(marks.frames[marks.values >= 0], marks.values[marks.values >= 0]) for marks in detected
-        ),
+        # False for NaN, too
+        tuple(ClassMarks(one.frames[one.values >= 0], one.values[one.values >= 0]) for one in detected),
     )
 
 
@@ -138,7 +130,7 @@ def average_precision(
     for row, tolerance in enumerate(tolerances):
         half_window = half_window_frames(tolerance, framerate=framerate)
         for index, of_class in enumerate(pooled):
-            values[row, index] = _ap_variants(of_class, _hits(of_class, half_window=half_window))
+            values[row, index] = _ap_variants(of_class, half_window=half_window)
     overall, visible, unshown, exact = (
         _mean_ap_over_tolerances(variant) for variant in rearrange(values, "t c variant -> variant t c")
     )
@@ -176,7 +168,6 @@ class _PooledClass:
 
     pairs: tuple[tuple[ClassMarks, ClassMarks], ...]
     """Spots and detections of each timeline."""
-    scores: Float64[np.ndarray, "n"]
     nearest: Float64[np.ndarray, "n"]
     """Value of the spot nearest to each detection; -1 if its timeline has no spot."""
     num_visible: int
@@ -184,11 +175,13 @@ class _PooledClass:
 
 
 def _by_class(marks: MarkArrays, *, num_classes: int) -> tuple[ClassMarks, ...]:
+    assert len(marks.frames) == len(marks.columns) == len(marks.values)
+    assert marks.frames.min(initial=0) >= 0, marks.frames.min()
+    assert ((marks.columns >= 0) & (marks.columns < num_classes)).all(), marks.columns
     # The sort is stable, so of marks on the same frame and column the last in the document stays last.
-    order = np.lexsort((marks.frames, marks.columns))
+    order = np.lexsort((marks.frames, marks.columns))  # by column, then by frame
     frames, columns = marks.frames[order], marks.columns[order]
-    last = np.ones(len(order), dtype=bool)
-    last[:-1] = (np.diff(frames) != 0) | (np.diff(columns) != 0)
+    last = (np.diff(frames, append=-1) != 0) | (np.diff(columns, append=-1) != 0)
     frames, columns, values = frames[last], columns[last], marks.values[order][last]
     borders = np.searchsorted(columns, np.arange(num_classes + 1))
     return tuple(ClassMarks(frames[a:b], values[a:b]) for a, b in pairwise(borders.tolist()))
@@ -196,12 +189,11 @@ def _by_class(marks: MarkArrays, *, num_classes: int) -> tuple[ClassMarks, ...]:
 
 def _pool(timelines: Sequence[ScoringTimeline], column: int) -> _PooledClass:
     pairs = tuple((t.spots[column], t.detections[column]) for t in timelines)
-    empty = np.zeros(0)
-    values = np.concatenate([empty, *(spots.values for spots, _ in pairs)])
+    values = np.concatenate([np.zeros(0), *(spots.values for spots, _ in pairs)])
+    nearest = (_nearest(spots, detections.frames) for spots, detections in pairs)
     return _PooledClass(
         pairs,
-        scores=np.concatenate([empty, *(detections.values for _, detections in pairs)]),
-        nearest=np.concatenate([empty, *(_nearest(spots, detections.frames) for spots, detections in pairs)]),
+        nearest=np.concatenate([np.zeros(0), *nearest]),
         num_visible=int(np.count_nonzero(values > 0)),
         num_unshown=int(np.count_nonzero(values < 0)),
     )
@@ -211,14 +203,23 @@ def _nearest(spots: ClassMarks, frames: Int64[np.ndarray, "n"]) -> Float64[np.nd
     """Value of the spot nearest to each frame; half way between two, that of the later one."""
     if not len(spots.frames):
         return np.full(len(frames), -1.0)
+    # Rounded down, as in the evaluator: at an odd distance, the frame just before the middle goes to the later spot, too.
     borders = (spots.frames[:-1] + spots.frames[1:]) // 2
     return spots.values[np.searchsorted(borders, frames, side="right")]
 
 
-def _hits(pooled: _PooledClass, *, half_window: int) -> Bool[np.ndarray, "n"]:
-    """Which of the pooled detections are matched to a spot."""
-    matched = (match_detections(*pair, half_window=half_window) for pair in pooled.pairs)
-    return np.concatenate([np.zeros(0, dtype=bool), *matched])
+def pooled_hits(
+    pairs: Sequence[tuple[ClassMarks, ClassMarks]], *, half_window: int
+) -> tuple[Float64[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
+    """Scores of the detections of one class over all timelines, and which of them are hits.
+
+    Args:
+        pairs: spots and detections of each timeline.
+        half_window: frames that a detection may lie from its spot, on either side.
+    """
+    matched = (match_detections(*pair, half_window=half_window) for pair in pairs)
+    scores = np.concatenate([np.zeros(0), *(detections.values for _, detections in pairs)])
+    return scores, np.concatenate([np.zeros(0, dtype=bool), *matched])
 
 
 def match_detections(spots: ClassMarks, detections: ClassMarks, *, half_window: int) -> Bool[np.ndarray, "n"]:
@@ -238,20 +239,18 @@ def match_detections(spots: ClassMarks, detections: ClassMarks, *, half_window: 
     return free < 0
 
 
-def _ap_variants(pooled: _PooledClass, hits: Bool[np.ndarray, "n"]) -> tuple[float, float, float, float]:
+def _ap_variants(pooled: _PooledClass, *, half_window: int) -> tuple[float, float, float, float]:
     """AP over all spots, over the visible and over the unshown ones, and over all with exact thresholds."""
-    # The evaluator has no visibility for detections: it assigns each one that of its nearest spot.
+    scores, hits = pooled_hits(pooled.pairs, half_window=half_window)
+    # Spots are matched once, whatever their visibility, and both sides are split afterwards. The evaluator has no
+    # visibility for detections: it assigns each one that of its nearest spot, whether it is a hit or not.
     visible, unshown = pooled.nearest > 0, pooled.nearest < 0
     num_spots = pooled.num_visible + pooled.num_unshown
     return (
-        interpolated_ap(pooled.scores, hits, num_spots=num_spots, thresholds=THRESHOLDS),
-        interpolated_ap(
-            pooled.scores[visible], hits[visible], num_spots=pooled.num_visible, thresholds=THRESHOLDS
-        ),
-        interpolated_ap(
-            pooled.scores[unshown], hits[unshown], num_spots=pooled.num_unshown, thresholds=THRESHOLDS
-        ),
-        interpolated_ap(pooled.scores, hits, num_spots=num_spots, thresholds=np.unique(pooled.scores)),
+        interpolated_ap(scores, hits, num_spots=num_spots, thresholds=THRESHOLDS),
+        interpolated_ap(scores[visible], hits[visible], num_spots=pooled.num_visible, thresholds=THRESHOLDS),
+        interpolated_ap(scores[unshown], hits[unshown], num_spots=pooled.num_unshown, thresholds=THRESHOLDS),
+        interpolated_ap(scores, hits, num_spots=num_spots, thresholds=np.unique(scores)),
     )
 
 
@@ -266,6 +265,7 @@ def interpolated_ap(
     if not num_spots or not hits.any():
         return 0.0
     order = np.argsort(-scores, kind="stable")
+    # A detection passes a threshold that it equals; the numbers are per threshold, from 0 to all detections.
     num_detections = len(scores) - np.searchsorted(scores[order][::-1], thresholds)
     num_hits = np.concatenate([[0], np.cumsum(hits[order])])[num_detections]
     precision = num_hits / np.maximum(num_detections, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,32 +36,31 @@ class Mark:
 class GameTimelines:
     """Timelines of one game, and how often the official scorer ignored or moved a mark."""
 
-    timelines: list[ScoringTimeline] = field(default_factory=list)
-    oddities: Counter[str] = field(default_factory=Counter)
+    timelines: list[ScoringTimeline]
+    oddities: Counter[str]
 
 
 def half_timelines(
     spots: Sequence[Spot], predictions: Sequence[Prediction], *, classes: Sequence[str], framerate: int
 ) -> GameTimelines:
     """Timelines for mAP: one per half of a game, with one column per class."""
-    game = GameTimelines()
     annotated = [Mark(s.position_ms, s.half, s.label, _value(s)) for s in spots]
     predicted = [Mark(p.position_ms, p.half, p.label, p.confidence) for p in predictions]
-    game.oddities.update(_oddities("annotations", annotated, classes=classes, framerate=framerate))
-    game.oddities.update(_oddities("predictions", predicted, classes=classes, framerate=framerate))
-    game.oddities.update(_odd_confidences(predictions))
+    oddities = _oddities("annotations", annotated, classes=classes, framerate=framerate)
+    oddities += _oddities("predictions", predicted, classes=classes, framerate=framerate)
+    oddities += _odd_confidences(predictions)
     if spots and not any(spot.half == 2 for spot in spots):
         lost = sum(mark.half == 2 for mark in predicted)
-        game.oddities.update({"predictions in half 2 of a game whose labels are all in half 1": lost})
-    for half in HALVES:
-        game.timelines.append(
-            build_timeline(
-                _mark_arrays((m for m in annotated if m.half == half), classes, framerate=framerate),
-                _mark_arrays((m for m in predicted if m.half == half), classes, framerate=framerate),
-                num_classes=len(classes),
-            )
+        oddities += Counter({"predictions in half 2 of a game whose labels are all in half 1": lost})
+    timelines = [
+        build_timeline(
+            _mark_arrays((m for m in annotated if m.half == half), classes, framerate=framerate),
+            _mark_arrays((m for m in predicted if m.half == half), classes, framerate=framerate),
+            num_classes=len(classes),
         )
-    return game
+        for half in HALVES
+    ]
+    return GameTimelines(timelines, oddities)
 
 
 def team_timeline(
@@ -90,7 +89,7 @@ def _mark_arrays(marks: Iterable[Mark], columns: Sequence[str], *, framerate: in
     index_of = {name: index for index, name in enumerate(columns)}
     known = [mark for mark in marks if mark.column in index_of]
     return MarkArrays(
-        official_frames(np.array([m.position_ms for m in known], dtype=np.float64), framerate=framerate),
+        official_frames([m.position_ms for m in known], framerate=framerate),
         np.array([index_of[m.column] for m in known], dtype=np.int64),
         np.array([m.value for m in known], dtype=np.float64),
     )
@@ -99,28 +98,26 @@ def _mark_arrays(marks: Iterable[Mark], columns: Sequence[str], *, framerate: in
 def _oddities(what: str, marks: Sequence[Mark], *, classes: Sequence[str], framerate: int) -> Counter[str]:
     """Count the marks that the official scorer silently ignores, moves or replaces."""
     scored = [mark for mark in marks if mark.column in classes and mark.half in HALVES]
-    positions = np.array([mark.position_ms for mark in scored], dtype=np.float64)
+    positions = np.array([mark.position_ms for mark in scored], dtype=np.int64)
     frames = official_frames(positions, framerate=framerate).tolist()
     distinct = {(mark.half, frame, mark.column) for mark, frame in zip(scored, frames, strict=True)}
     odd_halves = sum(mark.column in classes and mark.half not in HALVES for mark in marks)
-    counts = Counter({f"{what} ignored: half is neither 1 nor 2": odd_halves})
-    counts[f"{what} before the start, wrapped to the end of the 120 minutes"] = int(np.sum(positions < 0))
-    counts[f"{what} after 120 minutes, moved onto the last frame"] = int(
-        np.sum(positions >= 1000 * VECTOR_SECONDS)
-    )
-    counts[f"{what} replaced by a later one of the same class on the same frame"] = len(scored) - len(
-        distinct
-    )
-    return +counts  # drops the zeros
+    after = int(np.sum(positions >= 1000 * VECTOR_SECONDS))
+    counts = {
+        "ignored: half is neither 1 nor 2": odd_halves,
+        "before the start, wrapped to the end of the 120 minutes": int(np.sum(positions < 0)),
+        "after 120 minutes, moved onto the last frame": after,
+        "replaced by a later one of the same class on the same frame": len(scored) - len(distinct),
+    }
+    return +Counter({f"{what} {oddity}": count for oddity, count in counts.items()})  # + drops the zeros
 
 
-def _odd_confidences(predictions: Iterable[Prediction]) -> Counter[str]:
-    confidences = [prediction.confidence for prediction in predictions]
+def _odd_confidences(predictions: Sequence[Prediction]) -> Counter[str]:
+    dropped = sum(not one.confidence >= 0 for one in predictions)
+    kept = sum(one.confidence > 1 for one in predictions)
     return +Counter(
         {
-            "predictions ignored: confidence is NaN or below 0": sum(not c >= 0 for c in confidences),
-            "predictions with confidence above 1, which no threshold removes": sum(
-                c > 1 for c in confidences
-            ),
+            "predictions ignored: confidence is NaN or below 0": dropped,
+            "predictions with confidence above 1, which no threshold removes": kept,
         }
     )

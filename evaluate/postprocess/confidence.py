@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from bas.config import CalibrationPoint
-from bas.evaluate.metric.average_precision import ClassMarks, match_detections
+from bas.evaluate.metric.average_precision import ClassMarks, pooled_hits
 
 _STEPS = 20
 
@@ -85,10 +85,7 @@ def threshold_curve(pairs: Sequence[tuple[ClassMarks, ClassMarks]], *, half_wind
         pairs: spots and detections of one class, by timeline.
         half_window: frames that a detection may lie from its spot, on either side.
     """
-    scores = np.concatenate([np.zeros(0), *(detections.values for _, detections in pairs)])
-    hits = np.concatenate(
-        [np.zeros(0, bool), *(match_detections(*pair, half_window=half_window) for pair in pairs)]
-    )
+    scores, hits = pooled_hits(pairs, half_window=half_window)
     order = np.argsort(-scores, kind="stable")
     decreasing = scores[order]
     # Equal confidences pass a threshold together: keep the last of each. The slice handles no detections at all.

@@ -16,15 +16,15 @@ from bas.evaluate.metric.average_precision import (
     THRESHOLDS,
     ClassMarks,
     interpolated_ap,
-    match_detections,
     official_frames,
+    pooled_hits,
 )
 from bas.evaluate.metric.timelines import half_timelines
 from bas.evaluate.metric.tolerance import OFFICIAL_SECONDS, half_window_frames
 from bas.evaluate.postprocess.confidence import threshold_curve
 from bas.evaluate.postprocess.detections import calibrate, pick_detections, smooth
 from bas.evaluate.scoring.score import FRAMERATE
-from bas.types import Scores, Spot
+from bas.types import DenseScores, Spot
 from bas.vocabulary import split_team
 
 _HALF_WINDOW = half_window_frames(OFFICIAL_SECONDS, framerate=FRAMERATE)
@@ -67,9 +67,7 @@ class ActionAP:
     """Confidences of all detections."""
 
 
-def action_scores(
-    labels: Mapping[str, Sequence[Spot]], dense: Mapping[str, Mapping[int, Scores]], action: str
-) -> ActionScores:
+def action_scores(labels: Mapping[str, Sequence[Spot]], dense: DenseScores, action: str) -> ActionScores:
     """Collect the spots of one action, as they are scored, and its columns of the dense scores."""
     halves = []
     for game, spots in labels.items():
@@ -90,10 +88,7 @@ def action_ap(
 ) -> ActionAP:
     """AP@1 of one action under `settings`, with confidences calibrated by `points`."""
     pairs = [(half.spots, _detections(half, settings, points)) for half in action.halves]
-    scores = np.concatenate([np.zeros(0), *(detections.values for _, detections in pairs)])
-    hits = np.concatenate(
-        [np.zeros(0, dtype=bool), *(match_detections(*pair, half_window=_HALF_WINDOW) for pair in pairs)]
-    )
+    scores, hits = pooled_hits(pairs, half_window=_HALF_WINDOW)
     official, exact = (
         interpolated_ap(scores, hits, num_spots=action.num_spots, thresholds=thresholds)
         for thresholds in (THRESHOLDS, np.unique(scores))
@@ -123,10 +118,7 @@ def _detections(
     return ClassMarks(official[last], scores[order][last])
 
 
-@lru_cache(
-    maxsize=16
-)  # one entry per video length and clock; the search asks for the same few again and again
+@lru_cache(maxsize=16)  # per video length and clock: the search asks for the same few again and again
 def _official_clock(num_frames: int, fps: Fraction) -> Int64[np.ndarray, "frames"]:
     """Official frame of what is written for each frame of the model's clock."""
-    positions_ms = positions_of(np.arange(num_frames), fps).astype(np.float64)
-    return official_frames(positions_ms, framerate=FRAMERATE)
+    return official_frames(positions_of(np.arange(num_frames), fps), framerate=FRAMERATE)

@@ -28,7 +28,7 @@ from bas.evaluate.postprocess.objective import (
     display_threshold,
 )
 from bas.evaluate.scoring.score import score_detections
-from bas.types import Scores, Spot
+from bas.types import DenseScores, Spot
 from bas.vocabulary import split_team
 
 _SIGMAS_S = 0.04, 0.08, 0.12, 0.16, 0.24  # of the Gaussian
@@ -76,7 +76,7 @@ class Tuning:
 
 def tune(
     labels: Mapping[str, Sequence[Spot]],
-    dense: Mapping[str, Mapping[int, Scores]],
+    dense: DenseScores,
     *,
     classes: Sequence[str],
     postprocess: PostprocessSettings,
@@ -257,7 +257,7 @@ def _calibrations(
 
 def _team_map(
     labels: Mapping[str, Sequence[Spot]],
-    dense: Mapping[str, Mapping[int, Scores]],
+    dense: DenseScores,
     postprocess: PostprocessSettings,
     classes: Sequence[str],
 ) -> float:
@@ -280,5 +280,5 @@ def _without_classes(settings: DetectionSettings) -> DetectionSettings:
     return DetectionSettings(**settings.model_dump(include=set(DetectionSettings.model_fields)))
 
 
-def _fps(dense: Mapping[str, Mapping[int, Scores]]) -> Fraction:
+def _fps(dense: DenseScores) -> Fraction:
     return next(scores.fps for halves in dense.values() for scores in halves.values())

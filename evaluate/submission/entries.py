@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from bas.clock import game_time
 from bas.dataset.annotations.fields import contradicts, half_and_time, is_beyond, whole_number
 from bas.errors import DataError
@@ -137,7 +135,7 @@ def _time_faults(entry: Mapping[str, Any], half: int, position_ms: int) -> Itera
 def _overwritten(valid: list[tuple[int, dict[str, Any]]]) -> list[str]:
     """Fault of the predictions that the scorer would overwrite with a later one on the same frame."""
     # Compare frames of the official clock: positions a few ms apart may share one.
-    positions = np.array([float(entry["position"]) for _, entry in valid], dtype=np.float64)
+    positions = [int(entry["position"]) for _, entry in valid]
     frames = official_frames(positions, framerate=FRAMERATE).tolist()
     seen: dict[tuple[Any, ...], int] = {}
     pairs = []
