@@ -47,7 +47,7 @@ def publish(path: Path, fill: Callable[[int], None], *, size: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         try:
-            if size:
+            if size:  # a full disk is found before the work of filling the file
                 os.posix_fallocate(descriptor, 0, size)
             fill(descriptor)
             os.fsync(descriptor)
@@ -56,11 +56,10 @@ def publish(path: Path, fill: Callable[[int], None], *, size: int) -> None:
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise output_error(path, error, size=size) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    finally:
+        with contextlib.suppress(OSError):  # published under its final name, or never made
+            temporary.unlink()
 
 
 def write_at(descriptor: int, content: bytes | memoryview, offset: int) -> None:

@@ -86,6 +86,12 @@ def test_a_full_disk_is_reported_with_the_bytes_needed_and_free(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_is_a_file_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("not a folder")
+    with pytest.raises(OutputError, match="Cannot write .*: Not a directory"):
+        atomic_write(tmp_path / "runs" / "a" / "report.json", b"{}")
+
+
 def test_an_error_while_filling_leaves_no_file(tmp_path: Path) -> None:
     def fill(descriptor: int) -> None:
         write_at(descriptor, b"half", 0)
