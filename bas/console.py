@@ -14,7 +14,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 _LINE_SECONDS = 15.0  # between two lines of progress without a terminal
-
 _PLAIN_COLUMNS = 140  # width of tables without a terminal
 
 _out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PLAIN_COLUMNS)
@@ -79,43 +78,29 @@ def progress(description: str, total: int, *, unit: str) -> Iterator[Advance]:
         total: number of steps.
         unit: name of the steps.
     """
-    started = time.monotonic()
+    started = printed_at = time.monotonic()
     done = 0
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=_log, transient=True, disable=not _log.is_terminal) as bar:
+        task = bar.add_task(escape(description), total=total, speed="", note="")
 
-    def rate() -> float:
-        return done / max(time.monotonic() - started, 1e-9)
+        def advance(steps: int = 1, *, note: str = "") -> None:
+            nonlocal done, printed_at
+            done += steps
+            now = time.monotonic()
+            rate = done / max(now - started, 1e-9)
+            speed = f"{rate:.0f} {unit}/s" if rate >= 10 else f"{rate:.2g} {unit}/s"
+            bar.update(task, completed=done, speed=speed, note=escape(note))
+            if bar.disable and now - printed_at >= _LINE_SECONDS:
+                printed_at = now
+                left = (total - done) / rate
+                info(f"{description}: {done}/{total} {unit}, {speed}, {left:.0f} s left {note}".rstrip())
 
-    def speed() -> str:
-        return f"{rate():.0f} {unit}/s" if rate() >= 10 else f"{rate():.2g} {unit}/s"
-
-    if _log.is_terminal:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        with Progress(*columns, console=_log, transient=True) as bar:
-            task = bar.add_task(escape(description), total=total, rate="", note="")
-
-            def advance(steps: int = 1, *, note: str = "") -> None:
-                nonlocal done
-                done += steps
-                bar.update(task, completed=done, rate=speed(), note=escape(note))
-
-            yield advance
-        return
-
-    printed_at = started
-
-    def advance_plainly(steps: int = 1, *, note: str = "") -> None:
-        nonlocal done, printed_at
-        done += steps
-        if time.monotonic() - printed_at >= _LINE_SECONDS:
-            printed_at = time.monotonic()
-            left = (total - done) / rate()
-            info(f"{description}: {done}/{total} {unit}, {speed()}, {left:.0f} s left {note}".rstrip())
-
-    yield advance_plainly
+        yield advance
