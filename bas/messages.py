@@ -1,4 +1,4 @@
-"""Words for messages: lists, nearest names, quotes, percentages."""
+"""Words for messages: lists, counts, nearest names, quotes, percentages."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ def listing(names: Sequence[str], *, shown: int = _SHOWN) -> str:
         return "nothing"
     more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 match`, `1,200 matches`."""
+    plural = f"{noun}es" if noun.endswith(("ch", "ss")) else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def did_you_mean(value: Any, known: Sequence[str]) -> str:

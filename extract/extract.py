@@ -37,6 +37,7 @@ from bas.extract.quality import exceeds_loss
 from bas.extract.segments import VideoTask
 from bas.extract.video import Outcome, VideoReport, extract_video
 from bas.files import write_json
+from bas.messages import counted
 from bas.signals import StopFlag, stop_on_signals
 from bas.types import Game, Video
 
@@ -138,7 +139,10 @@ def cached_features(
     _warn_of_losses(opened)
     missing = [game for game in games if any(video.path not in opened for video in game.videos)]
     if missing:
-        console.info(f"Features of {len(missing)} of {len(games)} matches are missing; extracting them.")
+        console.info(
+            f"Extracting the features of {len(missing)} of {counted(len(games), 'match')}; the others are "
+            "cached."
+        )
         try:
             extract(
                 missing,
@@ -254,7 +258,7 @@ def _publish_report(report: ExtractReport, shard: tuple[int, int]) -> None:
     videos = [asdict(video) for video in report.videos]
     write_json(_report_path(report, shard), {"fingerprint": fingerprint, "videos": videos})
     if all(video.outcome == "kept" for video in report.videos):
-        console.info(f"All {len(report.videos)} videos are already extracted in {report.folder}.")
+        console.info(f"Already extracted: {counted(len(report.videos), 'video')} in {report.folder}.")
         return
     table = console.table(
         str(report.folder), "game", "video", "outcome", "rows", "missing", "damaged", "decoder", left=3
@@ -279,7 +283,7 @@ def _summary(errors: Sequence[BasError], report: ExtractReport) -> BasError:
         return errors[0]
     kind = type(errors[0]) if len({type(error) for error in errors}) == 1 else DataError
     lines = "\n".join(f"  {error}" for error in errors)
-    return kind(f"{len(errors)} of {len(report.videos)} videos could not be extracted:\n{lines}")
+    return kind(f"Failed to extract {len(errors)} of {counted(len(report.videos), 'video')}:\n{lines}")
 
 
 def _torchrun_shard() -> tuple[int, int]:
@@ -316,6 +320,7 @@ def statistics_games(dataset: Dataset, games: Sequence[Game], settings: ExtractS
         return dataset.split("train")
     except MissingError:
         console.info(
-            f"No training split found: computing the statistics of random weights on these {len(games)} matches."
+            "No training split found: computing the statistics of random weights from "
+            f"{counted(len(games), 'match')}."
         )
         return games

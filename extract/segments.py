@@ -23,6 +23,7 @@ from bas.extract.decode.frames import DecodeStats, Frame
 from bas.extract.decode.timeline import VideoTimeline
 from bas.extract.encode.encoder import FrozenEncoder, rows_per_call
 from bas.extract.encode.stacks import canvas_of, stack_batches
+from bas.messages import counted
 from bas.signals import StopFlag
 
 _CUDA_DECODERS = 8  # a GPU has up to seven decoding engines, and one decoder keeps one of them busy
@@ -174,7 +175,8 @@ def _require_finite(
             milliseconds(int(row) / work.task.settings.row_rate) for row in (broken[0], broken[-1] + 1)
         )
         raise DataError(
-            f"{work.timeline.times.path}: {len(broken):,} feature rows at {span_text(start, stop)} are not "
+            f"{work.timeline.times.path}: {counted(len(broken), 'feature row')} at "
+            f"{span_text(start, stop)} are not "
             f"finite in {work.encoder.precision}. The encoder overflows there: pass "
             "--set extract.precision=fp32, or check its weights."
         )

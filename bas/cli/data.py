@@ -29,12 +29,15 @@ def synth(
     seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same bytes.")] = 0,
 ) -> None:
     """Render synthetic matches with labels, as H.264 video."""
+    from bas.messages import counted
     from bas.synthetic import synthesize
 
     games = synthesize(
         out, matches=matches, minutes=minutes, size=size, profile=profile, layout=layout, seed=seed
     )
-    console.info(f"Rendered {len(games)} matches in {out}. Next: bas extract --data {out} --preset tiny")
+    console.info(
+        f"Rendered {counted(len(games), 'match')} in {out}. Next: bas extract --data {out} --preset tiny"
+    )
 
 
 @app.command()

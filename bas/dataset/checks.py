@@ -18,7 +18,7 @@ from bas.dataset.manifest import FileRecord, difference, files_of, read_manifest
 from bas.dataset.splits import SPLITS_FILE, split_lists
 from bas.dataset.video.probe import VideoTimes, probe
 from bas.errors import BasError
-from bas.messages import listing
+from bas.messages import counted, listing
 from bas.types import Game
 
 
@@ -187,7 +187,7 @@ def _check_folder(
     for name, listed in splits.items():
         absent = [game for game in listed if game not in here]
         if absent and (own or len(absent) < len(listed)):
-            message = f"{len(absent)} of {len(listed)} matches are missing: {listing(absent)}"
+            message = f"missing {len(absent)} of {counted(len(listed), 'match')}: {listing(absent)}"
             yield Finding(f"split {name}", message, severity="error" if own else "note")
     unlisted = sorted(here - {game for listed in splits.values() for game in listed})
     if unlisted and splits:

@@ -20,7 +20,7 @@ from bas.evaluate.report import plots
 from bas.evaluate.report.frame_strips import frame_strip
 from bas.evaluate.scoring.score import Evaluation
 from bas.extract.decode.timeline import position_origin
-from bas.messages import percent
+from bas.messages import counted, percent
 from bas.types import Game, Scores
 
 _NUM_MISTAKES = 20
@@ -72,7 +72,8 @@ def _content(page: Page) -> dict[str, Any]:
     return {
         "title": page.title,
         "subtitle": (
-            f"{len(page.games)} match{'es' * (len(page.games) != 1)}, {len(evaluation.class_names)} classes, tolerance "
+            f"{counted(len(page.games), 'match')}, {counted(len(evaluation.class_names), 'class')}, "
+            "tolerance "
             f"{window_text(evaluation.tolerances, framerate=evaluation.framerate)}"
         ),
         "headline": _headline(page, name),
@@ -98,8 +99,7 @@ def _content(page: Page) -> dict[str, Any]:
             f"{num_hits - num_early - offset[0]} late."
         ),
         "training_caption": (
-            f"{len(page.training)} epoch{'s' * (len(page.training) != 1)}; "
-            f"best validation mAP@1 {percent(best)}."
+            f"{counted(len(page.training), 'epoch')}; best validation mAP@1 {percent(best)}."
         ),
         "timelines": _timelines(page),
         "strips": [

@@ -15,7 +15,7 @@ from bas.evaluate.analysis.outcomes import Outcome
 from bas.evaluate.metric.team_map import TeamScore
 from bas.evaluate.metric.tolerance import half_window_frames, tolerance_name, window_text
 from bas.evaluate.scoring.score import Evaluation
-from bas.messages import listing, percent
+from bas.messages import counted, listing, percent
 
 FORMAT = 2
 """Version of report.json."""
@@ -33,10 +33,10 @@ def print_evaluation(
     With an analysis, its numbers and warnings follow. With `json`, `report_document` is written to that file.
     """
     name = tolerance_name(evaluation.tolerances)
-    num_games = len(evaluation.games)
     of_split = f" of {split}" if split else ""
     console.show(
-        f"{num_games} match{'es' * (num_games != 1)}{of_split}, {len(evaluation.class_names)} classes, "
+        f"{counted(len(evaluation.games), 'match')}{of_split}, "
+        f"{counted(len(evaluation.class_names), 'class')}, "
         f"tolerance {window_text(evaluation.tolerances, framerate=evaluation.framerate)}",
         _ap_table(evaluation, name=name),
     )
@@ -68,7 +68,7 @@ def _print_analysis(analysis: Analysis, *, name: str) -> None:
     windows = analysis.window_accuracy
     if windows is not None:
         console.show(
-            f"highest score in 1 s windows around the {windows.count:,} spots: accuracy "
+            f"highest score in 1 s windows around {counted(windows.count, 'spot')}: accuracy "
             f"{percent(windows.accuracy)}, macro recall {percent(windows.macro_accuracy)}, precision "
             f"{percent(windows.macro_precision)}, F1 {percent(windows.macro_f1)}"
         )
@@ -212,7 +212,7 @@ def _ap_table(evaluation: Evaluation, *, name: str) -> Table:
     occurring = sum(row.num_spots > 0 for row in evaluation.classes)
     if occurring < len(evaluation.classes):
         table.add_row(
-            f"mean over the {occurring} annotated classes",
+            f"mean over the {counted(occurring, 'annotated class')}",
             percent(evaluation.mean_ap_occurring),
         )
     return table
@@ -226,7 +226,9 @@ def _team_table(teams: TeamScore, *, name: str) -> Table:
     table.add_row(f"Team-mAP@{name}", percent(teams.mean_ap), style="bold")
     if math.isnan(teams.mean_ap):  # the official mean is NaN as soon as one action never occurs
         occurring = sum(not math.isnan(row.ap) for row in teams.actions)
-        table.add_row(f"mean over the {occurring} annotated actions", percent(teams.mean_ap_defined))
+        table.add_row(
+            f"mean over the {counted(occurring, 'annotated action')}", percent(teams.mean_ap_defined)
+        )
     return table
 
 

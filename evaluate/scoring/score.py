@@ -26,7 +26,7 @@ from bas.evaluate.metric.team_map import TeamScore, team_score, why_no_teams
 from bas.evaluate.metric.timelines import half_timelines
 from bas.evaluate.metric.tolerance import Tolerance, parse_tolerance
 from bas.evaluate.scoring.notes import notes_on_folders, notes_on_scoring
-from bas.messages import listing
+from bas.messages import counted, listing
 from bas.types import Detection, Prediction, Spot
 
 FRAMERATE = 25
@@ -246,7 +246,8 @@ def _select_games(
     missing = sorted(set(games) - set(pairs))
     if missing:
         raise MissingError(
-            f"{labels} has no labels for {len(missing)} of {len(games)} games to score: {listing(missing, shown=3)}. "
+            f"{labels} has no labels for {len(missing)} of {counted(len(games), 'game')} to score: "
+            f"{listing(missing, shown=3)}. "
             "Labels of the challenge games are not public; download those of other games again."
         )
     return {game: spots[pairs[game]] for game in sorted(games)}
@@ -258,8 +259,9 @@ def _require_predictions(
     missing = sorted(set(spots) - set(pairs))
     if missing:
         raise MissingError(
-            f"{results} has no predictions for {len(missing)} of the {len(spots)} games with labels: "
-            f"{listing(missing, shown=3)}. It has predictions for {len(predictions)} games, such as "
+            f"{results} has no predictions for {len(missing)} of {counted(len(spots), 'game')} with labels: "
+            f"{listing(missing, shown=3)}. It has predictions for {counted(len(predictions), 'game')}, "
+            "such as "
             f"{min(predictions)}. The official scorer stops here too: score a single split (--split), pass only the "
             "labels of the games to score, or add the missing files (an empty list is allowed)."
         )

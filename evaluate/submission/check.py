@@ -15,7 +15,7 @@ from bas.evaluate.formats.documents import MAX_DOCUMENT_BYTES
 from bas.evaluate.formats.soccernet import RESULTS_FILE
 from bas.evaluate.metric.timelines import HALVES
 from bas.evaluate.submission.entries import DocumentRules, document_faults
-from bas.messages import listing
+from bas.messages import counted, listing
 from bas.types import Game
 
 _MAX_LISTED_FAULTS = 20
@@ -178,12 +178,14 @@ def _misplaced(others: Sequence[str], expected: Mapping[str, str], *, found: Col
             faults.append(f"{name} is not read by a server; leave it out")
     if unknown_games:
         faults.append(
-            f"{len(unknown_games)} unexpected games, which are not in the split: {listing(unknown_games, shown=3)}"
+            f"{counted(len(unknown_games), 'unexpected game')}, not in the split: "
+            f"{listing(unknown_games, shown=3)}"
         )
     missing = [game for path, game in expected.items() if path not in found and path not in misplaced]
     if missing:
         faults.append(
-            f"{len(missing)} of {len(expected)} games are missing: {listing(missing, shown=3)}; a game without "
+            f"missing {len(missing)} of {counted(len(expected), 'game')}: {listing(missing, shown=3)}; a "
+            "game without "
             "predictions needs a file with an empty list"
         )
     return faults
@@ -201,7 +203,7 @@ def _unknown_lengths(games: Sequence[Game]) -> Iterator[str]:
     if unknown:
         halves = ", and halves only against 1 and 2" if any(not game.videos for game in games) else ""
         yield (
-            f"the videos of {len(unknown)} of {len(games)} games are not available, so positions are checked only "
+            f"no videos of {len(unknown)} of {counted(len(games), 'game')}, so positions are checked only "
             f"against 120 minutes{halves}: {listing(unknown, shown=3)}"
         )
 
@@ -209,9 +211,8 @@ def _unknown_lengths(games: Sequence[Game]) -> Iterator[str]:
 def _mixed_teams(has_team: Mapping[bool, int], teams: bool | None) -> list[str]:
     if teams is None and has_team[True] and has_team[False]:
         total = has_team[True] + has_team[False]
-        return [
-            f"{has_team[False]:,} of {total:,} predictions have no team; either all or none must have one"
-        ]
+        found = f"no team in {has_team[False]:,} of {counted(total, 'prediction')}"
+        return [f"{found}; either all or none must have one"]
     return []
 
 

@@ -13,7 +13,7 @@ from bas.errors import DataError
 from bas.evaluate.metric.average_precision import VECTOR_SECONDS, official_frames
 from bas.evaluate.scoring.score import FRAMERATE
 from bas.files import parse_json
-from bas.messages import did_you_mean, quote
+from bas.messages import counted, did_you_mean, quote
 from bas.vocabulary import TEAMS
 
 
@@ -147,7 +147,7 @@ def _overwritten(valid: list[tuple[int, dict[str, Any]]]) -> list[str]:
     if not pairs:
         return []
     one, other = pairs[0]
-    more = f" (and {len(pairs) - 1:,} more pairs)" if len(pairs) > 1 else ""
+    more = f" (and {counted(len(pairs) - 1, 'more pair')})" if len(pairs) > 1 else ""
     text = f"predictions[{one}] and [{other}] are of one class on one frame, where the scorer keeps only the later"
     return [f"{text}; keep the more confident one{more}"]
 

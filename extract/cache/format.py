@@ -27,6 +27,7 @@ from jaxtyping import Bool, Int64
 from bas.config.base import Precision
 from bas.errors import DataError, MissingError
 from bas.extract.cache.parts import Segments
+from bas.messages import counted
 
 FORMAT = "bas features 1"
 _TRAILER = struct.Struct("<8sQ32s")
@@ -154,7 +155,10 @@ def _parse(path: Path, header_bytes: int, identity: str) -> CacheHeader:
         features = file["features"]
         _require_plain(features, "<f2", 4)
         offset, shape = features.id.get_offset(), features.shape
-        _require(shape[0] == rows, f"it has {shape[0]} rows for {attributes.num_frames} frames")
+        _require(
+            shape[0] == rows,
+            f"it has {counted(shape[0], 'row')} for {counted(attributes.num_frames, 'frame')}",
+        )
         # The rows are mapped at this offset and with this shape, past HDF5: both must fit the file.
         _require(offset == header_bytes, "its rows do not begin where its header ends")
         end = offset + 2 * math.prod(shape)

@@ -19,6 +19,7 @@ from bas.errors import UnavailableError
 from bas.extract.decode import cpu, nvdec, nvdec_probe
 from bas.extract.decode.pictures import DecodeStats, Picture
 from bas.extract.decode.seek import SeekPoint, seek_point
+from bas.messages import counted
 
 _MAX_REPAIRS = 20  # gaps in one read; a decoder that leaves more is of no use
 
@@ -110,7 +111,9 @@ def _fill_gaps(
             if found > position:
                 repairs += 1
                 if repairs > _MAX_REPAIRS:
-                    raise UnavailableError(f"NVDEC left out pictures in {repairs} places of {times.path}")
+                    raise UnavailableError(
+                        f"NVDEC left out pictures in {counted(repairs, 'place')} of {times.path}"
+                    )
                 yield from _redecode(times, expected[position:found], stats=stats)
             yield picture
             position = found + 1

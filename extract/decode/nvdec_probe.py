@@ -49,7 +49,7 @@ def _device_problem(device_index: int) -> str:
         return f"the NVIDIA driver does not start (CUDA error {code})"
     count = ctypes.c_int(0)
     if driver.cuDeviceGetCount(ctypes.byref(count)) != _CUDA_SUCCESS or count.value <= device_index:
-        return f"CUDA device {device_index} was requested, but this machine has {count.value} CUDA devices"
+        return f"CUDA device {device_index} was requested; CUDA devices of this machine: {count.value}"
     return ""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bas.config.base import Precision
 from bas.errors import SettingsError, UnavailableError
+from bas.messages import counted
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +37,8 @@ def choose_device(name: str) -> str:
         raise SettingsError(f"Unknown device '{name}'. Use auto, cpu, cuda or cuda:N.") from error
     if device.type == "cuda" and (device.index or 0) >= num_gpus:
         raise UnavailableError(
-            f"Device '{name}' is unavailable: torch {torch.__version__} finds {num_gpus} CUDA devices here. "
+            f"Device '{name}' is unavailable: torch {torch.__version__} finds "
+            f"{counted(num_gpus, 'CUDA device')} here. "
             "Pass --device cpu, or install a driver that this version of torch supports."
         )
     return str(device)

@@ -21,6 +21,7 @@ from bas.extract.decode.frames import DecodeStats, Frame, read_frames
 from bas.extract.encode.stacks import canvas_of
 from bas.heads.finetune.clip_sampler import BatchSlot, ClipShape, ClipSource, PlannedClip
 from bas.heads.training.sampling import jitter_steps
+from bas.messages import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,8 @@ class ClipReader:
                 self._warned.add(number)
         if warn:
             console.warn(
-                f"{self._sources[number].video.path}: {stats.missing_or_damaged:,} pictures of one read are missing "
+                f"{self._sources[number].video.path}: {counted(stats.missing_or_damaged, 'picture')} of "
+                "one read missing "
                 "or damaged. Training skips the rows that contain them. For details: bas doctor."
             )
 

@@ -17,6 +17,7 @@ from bas.errors import SettingsError
 from bas.extract.encode.encoder import Encoder
 from bas.heads.models.stacker import Stacker
 from bas.heads.training.optimizer import parameter_groups
+from bas.messages import counted
 
 
 def encoder_stages(encoder: Encoder) -> list[list[nn.Module]]:
@@ -91,7 +92,8 @@ def _frozen(encoder: Encoder, part: str) -> Iterator[nn.Module]:
     count = int(match[1])
     if count > len(blocks):
         raise SettingsError(
-            f"Invalid finetune.freeze={part}: {encoder.name} has {len(blocks)} blocks. Use encoder.blocks[:k] with k "
+            f"Invalid finetune.freeze={part}: {encoder.name} has {counted(len(blocks), 'block')}. Use "
+            "encoder.blocks[:k] with k "
             f"up to {len(blocks)}, or encoder for all of it."
         )
     yield from chain(stem, *blocks[:count])

@@ -38,6 +38,7 @@ from bas.heads.inference.features import features_for
 from bas.heads.inference.guards import require_classes, warn_of_leakage
 from bas.heads.inference.provenance import Provenance, invalidate, provenance_of
 from bas.heads.models.stacker import FeatureModel
+from bas.messages import counted
 from bas.types import Detection, Game, Scores
 from bas.vocabulary import actions_of
 from bas.workspace import Workspace
@@ -163,10 +164,11 @@ class Predictor:
         games = self.games(split, need_videos=False)
         folder = predictions_folder(self.folder, split, flip=self.flip)
         if all(self.provenance.has_detections(folder / game.id, game) for game in games):
-            console.info(f"Using the predictions of {len(games)} {split} matches in {folder}.")
+            console.info(f"Using the predictions of {counted(len(games), f'{split} match')} in {folder}.")
             return games, folder
         console.info(
-            f"Predicting {len(games)} {split} matches in {self.workspace.data} with {self.folder}; features in "
+            f"Predicting {counted(len(games), f'{split} match')} in {self.workspace.data} with "
+            f"{self.folder}; features in "
             f"{self.workspace.features}; device {self.workspace.device}."
         )
         return self.write(self.dataset.split(split), folder, split=split), folder

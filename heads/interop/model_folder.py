@@ -24,6 +24,7 @@ from bas.files import atomic_write, read_json, write_json
 from bas.heads.models.factory import build_head
 from bas.heads.models.outputs import task_of
 from bas.heads.models.stacker import FeatureModel, Stacker
+from bas.messages import counted
 from bas.runs import run_state
 
 FORMAT = 2
@@ -273,7 +274,7 @@ def _post_processing_lines(config: Mapping[str, Any]) -> list[str]:
     tuning = config.get("tuning")
     if tuning is not None:
         lines.append(
-            f"  - tuned on {len(tuning['games'])} validation matches: mAP@1 from "
+            f"  - tuned on {counted(len(tuning['games']), 'validation match')}: mAP@1 from "
             f"{tuning['mAP@1 before']:.4f} to {tuning['mAP@1']:.4f}"
         )
     return lines

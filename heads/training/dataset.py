@@ -19,6 +19,7 @@ from bas.extract.cache.reader import FeatureCache
 from bas.heads.models.base import FeatureRows
 from bas.heads.training.sampling import OutOfFold, balance_classes, sampling_probabilities
 from bas.heads.training.targets import Targets, concatenate_targets, near_spots, row_targets
+from bas.messages import counted
 from bas.types import Game, Spot, Video
 from bas.vocabulary import output_of
 
@@ -151,7 +152,8 @@ def targets_and_probabilities(
         )
     if not np.concatenate(near).any():
         raise DataError(
-            f"No labeled action on a valid picture in the {len(videos)} training videos, so there is nothing to "
+            f"No labeled action on a valid picture in {counted(len(videos), 'training video')}, so there "
+            "is nothing to "
             "train on. Check the labels with bas doctor DATA."
         )
     # Each video's probabilities sum to 1, or to 0 if it has no valid row.

@@ -13,6 +13,7 @@ from bas import console
 from bas.errors import DataError, MissingError
 from bas.heads.interop.model_folder import load_classes
 from bas.heads.models.base import Head
+from bas.messages import counted
 
 _PREFIX = "head."  # prefix of a head's tensors in model.safetensors
 _CLASS_LAYERS = ("classifier.layer.", "displacement.")
@@ -41,7 +42,7 @@ def warm_start(head: Head, folder: Path, *, classes: Sequence[str]) -> None:
     theirs, matching = matching_tensors(head, folder, classes=classes)
     ours = head.state_dict()
     head.load_state_dict(matching, strict=False)
-    console.info(f"Initialized {len(matching)} of {len(ours)} tensors from {folder}.")
+    console.info(f"Initialized {len(matching)} of {counted(len(ours), 'tensor')} from {folder}.")
     unmatched = [_difference(key, theirs, ours) for key in sorted({*theirs, *ours} - {*matching})]
     if unmatched:
         console.warn(f"Tensors without a match, not loaded: {'; '.join(unmatched)}.")

@@ -235,7 +235,7 @@ def test_a_bad_video_does_not_stop_the_others(settings: ExtractSettings, tmp_pat
     games = [make_game(tmp_path, name) for name in ("a", "b", "c")]
     games[0].videos[0].path.write_bytes(b"<!DOCTYPE html>")
     games[2].videos[0].path.unlink()
-    with pytest.raises(DataError, match="2 of 3 videos could not be extracted") as caught:
+    with pytest.raises(DataError, match="Failed to extract 2 of 3 videos") as caught:
         run(games, settings, tmp_path)
     assert "a/1_720p.mkv" in str(caught.value)
     (rows,) = open_caches(games, settings, features=tmp_path / "features").values()

@@ -18,7 +18,7 @@ from bas.dataset.splits import SPLITS_FILE
 from bas.errors import BasError, DataError, MissingError
 from bas.evaluate.scores import SCORES_FILE
 from bas.extract.cache.reader import verify
-from bas.messages import listing
+from bas.messages import counted, listing
 
 
 def examine_folder(folder: Path, *, video: VideoSize | None) -> None:
@@ -51,7 +51,7 @@ def _examine_caches(folder: Path, caches: list[Path]) -> None:
         for path in caches:
             findings += [Finding(str(path), fault, severity="error") for fault in _faults(path)]
             advance()
-    console.show(f"{folder}: {len(caches)} caches, {num_bytes / 1e9:.2f} GB")
+    console.show(f"{folder}: {counted(len(caches), 'cache')}, {num_bytes / 1e9:.2f} GB")
     print_verdict(findings, what=str(folder))
 
 
@@ -97,7 +97,7 @@ def print_verdict(findings: Sequence[Finding], *, what: str) -> None:
         console.show(f"{'note ' if harmless else 'ERROR'} {prefix}{message}")
     num_errors = sum(finding.severity == "error" for finding in findings)
     if num_errors:
-        raise DataError(f"{num_errors} error{'s' * (num_errors > 1)} in {what}, listed above.")
+        raise DataError(f"{counted(num_errors, 'error')} in {what}, listed above.")
     console.show(f"No errors in {what}.")
 
 
@@ -108,7 +108,8 @@ def _summary(report: FolderReport) -> str:
     size = sum(video.num_bytes for video in videos) / _GIGABYTE
     return (
         f"{dataset.root}: {dataset.layout.value}\n"
-        f"found     {len(report.games)} matches, {len(videos)} videos, {hours:.2f} h, {size:.2f} GB\n"
+        f"found     {counted(len(report.games), 'match')}, {counted(len(videos), 'video')}, "
+        f"{hours:.2f} h, {size:.2f} GB\n"
         f"expected  {_expected_files(report)}\n"
     )
 

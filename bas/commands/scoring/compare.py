@@ -29,6 +29,7 @@ from bas.evaluate.scoring.score import score_documents
 from bas.files import atomic_write, write_json
 from bas.heads.inference.guards import require_same
 from bas.heads.inference.predictor import Predictor, load_predictor
+from bas.messages import counted
 from bas.runs import history_of
 from bas.types import Game, Prediction
 from bas.workspace import Workspace
@@ -201,7 +202,8 @@ def _warn_of_short_matches(num_frames: Mapping[str, int], *, rate: Fraction) -> 
     short = [game for game, frames in num_frames.items() if frames < MIN_BLOCKS * BLOCK_SECONDS * rate]
     if short:
         console.warn(
-            f"{len(short)} of {len(num_frames)} matches are shorter than {MIN_BLOCKS} minutes, e.g. {short[0]}. They have too "
+            f"Shorter than {MIN_BLOCKS} minutes: {len(short)} of {counted(len(num_frames), 'match')}, "
+            f"e.g. {short[0]}. That is too "
             f"few {BLOCK_SECONDS} s blocks to resample, so the intervals are too narrow."
         )
 
@@ -209,7 +211,7 @@ def _warn_of_short_matches(num_frames: Mapping[str, int], *, rate: Fraction) -> 
 def _print_table(comparison: Comparison, *, framerate: int) -> None:
     name = f"mAP@{tolerance_name(comparison.tolerances)}"
     console.show(
-        f"{len(comparison.games)} matches of {comparison.split}, tolerance "
+        f"{counted(len(comparison.games), 'match')} of {comparison.split}, tolerance "
         f"{window_text(comparison.tolerances, framerate=framerate)}; 95 % intervals from {_RESAMPLES:,} resamples of "
         f"{BLOCK_SECONDS} s blocks; heads on {comparison.device}"
     )

@@ -16,6 +16,7 @@ from bas.evaluate.report.terminal import print_evaluation
 from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import Evaluation, score_detections, score_documents
 from bas.heads.inference.predictor import Predictor, load_predictor, predictions_folder
+from bas.messages import counted
 from bas.runs import history_of
 from bas.types import Game
 from bas.workspace import Workspace
@@ -52,7 +53,8 @@ def evaluate_run(
     games = predictor.games(split)
     labels_of_games(games)  # a split without labels is refused before hours of extraction
     console.info(
-        f"Evaluating {run} on {len(games)} {split} matches in {workspace.data}; features in {workspace.features}; "
+        f"Evaluating {run} on {counted(len(games), f'{split} match')} in {workspace.data}; features in "
+        f"{workspace.features}; "
         f"device {workspace.device}."
     )
     out = out or predictions_folder(run, split, flip=flip)

@@ -21,6 +21,7 @@ from bas.heads.interop.published_models import (
     tdeed_model,
 )
 from bas.heads.models.stacker import FeatureModel, Stacker
+from bas.messages import counted
 
 Source = Literal["lromul", "tdeed", "netvlad"]
 
@@ -84,15 +85,20 @@ def import_weights(
     model = published.build(names)
     if mismatches := list(_mismatches(model, published)):
         raise DataError(
-            f"{file} does not match the model in {len(mismatches)} tensors:\n  " + "\n  ".join(mismatches)
+            f"{file} does not match the model in {counted(len(mismatches), 'tensor')}:\n  "
+            + "\n  ".join(mismatches)
         )
     model.load_state_dict(published.tensors, strict=False)
     if published.unused_parts:
-        parts = ", ".join(f"{part} ({count} tensors)" for part, count in published.unused_parts.items())
+        parts = ", ".join(
+            f"{part} ({counted(count, 'tensor')})" for part, count in published.unused_parts.items()
+        )
         console.warn(f"Not imported from {file}: {parts}.")
     write_model(out, model.eval(), metrics={}, data={"imported from": f"{source}: {file.name}"})
     count = sum(parameter.numel() for parameter in model.parameters())
-    console.info(f"Imported {published.description} to {out}: {count:,} parameters, {len(names)} classes.")
+    console.info(
+        f"Imported {published.description} to {out}: {count:,} parameters, {counted(len(names), 'class')}."
+    )
     return model
 
 
@@ -100,13 +106,14 @@ def _class_names(count: int, classes: Sequence[str]) -> tuple[str, ...]:
     if classes:
         if len(classes) != count or len(set(classes)) != count:
             raise SettingsError(
-                f"The checkpoint has {count} classes, but --class gives {len(classes)}: {', '.join(classes)}. "
+                f"The checkpoint has {counted(count, 'class')}, but --class gives {len(classes)}: "
+                f"{', '.join(classes)}. "
                 "Give each class once, in the order of the outputs."
             )
         return tuple(classes)
     if count not in _CLASS_LISTS:
         raise SettingsError(
-            f"Unknown class list: the checkpoint has {count} classes, and the known lists have "
+            f"Unknown class list: the checkpoint has {counted(count, 'class')}, and the known lists have "
             f"{', '.join(map(str, sorted(_CLASS_LISTS)))}. Name the classes in output order: --class NAME for each."
         )
     return _CLASS_LISTS[count]

@@ -14,6 +14,7 @@ from bas.evaluate.submission.archive import write_submission
 from bas.evaluate.submission.check import check_submission
 from bas.evaluate.submission.expected_games import expected_games
 from bas.heads.inference.predictor import load_predictor
+from bas.messages import counted
 from bas.types import Game, Prediction
 from bas.workspace import Workspace
 
@@ -84,9 +85,9 @@ def _print_summary(
         )
     each = [prediction for of_game in predictions.values() for prediction in of_game]
     of_split = f" of {split}" if split else ""
-    noted = f"; {len(notes)} note{'s' * (len(notes) > 1)} above" if notes else ""
+    noted = f"; {counted(len(notes), 'note')} above" if notes else ""
     console.show(
-        f"{archive}: {len(games)} match{'es' * (len(games) != 1)}{of_split}, {len(each):,} predictions, no errors"
+        f"{archive}: {counted(len(games), 'match')}{of_split}, {counted(len(each), 'prediction')}, no errors"
         f"{noted}. {_acceptance(each, split=split)}"
     )
 

@@ -20,6 +20,7 @@ from bas.heads.finetune.clip_sampler import ClipShape, clip_shape
 from bas.heads.finetune.dataset import ClipSample, build_loader, open_annotated_videos
 from bas.heads.finetune.distributed import DistributedContext
 from bas.heads.finetune.preflight import load_starting_model, require_clips_fit
+from bas.messages import counted
 from bas.vocabulary import target_classes
 from bas.workspace import Workspace
 
@@ -58,7 +59,7 @@ def contact_sheet(start: Path, settings: Pipeline, workspace: Workspace, *, out:
     memory = io.BytesIO()
     sheet.save(memory, "PNG")
     atomic_write(out, memory.getvalue())
-    console.info(f"Drew {len(samples)} clips of {shape.num_rows} rows: {out}")
+    console.info(f"Drew {counted(len(samples), 'clip')} of {shape.num_rows} rows: {out}")
 
 
 def _sheet(

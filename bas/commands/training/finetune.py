@@ -41,6 +41,7 @@ from bas.heads.models.stacker import Stacker
 from bas.heads.training.dataset import out_of_fold_file
 from bas.heads.training.validation import Validation
 from bas.heads.training.warm_start import model_file
+from bas.messages import counted
 from bas.runs import Run, open_run, run_state
 from bas.signals import stop_on_signals
 from bas.workspace import Workspace
@@ -101,9 +102,10 @@ def finetune(start: Path, settings: Pipeline, workspace: Workspace) -> Path:
                 model, shape, train_videos, valid_videos, dataset, settings, workspace, run, distributed
             )
             console.info(
-                f"{len(train_videos)} training and {len(valid_videos)} validation videos in {workspace.data}; starting from "
-                f"{start}; run {folder}; device {workspace.device}, {distributed.world_size} "
-                f"process{'es' * (distributed.world_size > 1)}.",
+                f"{counted(len(train_videos), 'training video')} and "
+                f"{counted(len(valid_videos), 'validation video')} in {workspace.data}; starting from "
+                f"{start}; run {folder}; device {workspace.device}, "
+                f"{counted(distributed.world_size, 'process')}.",
             )
             console.info(_step_description(model, shape, settings, expected=expected, precision=precision))
             best = trainer.train(stop)
@@ -167,8 +169,9 @@ def _step_description(
     trainable = sum(p.numel() for p in model.stacker.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.stacker.parameters())
     return (
-        f"batch: {settings.finetune.batch} clips of {shape.num_rows} rows "
-        f"({float(shape.num_rows / settings.extract.row_rate):.1f} s), {shape.first_occurrence.sum()} target rows each | "
+        f"batch: {counted(settings.finetune.batch, 'clip')} of {shape.num_rows} rows "
+        f"({float(shape.num_rows / settings.extract.row_rate):.1f} s), "
+        f"{counted(int(shape.first_occurrence.sum()), 'target row')} each | "
         f"{trainable:,} of {total:,} parameters trainable | {precision} | "
         f"about {expected / 2**30:.1f} GiB per process, excluding framework overhead"
     )

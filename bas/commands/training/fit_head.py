@@ -33,6 +33,7 @@ from bas.heads.training.dataset import TrainingSet, build_training_set, out_of_f
 from bas.heads.training.trainer import fit_head
 from bas.heads.training.validation import Validation, score_cached
 from bas.heads.training.warm_start import matching_tensors, model_file
+from bas.messages import counted
 from bas.runs import Checkpoint, open_run
 from bas.signals import stop_on_signals
 from bas.types import Game
@@ -104,7 +105,8 @@ def fit_games(
     data = _load_data(settings, workspace, dataset, second_dataset, train_games, valid_games)
     folder = workspace.runs / f"{settings.head.kind}-{_digest(settings, data, files)[:8]}"
     console.info(
-        f"{len(data.train.games)} training and {len(data.valid.games)} validation matches in {workspace.data}; "
+        f"{counted(len(data.train.games), 'training match')} and "
+        f"{counted(len(data.valid.games), 'validation match')} in {workspace.data}; "
         f"features in {workspace.features}; run {folder}; device {workspace.device}."
     )
     with open_run(folder, settings_yaml=to_yaml(settings)) as run, stop_on_signals() as stop:

@@ -9,6 +9,7 @@ from bas import console
 from bas.evaluate.analysis.outcomes import Outcome, peak_score, worst_mistakes
 from bas.evaluate.video.highlights import Highlight, cut_highlights
 from bas.heads.inference.analyzed_videos import AnalyzedVideo, MediaSource, analyzed_videos
+from bas.messages import counted
 from bas.types import Prediction
 
 
@@ -49,7 +50,7 @@ def make_clips(
             remove_stale=ours,
         )
     ]
-    console.info(f"Wrote {len(paths)} clips to {out}")
+    console.info(f"Wrote {counted(len(paths), 'clip')} to {out}")
     return tuple(paths)
 
 

@@ -14,7 +14,7 @@ from bas.dataset.annotations.interchange import soccernet_documents
 from bas.dataset.video.probe import length_ms
 from bas.errors import DataError, MissingError
 from bas.files import read_json
-from bas.messages import did_you_mean, listing, quote
+from bas.messages import counted, did_you_mean, listing, quote
 from bas.types import Game, Spot
 
 TeamWords = Literal["left/right", "home/away"]
@@ -128,7 +128,7 @@ def require_left_right(labels: Labels, *, source: str) -> None:
     if labels.team_words == "home/away":
         problem = "names teams as home and away"
     elif without_team:
-        problem = f"has no team for {without_team:,} of its {len(labels.spots):,} actions"
+        problem = f"has no team for {without_team:,} of its {counted(len(labels.spots), 'action')}"
     else:
         return
     raise DataError(
@@ -232,7 +232,7 @@ def _mixed_teams(spots: Iterable[Spot]) -> list[str]:
 
 
 def _message(path: Path, problems: Sequence[str], num_annotations: int) -> str:
-    lines = [f"Mistakes in {path} ({len(problems):,} in {num_annotations:,} annotations):"]
+    lines = [f"Mistakes in {path} ({len(problems):,} in {counted(num_annotations, 'annotation')}):"]
     lines += [f"  {path.name}:{problem}" for problem in problems[:_SHOWN]]
     if len(problems) > _SHOWN:
         lines.append(f"  and {len(problems) - _SHOWN:,} more")
@@ -251,4 +251,4 @@ def _misfiled(path: Path, url: Any) -> list[str]:
 
 def _duplicates(path: Path, spots: Sequence[Spot], kept: Collection[Spot]) -> list[str]:
     twice = len(spots) - len(kept)
-    return [f"{path}: dropped {twice} duplicate annotation{'s' * (twice > 1)}"] if twice else []
+    return [f"{path}: dropped {counted(twice, 'duplicate annotation')}"] if twice else []

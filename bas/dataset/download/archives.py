@@ -19,6 +19,7 @@ from bas.dataset.layouts import LEAGUES
 from bas.dataset.manifest import FileRecord
 from bas.errors import AccessError, DataError, OutputError
 from bas.files import publish, sha256_of, write_at
+from bas.messages import counted
 
 if TYPE_CHECKING:
     import zipfile
@@ -170,7 +171,7 @@ def _checked(opened: Any, archive: Path, root: Path) -> dict[str, zipfile.ZipInf
     infos = [info for info in opened.infolist() if not info.is_dir()]
     total = sum(info.file_size for info in infos)
     if len(infos) > _MOST_MEMBERS or total > _MOST_BYTES:
-        raise _malicious(archive, f"it declares {len(infos):,} files with {total:,} bytes")
+        raise _malicious(archive, f"it declares {counted(len(infos), 'file')} with {total:,} bytes")
     members: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         if (name := _name(info, archive, root)) is None:

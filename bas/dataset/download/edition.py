@@ -21,7 +21,7 @@ from bas.dataset.manifest import FileRecord, add_to_manifest
 from bas.dataset.splits import ALL, SPLIT_NAMES, split_name
 from bas.errors import DataError, MissingError, UnavailableError
 from bas.files import locked, read_json, sha256_of, write_json
-from bas.messages import listing
+from bas.messages import counted, listing
 
 Edition = Literal["2023", "2024", "2025"]
 Fetch = Callable[[str, str, Path], None]
@@ -77,7 +77,7 @@ def _download_split(task: str, split: str, *, data: Path, fetch: Fetch) -> None:
     write_json(record, _state(digest, files, complete=True))
     archive.unlink()  # everything in it is unpacked now
     games = open_dataset(data, video=_video_size(files)).split(split, need_videos=False)
-    console.info(f"{split} of {task}: {len(games)} matches in {data}. Next: bas doctor {data}")
+    console.info(f"{split} of {task}: {counted(len(games), 'match')} in {data}. Next: bas doctor {data}")
 
 
 def _print_changed_files(data: Path, recorded: dict[str, dict[str, Any]]) -> None:

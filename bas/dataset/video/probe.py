@@ -16,6 +16,7 @@ from bas.dataset.video.containers import container_of, open_video, packets
 from bas.dataset.video.problems import LATE, Problem, find_problems
 from bas.dataset.video.scan import Scan, declared, scan
 from bas.errors import DataError
+from bas.messages import counted
 
 if TYPE_CHECKING:
     from av import VideoStream
@@ -137,7 +138,11 @@ def _length_ms(start_pts: int, last_pts: int, zero_pts: int, unit: Fraction, int
 
 def _require_usable(path: Path, pts: Int64[np.ndarray, "pictures"], unit: Fraction, times: Scan) -> None:
     if len(pts) == 0:
-        found = f"{times.undated:,} pictures without presentation times" if times.undated else "no pictures"
+        found = (
+            f"{counted(times.undated, 'picture')} without presentation times"
+            if times.undated
+            else "no pictures"
+        )
         raise DataError(f"{path} has {found}. Copy or download it again, or convert it to .mkv or .mp4.")
     seconds = (int(pts[-1]) - int(pts[0])) * unit
     if seconds > _LONGEST:

@@ -14,6 +14,7 @@ from jaxtyping import Int64
 from bas.clock import milliseconds, span_text
 from bas.dataset.video.containers import missing_bytes
 from bas.dataset.video.scan import Declared, Scan
+from bas.messages import counted
 
 ProblemKind = Literal["truncated", "late", "hole", "backwards", "repeated", "undated", "corrupt"]
 
@@ -97,5 +98,5 @@ def _gaps(pts: Int64[np.ndarray, "pictures"], unit: Fraction) -> str:
         texts.append(f"for {(stop - start) / 1000:.2f} s at {span_text(start, stop)}")
     if not texts:
         return ""
-    more = f", and in {len(indices) - _SHOWN:,} more places" if len(indices) > _SHOWN else ""
+    more = f", and in {counted(len(indices) - _SHOWN, 'more place')}" if len(indices) > _SHOWN else ""
     return f"no picture {', '.join(texts)}{more}"

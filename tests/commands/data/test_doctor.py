@@ -106,7 +106,7 @@ def test_harmless_oddities_are_notes(root: Path) -> None:
     assert errors(report) == []
     found = "\n".join(f"{location}: {message}" for location, message in notes(report))
     for text in (
-        "split train: 1 of 4 matches are missing",
+        "split train: missing 1 of 4 matches",
         "matches in no split (1): league/season/game",
         "test.zip may contain more matches; unpack first",
         "is labeled as 'other'",
@@ -120,7 +120,7 @@ def test_harmless_oddities_are_notes(root: Path) -> None:
 def test_a_missing_game_of_a_custom_split_is_an_error(tmp_path: Path) -> None:
     media.write_video(tmp_path / "derby.mkv", 20)
     (tmp_path / "splits.yaml").write_text("train: [derby, final]\n")
-    assert errors(examine(tmp_path)) == [("split train", "1 of 2 matches are missing: final")]
+    assert errors(examine(tmp_path)) == [("split train", "missing 1 of 2 matches: final")]
 
 
 def test_a_single_video_is_examined(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_compared_runs_have_intervals_and_match_bas_eval(
     assert lines[0].startswith("| run | head | mAP@1 |")
     printed = capsys.readouterr()
     assert runs[0].name in printed.out
-    assert "1 of 1 matches are shorter than 3 minutes" in " ".join(printed.err.split())
+    assert "Shorter than 3 minutes: 1 of 1 match, e.g." in " ".join(printed.err.split())
 
 
 def test_runs_with_different_classes_are_refused(workspace: Workspace, tmp_path: Path) -> None:

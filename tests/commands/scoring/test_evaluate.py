@@ -177,7 +177,9 @@ def test_eval_prints_the_score_before_tuning_next_to_the_tuned_one(
     printed = capsys.readouterr()
     assert "before tuning" in printed.out
     assert "are not held-out" not in " ".join(printed.err.split())
-    (line,) = [line for line in printed.out.splitlines() if line.startswith("tuned on the validation matches")]
+    (line,) = [
+        line for line in printed.out.splitlines() if line.startswith("tuned on the validation matches")
+    ]
     assert f"{100 * evaluation.mean_ap:.2f}" in line
 
 

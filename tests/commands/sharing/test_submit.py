@@ -31,7 +31,7 @@ def test_submit_predicts_packs_checks_and_scores(run: Path) -> None:
         output = bas("submit", "--check", str(run / "submission-test.zip"), *chosen)
         assert "1 match" in output
         assert "no errors" in output
-    with pytest.raises(DataError, match="1 of 1 games are missing"):
+    with pytest.raises(DataError, match="missing 1 of 1 game"):
         check_zip(run / "submission-test.zip", data=Path("data"), split="valid")
 
 

@@ -101,7 +101,7 @@ def test_an_interrupted_download_resumes(tmp_path: Path, server: hub.Hub) -> Non
     server.truncate_after = 11 << 20
     result = bas(server, tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "1 matches in data" in result.stderr
+    assert "1 match in data" in result.stderr
     assert server.truncate_after is None
     assert any(first > 0 for first in server.ranges), server.ranges
     assert_complete(tmp_path / "data")

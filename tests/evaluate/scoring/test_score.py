@@ -115,14 +115,14 @@ def test_an_archive_of_another_game_holds_no_predictions_for_this_one(tmp_path: 
     _write(tmp_path / "labels" / "a" / "Labels-ball.json", {"annotations": []})
     with zipfile.ZipFile(tmp_path / "results.zip", "w") as packed:
         packed.writestr("b/results_spotting.json", '{"predictions": []}')
-    with pytest.raises(MissingError, match="no predictions for 1 of the 1 games with labels: a"):
+    with pytest.raises(MissingError, match="no predictions for 1 of 1 game with labels: a"):
         score(tmp_path / "labels", tmp_path / "results.zip")
 
 
 def test_a_game_without_predictions_is_an_error(match_folders: tuple[Path, Path]) -> None:
     labels, results = match_folders
     shutil.rmtree(next(results.rglob("*Reading*")))
-    with pytest.raises(MissingError, match=r"no predictions for 1 of the 2 games with labels: .*Reading"):
+    with pytest.raises(MissingError, match=r"no predictions for 1 of 2 games with labels: .*Reading"):
         score(labels, results)
     stoke = [game for game in read_scored_labels(labels) if "Stoke" in game]
     assert score(labels, results, games=stoke).games == tuple(stoke)
@@ -132,12 +132,12 @@ def test_of_many_games_without_predictions_three_are_listed_and_the_rest_counted
     for game in "abcde":
         write_labels(tmp_path / "labels" / game / "Labels-ball.json", [annotation()])
     _write(tmp_path / "results" / "e" / "results_spotting.json", {"predictions": []})
-    with pytest.raises(MissingError, match="for 4 of the 5 games with labels: a, b, c and 1 more"):
+    with pytest.raises(MissingError, match="for 4 of 5 games with labels: a, b, c and 1 more"):
         score(tmp_path / "labels", tmp_path / "results")
 
 
 def test_requested_games_must_have_labels(match_folders: tuple[Path, Path]) -> None:
-    with pytest.raises(MissingError, match="no labels for 1 of 1 games to score: a challenge game"):
+    with pytest.raises(MissingError, match="no labels for 1 of 1 game to score: a challenge game"):
         score(*match_folders, games=["a challenge game"])
 
 

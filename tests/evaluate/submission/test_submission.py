@@ -114,7 +114,7 @@ FAULTS_INSIDE: dict[str, tuple[Corrupt, str]] = {
     "not a number": (_first({"confidence": "nan"}), "confidence 'nan' is not a number in [0, 1]"),
     "no confidence": (_without("confidence"), "confidence None is not a number in [0, 1]"),
     "home and away": (_first({"team": "home"}), "team 'home'; expected left or right"),
-    "a team missing": (_without("team"), "1 of 8 predictions have no team"),
+    "a team missing": (_without("team"), "no team in 1 of 8 predictions"),
     "another time": (
         _first({"gameTime": "1 - 00:03"}),
         "gameTime '1 - 00:03' contradicts half 1, position 1,004 ms (1 - 00:01)",
@@ -218,11 +218,11 @@ FAULTS_OF_ARCHIVES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "out of the archive": (_with({"../../x": b""}), "points outside the archive"),
     "a game missing": (
         lambda path: archive(path, {f"{GAME}/{RESULTS}": encoded(valid_documents())[GAME]}),
-        f"1 of 2 games are missing: {OTHER_GAME}",
+        f"missing 1 of 2 games: {OTHER_GAME}",
     ),
     "a game too many": (
         _with({f"league/season/game/{RESULTS}": b"{}"}),
-        "1 unexpected games, which are not in the split",
+        "1 unexpected game, not in the split",
     ),
     "stray files": (_with({"__MACOSX/x": b""}), "is not read by a server"),
     "twice the same path": (_repeated, "occurs 2 times in the archive"),
@@ -277,8 +277,7 @@ def test_games_of_unknown_length_are_noted(tmp_path: Path, games: tuple[Game, ..
     path = archive(tmp_path / "a.zip", members(documents))
     (note,) = check_submission(path, (games[0], absent), BALL_CLASSES)
     assert (
-        f"1 of 2 games are not available, so positions are checked only against 120 minutes: {OTHER_GAME}"
-        in note
+        f"no videos of 1 of 2 games, so positions are checked only against 120 minutes: {OTHER_GAME}" in note
     )
     assert "beyond the end of the video, 4,000 ms" in refusal(path, games)
 
@@ -297,7 +296,7 @@ def test_a_zip_is_checked_against_the_split_that_its_games_belong_to(tmp_path: P
     for data in (tmp_path / "data", tmp_path / "none"):
         expected = expected_games(of_games(tmp_path / "a.zip", one), data, split=None)
         assert (expected.split, [game.id for game in expected.games]) == ("test", [one, other])
-        assert "1 of 2 games are missing" in refusal(tmp_path / "a.zip", expected.games)
+        assert "missing 1 of 2 games" in refusal(tmp_path / "a.zip", expected.games)
     late = expected_games(
         of_games(tmp_path / "late.zip", one, other, at=6_000_000), tmp_path / "data", split=None
     )
@@ -319,7 +318,7 @@ def test_a_faulty_zip_does_not_replace_the_existing_one(tmp_path: Path, games: t
     path = tmp_path / "out.zip"
     write_submission(path, encoded(valid_documents()), games, BALL_CLASSES)
     before = path.read_bytes()
-    with pytest.raises(DataError, match="1 of 2 games are missing") as refused:
+    with pytest.raises(DataError, match="missing 1 of 2 games") as refused:
         write_submission(path, {GAME: encoded(valid_documents())[GAME]}, games, BALL_CLASSES)
     assert f"misread {path}:" in str(refused.value)
     assert path.read_bytes() == before
@@ -385,4 +384,4 @@ def test_a_game_without_videos_may_have_both_halves(tmp_path: Path) -> None:
     document = {"predictions": [prediction(half="2", gameTime="2 - 00:01", team="left")]}
     path = archive(tmp_path / "a.zip", {f"{GAME}/{RESULTS}": json.dumps(document).encode()})
     (note,) = check_submission(path, chosen, ("PASS", "DRIVE"))
-    assert "the videos of 1 of 1 games are not available" in note
+    assert "no videos of 1 of 1 game" in note

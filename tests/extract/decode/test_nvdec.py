@@ -257,7 +257,7 @@ def test_each_missing_library_of_the_driver_is_named(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("code", "count", "reason"),
-    [(100, 0, "does not start (CUDA error 100)"), (0, 0, "this machine has 0 CUDA devices"), (0, 1, "")],
+    [(100, 0, "does not start (CUDA error 100)"), (0, 0, "CUDA devices of this machine: 0"), (0, 1, "")],
 )
 def test_the_device_is_checked_before_the_module_is_imported(
     monkeypatch: pytest.MonkeyPatch, code: int, count: int, reason: str
