@@ -83,6 +83,7 @@ class Run:
         temporary.rename(final)
         sync_folder(final.parent)
         shutil.rmtree(former, ignore_errors=True)
+        # Rewritten, not appended to: epochs after the checkpoint that a run resumed from are gone.
         lines = "".join(json.dumps(record) + "\n" for record in checkpoint.history)
         atomic_write(self.folder / "metrics.jsonl", lines.encode())
         numbers = self._numbers()
@@ -117,6 +118,7 @@ class Run:
                         f"To start over, delete {self.folder}."
                     )
             model = load_file(folder / "model.safetensors")
+            # weights_only: tensors and plain values, no pickled code.
             training = torch.load(folder / "training.pt", weights_only=True, map_location="cpu")
             history = json.loads((folder / "history.json").read_bytes())
         except (OSError, MissingError) as error:
@@ -153,7 +155,7 @@ def open_run(folder: Path, *, settings_yaml: str) -> Iterator[Run]:
         remove_leftovers(folder)
         run = Run(folder)
         run.clean_up()
-        if run.state != "done":
+        if run.state != "done":  # a finished run is only read
             atomic_write(folder / "settings.yaml", settings_yaml.encode())
             run.set_state("running")
         try:

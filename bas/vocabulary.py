@@ -19,6 +19,7 @@ def team_column(action: str, team: str) -> str:
 
 def split_team(name: str) -> tuple[str, str | None]:
     """Action and team of a score column: `PASS-left` is a pass by the left team."""
+    # From the right: an action may contain a dash itself.
     action, _, team = name.rpartition("-")
     return (action, team) if action and team in TEAMS else (name, None)
 
@@ -48,5 +49,6 @@ def other_team(name: str) -> str:
 
 def swap_teams(labels: np.ndarray) -> np.ndarray:
     """Swap the columns of left and right, as mirroring the picture does."""
+    # Columns come in pairs, left and right of each action: see `target_classes`.
     sides = labels.reshape(*labels.shape[:-1], labels.shape[-1] // 2, 2)
     return np.ascontiguousarray(sides[..., ::-1]).reshape(labels.shape)

@@ -21,6 +21,7 @@ def _in_order(ends: tuple[T, T]) -> tuple[T, T]:
     return ends
 
 
+# Factors of pixel values: a negative one would invert the picture.
 Factors = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], AfterValidator(_in_order)]
 
 

@@ -136,6 +136,7 @@ class FitSettings(TrainSettings):
 
     @model_validator(mode="after")
     def _room_for_both(self) -> FitSettings:
+        # Rounded as bas.heads.training.batches does, which draws this many windows of each batch.
         second = round(self.batch * self.second_probability)
         if self.second_data and not 0 < second < self.batch:
             raise ValueError(
@@ -180,6 +181,7 @@ class PostprocessSettings(DetectionSettings):
         cls, value: dict[str, tuple[CalibrationPoint, ...]]
     ) -> dict[str, tuple[CalibrationPoint, ...]]:
         for action, points in value.items():
+            # Detections are ranked by confidence: a flat or falling part would make ties or reorder them.
             rising = all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(points))
             if not rising or len(points) < 2 or points[0] != (0, 0) or points[-1] != (1, 1):
                 raise ValueError(

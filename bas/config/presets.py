@@ -55,11 +55,12 @@ def load(
     """
     merged: dict[str, Any] = base.model_dump(mode="json") if base is not None else {}
     files = _named("heads", name=head) if head is not None else []
+    # `base` has been through the earlier stages, with settings of its own.
     upto = (stage,) if base is not None else STAGES[: STAGES.index(stage) + 1]
     files += _preset_files(upto, preset) if preset is not None else []
     for file in files:
         _overlay(merged, _read_preset(file))
-    assignments = list(sets)
+    assignments = list(sets)  # read twice
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals:
@@ -162,6 +163,7 @@ def _overlay(base: dict[str, Any], top: Mapping[str, Any]) -> None:
         if isinstance(value, Mapping) and isinstance(base.get(key), dict):
             _overlay(base[key], value)
         else:
+            # A copy: a later source must not change what this one holds.
             base[key] = dict(value) if isinstance(value, Mapping) else value
 
 
@@ -169,6 +171,7 @@ class _StrictLoader(yaml.SafeLoader):
     """YAML loader with the booleans of YAML 1.2, without dates, that refuses duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        # PyYAML keeps the last of two equal keys without a word.
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
@@ -176,6 +179,7 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+# YAML 1.1 reads no, on and y as booleans and 2024-10-01 as a date, where a name or folder is meant.
 _UNWANTED = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
 _StrictLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in _UNWANTED]
