@@ -1,6 +1,5 @@
 """Joint training of encoder and head on clips of the video (stage 3)."""
 
-from bas.heads.finetune.clip_reader import ClipFrames, clip_frames
 from bas.heads.finetune.clip_sampler import ClipShape, clip_shape
 from bas.heads.finetune.dataset import (
     AnnotatedTimeline,
@@ -22,7 +21,6 @@ from bas.heads.finetune.validation import OnlineScorer
 
 __all__ = [
     "AnnotatedTimeline",
-    "ClipFrames",
     "ClipModel",
     "ClipSample",
     "ClipShape",
@@ -30,7 +28,6 @@ __all__ = [
     "FinetuneTrainer",
     "OnlineScorer",
     "build_loader",
-    "clip_frames",
     "clip_shape",
     "compute_precision",
     "expected_bytes",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import torch
@@ -211,19 +211,13 @@ def warp(
 
 def _transforms(first: View, last: View, count: int, *, aspect: float) -> Float[Tensor, "count 2 3"]:
     """Affine maps from coordinates of the output to those of the input, both from -1 to 1."""
-    share = np.linspace(0, 1, count)
-
-    def between(a: float, b: float) -> np.ndarray:
-        values: np.ndarray = a + (b - a) * share
-        return values
-
-    radians = np.radians(between(first.degrees, last.degrees))
-    wide, high = between(first.width, last.width), between(first.height, last.height)
-    cos, sin = np.cos(radians), np.sin(radians)
+    start, end = np.array(astuple(first)), np.array(astuple(last))
+    degrees, right, down, wide, high = (start + (end - start) * np.linspace(0, 1, count)[:, None]).T
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     # One unit is half the width along x and half the height along y: `aspect` converts between them,
     # so that a rotation keeps shapes. A shift by a fraction of the side is twice that in these units.
     rows = [
-        [wide * cos, -high * sin / aspect, 2 * between(first.right, last.right)],
-        [wide * sin * aspect, high * cos, 2 * between(first.down, last.down)],
+        [wide * cos, -high * sin / aspect, 2 * right],
+        [wide * sin * aspect, high * cos, 2 * down],
     ]
     return torch.tensor(np.array(rows), dtype=torch.float32).permute(2, 0, 1)

@@ -15,23 +15,13 @@ from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
 from bas import console
-from bas.config import Pipeline, RandomTransform
+from bas.config import Pipeline
 from bas.config.base import Decoder
 from bas.extract.decode.frames import DecodeStats, Frame, read_frames
 from bas.extract.encode.stacks import canvas_of
 from bas.heads.finetune.clip_sampler import BatchSlot, ClipShape, ClipSource, PlannedClip
 from bas.heads.training.sampling import jitter_steps
 from bas.messages import counted
-
-
-@dataclass(frozen=True, slots=True)
-class ClipFrames:
-    """The distinct frames that a clip reads, and the stacks that they form."""
-
-    offsets: Int64[np.ndarray, "frames"]
-    """Frames relative to that of the clip's first row, ascending."""
-    stacks: Int64[np.ndarray, "rows 3"]
-    """Indices into `offsets` of each row's stack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +49,6 @@ class DecodeUsage:
         return self.used / max(1, self.decoded)
 
 
-def clip_frames(shape: ClipShape, settings: Pipeline) -> ClipFrames:
-    """The frames that the rows of a clip are built from."""
-    extract = settings.extract
-    offsets = np.arange(shape.num_rows)[:, None] * extract.hop + np.array(extract.stack)
-    distinct, stacks = np.unique(offsets, return_inverse=True)
-    return ClipFrames(distinct, stacks.reshape(offsets.shape))
-
-
 class ClipReader:
     """Decodes clips of training videos; several threads may each read one batch slot, with a decoder of its own."""
 
@@ -80,7 +62,7 @@ class ClipReader:
         device: torch.device,
     ) -> None:
         self._sources = sources
-        self._frames = clip_frames(shape, settings)
+        self._offsets = shape.offsets
         self._canvas = canvas_of(settings.extract)
         self._jitter = settings.finetune.augment.jitter
         self._decoder: Decoder = decoder
@@ -107,7 +89,7 @@ class ClipReader:
     def read(self, clips: Iterable[PlannedClip]) -> Generator[Clip, None, None]:
         """Decode clips, which come in the order of their videos; one read serves those that lie close together."""
         for number, of_video in groupby(clips, lambda clip: clip.source):
-            for group in _group_reads(list(of_video), self._sources[number], self._frames):
+            for group in _group_reads(list(of_video), self._sources[number], self._offsets):
                 yield from self._read_group(group, number)
 
     def _read_group(self, clips: Sequence[PlannedClip], number: int) -> Generator[Clip, None, None]:
@@ -155,8 +137,9 @@ class ClipReader:
 
     def _pending(self, planned: PlannedClip, source: ClipSource) -> _PendingClip:
         timeline = source.timeline
-        frames = planned.first_row * timeline.rows.hop + self._frames.offsets
-        shifts = _jitter_shifts(self._jitter, len(frames), np.random.default_rng([*planned.seed, 0]))
+        frames = planned.first_row * timeline.rows.hop + self._offsets
+        generator = np.random.default_rng([*planned.seed, 0])
+        shifts = jitter_steps((len(frames),), generator) * int(generator.random() < self._jitter.p)
         # Beyond an end of the video its first or last frame repeats.
         return _PendingClip(planned, (frames + shifts).clip(0, len(timeline.clock_frames) - 1))
 
@@ -187,23 +170,16 @@ class _PendingClip:
         self.valid = np.zeros(len(frames), bool)
 
 
-def _jitter_shifts(
-    jitter: RandomTransform, count: int, generator: np.random.Generator
-) -> Int64[np.ndarray, "count"]:
-    """Shift of each frame of a clip; 0 for all of them in clips that are not jittered."""
-    return jitter_steps((count,), generator) * int(generator.random() < jitter.p)
-
-
 def _group_reads(
-    clips: Sequence[PlannedClip], source: ClipSource, frames: ClipFrames
+    clips: Sequence[PlannedClip], source: ClipSource, offsets: Int64[np.ndarray, "frames"]
 ) -> Iterator[list[PlannedClip]]:
     """Group clips of one video into reads: a read goes on across a gap where a new one would decode as much in vain."""
     hop, keyframes = source.timeline.rows.hop, source.keyframes
     group: list[PlannedClip] = []
     for clip in clips:
-        first = clip.first_row * hop + int(frames.offsets[0])
+        first = clip.first_row * hop + int(offsets[0])
         if group:
-            gap = first - (group[-1].first_row * hop + int(frames.offsets[-1]))
+            gap = first - (group[-1].first_row * hop + int(offsets[-1]))
             # A new read seeks to a keyframe before its first frame. Count from the one before that,
             # for a read may begin a keyframe earlier than it needs.
             entry = max(0, int(np.searchsorted(keyframes, first, "right")) - 2)

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from bas.config import FinetuneSettings
+from bas.config import ExtractSettings, FinetuneSettings
 from bas.extract.decode.timeline import VideoTimeline
 from bas.heads.models.base import Head, WindowHead
 from bas.heads.training.sampling import draw_rows
 from bas.heads.training.targets import Targets
-from bas.types import Game, Video
+from bas.types import Video
 
 _MIN_DEFAULT_ROWS = 31
 
@@ -28,7 +28,6 @@ _MIN_DEFAULT_ROWS = 31
 class ClipSource:
     """A training video to cut clips from, with the targets and sampling probabilities of its rows."""
 
-    game: Game
     video: Video
     timeline: VideoTimeline
     targets: Targets
@@ -40,10 +39,14 @@ class ClipSource:
 
 @dataclass(frozen=True, slots=True)
 class ClipShape:
-    """Windows of rows within a clip, and the rows that each window predicts."""
+    """Rows of a clip: the frames that each is built from, the windows that lie in it, and what they predict."""
 
     num_rows: int
     """Length of a clip in rows."""
+    offsets: Int64[np.ndarray, "frames"]
+    """Distinct frames that a clip reads, relative to that of its first row, ascending."""
+    stacks: Int64[np.ndarray, "rows 3"]
+    """Indices into `offsets` of each row's stack."""
     windows: Int64[np.ndarray, "windows window"]
     """Rows of each window, counted from the first row of the clip."""
     target_rows: Int64[np.ndarray, "windows targets"]
@@ -84,7 +87,7 @@ def keyframe_indices(timeline: VideoTimeline) -> Int64[np.ndarray, "keyframes"]:
     return np.flatnonzero(np.isin(pts, timeline.times.keyframes))
 
 
-def clip_shape(head: Head, clip_rows: int | None) -> ClipShape:
+def clip_shape(head: Head, clip_rows: int | None, extract: ExtractSettings) -> ClipShape:
     """Lay the windows of a head out in a clip.
 
     A window head gets one window around every row whose full window lies inside the clip. A sequence
@@ -93,6 +96,7 @@ def clip_shape(head: Head, clip_rows: int | None) -> ClipShape:
     Args:
         head: defines the rows of a window and the rows that it predicts.
         clip_rows: length of a clip, at least that of a window; None means the window's, but at least 31.
+        extract: frames of a row.
     """
     window = head.window_rows
     rows = clip_rows or max(window, _MIN_DEFAULT_ROWS)
@@ -101,7 +105,12 @@ def clip_shape(head: Head, clip_rows: int | None) -> ClipShape:
     # The union adds the window that ends with the clip, where the step does not reach it exactly.
     starts = np.union1d(np.arange(0, rows - window + 1, step), rows - window)
     centers = starts[:, None] - head.offsets[0]
-    return ClipShape(rows, centers + head.offsets, centers + head.target_offsets)
+    frames = np.arange(rows)[:, None] * extract.hop + np.array(extract.stack)
+    # Stacks of neighboring rows share frames, and each frame is decoded and kept once.
+    offsets, stacks = np.unique(frames, return_inverse=True)
+    return ClipShape(
+        rows, offsets, stacks.reshape(frames.shape), centers + head.offsets, centers + head.target_offsets
+    )
 
 
 def plan_epoch(

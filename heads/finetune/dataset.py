@@ -6,57 +6,34 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from bas.config import Pipeline
 from bas.dataset import Dataset
 from bas.extract.decode.timeline import VideoTimeline
 from bas.heads.finetune.augment import apply_augmentation, draw_augmentation
-from bas.heads.finetune.clip_reader import Clip, ClipReader, DecodeUsage, clip_frames
+from bas.heads.finetune.clip_reader import Clip, ClipReader, DecodeUsage
 from bas.heads.finetune.clip_sampler import BatchSlot, ClipShape, ClipSource, keyframe_indices, plan_epoch
 from bas.heads.finetune.distributed import DistributedContext
 from bas.heads.training.annotated_games import open_timelines, spots_of
-from bas.heads.training.dataset import targets_and_probabilities
+from bas.heads.training.dataset import AnnotatedVideo, targets_and_probabilities
 from bas.heads.training.targets import TargetBatch, target_batch
-from bas.types import Game, Spot, Video
+from bas.types import Game
 from bas.vocabulary import target_classes
 from bas.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class AnnotatedTimeline:
-    """A video of a game on the model's clock, with the spots annotated in it."""
+class AnnotatedTimeline(AnnotatedVideo):
+    """A video whose rows are decoded in training; `valid` does not know of damage, which only decoding shows."""
 
-    game: Game
-    video: Video
-    spots: tuple[Spot, ...]
     timeline: VideoTimeline
-
-    @property
-    def hop(self) -> int:
-        """Frames from one row to the next."""
-        return self.timeline.rows.hop
-
-    @property
-    def rate(self) -> Fraction:
-        """Frames per second."""
-        return self.timeline.clock_frames.rate
-
-    @property
-    def valid(self) -> Bool[np.ndarray, "rows"]:
-        """Whether the container holds the pictures of a row; damage shows only when they are decoded."""
-        rows = self.timeline.rows
-        valid: Bool[np.ndarray, "rows"] = self.timeline.clock_frames.present[
-            rows.table(range(len(rows)))
-        ].all(axis=1)
-        return valid
 
 
 def open_annotated_videos(
@@ -74,8 +51,11 @@ def open_annotated_videos(
         if timelines is None:
             continue
         for video, timeline in zip(game.videos, timelines, strict=True):
-            of_half = tuple(spot for spot in spots if spot.half == video.half)
-            opened.append(AnnotatedTimeline(game, video, of_half, timeline))
+            rows, clock = timeline.rows, timeline.clock_frames
+            valid = clock.present[rows.table(range(len(rows)))].all(axis=1)
+            opened.append(
+                AnnotatedTimeline(game, video, spots[video.half], rows.hop, clock.rate, valid, timeline)
+            )
     return opened
 
 
@@ -114,7 +94,7 @@ def clip_sources(
     targets, probabilities = targets_and_probabilities(videos, outputs, settings.fit, out_of_fold=out_of_fold)
     ends = np.cumsum([len(video.timeline.rows) for video in videos])[:-1]
     return [
-        ClipSource(video.game, video.video, video.timeline, of_video, part, keyframe_indices(video.timeline))
+        ClipSource(video.video, video.timeline, of_video, part, keyframe_indices(video.timeline))
         for video, of_video, part in zip(videos, targets, np.split(probabilities, ends), strict=True)
     ]
 
@@ -154,7 +134,6 @@ class ClipLoader:
             device: device of the samples.
         """
         self._sources, self._shape, self._settings = sources, shape, settings
-        self.frames = clip_frames(shape, settings)
         self._reader, self._slots, self._device = reader, slots, device
         # Float copies of a clip are large: `memory.expected_bytes` counts on one clip at a time.
         self._augmenting = Lock()
@@ -195,7 +174,7 @@ class ClipLoader:
         num_rows = len(source.timeline.rows)
         numbers = clip.planned.first_row + np.arange(self._shape.num_rows)
         inside = (numbers >= 0) & (numbers < num_rows)
-        valid = inside & clip.valid[self.frames.stacks].all(axis=1)
+        valid = inside & clip.valid[self._shape.stacks].all(axis=1)
         clamped = numbers.clip(0, num_rows - 1)
         targets = target_batch(
             source.targets,

@@ -15,8 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from bas.config import FinetuneSettings
+from bas.extract.encode.stacks import canvas_of
 from bas.heads.finetune.augment import peak_float_copies
-from bas.heads.finetune.clip_sampler import ClipShape
 from bas.heads.finetune.model import ClipModel
 
 _FLOAT_BYTES = 4
@@ -24,14 +24,7 @@ _MOMENTS = {"adamw": 2, "adam": 2, "sgd": 1}
 
 
 def expected_bytes(
-    model: ClipModel,
-    shape: ClipShape,
-    settings: FinetuneSettings,
-    *,
-    size: tuple[int, int],
-    pictures: int,
-    world_size: int,
-    half_precision: bool,
+    model: ClipModel, settings: FinetuneSettings, *, world_size: int, half_precision: bool
 ) -> int:
     """Peak memory of a training step on one device, in bytes: weights, waiting clips, and activations.
 
@@ -40,25 +33,22 @@ def expected_bytes(
 
     Args:
         model: model to train.
-        shape: windows of a clip.
         settings: training settings.
-        size: height and width of the padded pictures.
-        pictures: number of pictures of a clip.
         world_size: number of processes that share a step.
         half_precision: whether activations take two bytes instead of four.
     """
-    stacker = model.stacker
+    stacker, size = model.stacker, canvas_of(model.stacker.settings.extract).padded
     total = sum(p.numel() for p in stacker.parameters())
     trainable = sum(p.numel() for p in stacker.parameters() if p.requires_grad)
     # DistributedDataParallel holds a second copy of the gradients, in the buckets that it reduces.
     buckets = world_size > 1
     # The weights and their moving average; for what trains the gradient and the optimizer's moments.
     states = 2 * total + (1 + _MOMENTS[settings.optimizer] + buckets) * trainable
-    clip = pictures * size[0] * size[1]
+    clip = len(model.shape.offsets) * size[0] * size[1]
     # Each slot holds its shuffle buffer, the clip in training, and the one prepared ahead.
     luma = clip * settings.batch // world_size * (settings.shuffle_clips + 2)
     augmented = peak_float_copies(settings.augment) * clip
-    activations = _activations(model, shape, settings, size)
+    activations = _activations(model, settings, size)
     return _FLOAT_BYTES * (states + augmented) + luma + activations // (2 if half_precision else 1)
 
 
@@ -78,11 +68,9 @@ class _PassMemory:
     peak: int
 
 
-def _activations(
-    model: ClipModel, shape: ClipShape, settings: FinetuneSettings, size: tuple[int, int]
-) -> int:
+def _activations(model: ClipModel, settings: FinetuneSettings, size: tuple[int, int]) -> int:
     """Peak memory of the activations of one clip in float32, in bytes."""
-    bare = deepcopy(model.stacker).to("meta")
+    shape, bare = model.shape, deepcopy(model.stacker).to("meta")
     for parameter in bare.parameters():
         if parameter.requires_grad:
             # Allocated before the measurement: gradients are counted with the weights.

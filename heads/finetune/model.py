@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from bas.config import FinetuneSettings
-from bas.heads.finetune.clip_reader import ClipFrames
 from bas.heads.finetune.clip_sampler import ClipShape
 from bas.heads.finetune.freezing import freeze, freeze_norm_statistics
 from bas.heads.models.outputs import Output, concatenate_outputs
@@ -28,25 +27,22 @@ class ClipModel(nn.Module):
     Memory Cost, 2016).
     """
 
-    def __init__(
-        self, stacker: Stacker, shape: ClipShape, frames: ClipFrames, settings: FinetuneSettings
-    ) -> None:
+    def __init__(self, stacker: Stacker, shape: ClipShape, settings: FinetuneSettings) -> None:
         """
         Args:
             stacker: model to train, in place.
-            shape: windows of a clip.
-            frames: frames of a clip.
+            shape: stacks and windows of a clip.
             settings: which part is frozen, and the sizes of chunks.
         """
         super().__init__()
-        self.stacker = stacker
+        self.stacker, self.shape = stacker, shape
         stacker.encoder.to(memory_format=torch.channels_last)
         self._settings = settings
         freeze(stacker.encoder, settings.freeze)
         self._stacks: Tensor
         self._windows: Tensor
         # Buffers, so that they move with the model; not persistent, so that checkpoints do not hold them.
-        self.register_buffer("_stacks", torch.from_numpy(frames.stacks), persistent=False)
+        self.register_buffer("_stacks", torch.from_numpy(shape.stacks), persistent=False)
         self.register_buffer("_windows", torch.from_numpy(shape.windows), persistent=False)
         channels, height, width = stacker.head.row_shape
         values = shape.windows.shape[1] * channels * height * width

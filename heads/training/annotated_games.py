@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,40 +98,30 @@ def load_cached_games(
     labels = {game.id: spots_of(game, dataset.classes, teams=teams) for game in games}
     if not games:
         return CachedGames(dataset.classes, (), (), None)
-    caches = _caches(games, settings.extract, workspace, statistics_games)
-    complete = games_with_features(games, caches)
-    videos = tuple(_cached_videos(complete, caches, labels))
-    flipped = settings.extract.model_copy(update={"flip": not settings.extract.flip})
-    mirrored_caches = _caches(complete, flipped, workspace, statistics_games) if mirrored else None
-    return CachedGames(dataset.classes, complete, videos, mirrored_caches)
-
-
-def _cached_videos(
-    games: Iterable[Game], caches: Mapping[Path, FeatureCache], labels: Mapping[str, Sequence[Spot]]
-) -> Iterable[CachedVideo]:
-    """Yield every video with its cache and the spots of its half."""
-    for game in games:
-        for video in game.videos:
-            spots = tuple(spot for spot in labels[game.id] if spot.half == video.half)
-            yield CachedVideo(game, video, caches[video.path], spots)
-
-
-def spots_of(game: Game, classes: tuple[str, ...], *, teams: bool) -> tuple[Spot, ...]:
-    """Annotations of a game; with `teams` each must have a team, left or right."""
-    labels = labels_of(game, classes)
-    if teams:
-        require_left_right(labels, source=str(game.labels))
-    return labels.spots
-
-
-def _caches(
-    games: Sequence[Game], settings: ExtractSettings, workspace: Workspace, statistics_games: Sequence[Game]
-) -> dict[Path, FeatureCache]:
-    return cached_features(
-        games,
-        settings,
+    caches_of = partial(
+        cached_features,
         features=workspace.features,
         device=workspace.device,
         decoder=workspace.decoder,
         training=statistics_games,
     )
+    caches = caches_of(games, settings.extract)
+    complete = games_with_features(games, caches)
+    videos = []
+    for game in complete:
+        for video in game.videos:
+            cache, spots = caches[video.path], labels[game.id][video.half]
+            videos.append(CachedVideo(game, video, spots, cache.hop, cache.rate, cache.valid, cache))
+    flipped = settings.extract.model_copy(update={"flip": not settings.extract.flip})
+    mirrored_caches = caches_of(complete, flipped) if mirrored else None
+    return CachedGames(dataset.classes, complete, tuple(videos), mirrored_caches)
+
+
+def spots_of(game: Game, classes: tuple[str, ...], *, teams: bool) -> dict[int, tuple[Spot, ...]]:
+    """Annotations of a game by the half of its videos; with `teams` each must have a team, left or right."""
+    labels = labels_of(game, classes)
+    if teams:
+        require_left_right(labels, source=str(game.labels))
+    return {
+        video.half: tuple(spot for spot in labels.spots if spot.half == video.half) for video in game.videos
+    }

@@ -59,7 +59,7 @@ class Epoch:
             for i, (training_set, size) in enumerate(zip(training_sets, self.sizes, strict=True))
         ]
 
-    def class_counts(self) -> list[Int64[np.ndarray, "outputs"]]:
+    def class_counts(self) -> list[dict[str, int]]:
         """For each label set, the number of windows with a target row labeled with each output."""
         counts = []
         for training_set, centers in zip(self._training_sets, self._centers, strict=True):
@@ -67,7 +67,7 @@ class Epoch:
             for step in centers:
                 rows, _ = training_set.bank.rows_around(step, self._target_offsets)
                 count += (training_set.targets.labels[rows].max(axis=1) > 0).sum(axis=0)
-            counts.append(count)
+            counts.append(dict(zip(training_set.outputs, count.tolist(), strict=True)))
         return counts
 
     def __iter__(self) -> Iterator[list[WindowBatch]]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float16, Float64, Int64
@@ -24,52 +23,31 @@ from bas.types import Game, Spot, Video
 from bas.vocabulary import output_of
 
 
-@runtime_checkable
-class AnnotatedVideo(Protocol):
-    """One video of a game as rows on the model's clock, with its annotations."""
-
-    @property
-    def game(self) -> Game: ...
-    @property
-    def video(self) -> Video: ...
-    @property
-    def spots(self) -> tuple[Spot, ...]: ...
-    @property
-    def hop(self) -> int:
-        """Frames between neighboring rows."""
-
-    @property
-    def rate(self) -> Fraction:
-        """Frames per second."""
-
-    @property
-    def valid(self) -> Bool[np.ndarray, "rows"]:
-        """Whether all pictures of a row are valid."""
-
-
 @dataclass(frozen=True, slots=True)
-class CachedVideo:
-    """A video whose rows come from the cache."""
+class AnnotatedVideo:
+    """One video of a game as rows on the model's clock, with its annotations."""
 
     game: Game
     video: Video
-    cache: FeatureCache
     spots: tuple[Spot, ...]
+    hop: int
+    """Frames between neighboring rows."""
+    rate: Fraction
+    """Frames per second."""
+    valid: Bool[np.ndarray, "rows"]
+    """Whether all pictures of a row are valid."""
 
     @property
-    def hop(self) -> int:
-        """Frames between neighboring rows."""
-        return self.cache.hop
+    def frames(self) -> Int64[np.ndarray, "rows"]:
+        """Frame of each row."""
+        return np.arange(len(self.valid)) * self.hop
 
-    @property
-    def rate(self) -> Fraction:
-        """Frames per second."""
-        return self.cache.rate
 
-    @property
-    def valid(self) -> Bool[np.ndarray, "rows"]:
-        """Whether all pictures of a row are valid."""
-        return self.cache.valid
+@dataclass(frozen=True, slots=True)
+class CachedVideo(AnnotatedVideo):
+    """A video whose rows come from the cache."""
+
+    cache: FeatureCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +118,7 @@ def targets_and_probabilities(
     targets, near, weights = [], [], []
     for video in videos:
         targets.append(_targets(video, outputs, settings, window=settings.target_window))
+        # `action_window` decides which rows are sampled as near an action, `target_window` which are labeled.
         close = _near(video, window=settings.action_window)
         near.append(close & video.valid)
         weights.append(
@@ -162,6 +141,7 @@ def targets_and_probabilities(
         by_class = [
             _targets(video, outputs, settings, window=settings.action_window).labels > 0 for video in videos
         ]
+        # Invalid rows are never sampled, so they must not count among the rows of a class.
         near_class = np.concatenate(by_class) & np.concatenate(near)[:, None]
         probabilities = balance_classes(probabilities, near_class, share=settings.class_probability)
     return targets, probabilities
@@ -186,7 +166,7 @@ def _targets(video: AnnotatedVideo, outputs: Sequence[str], settings: FitSetting
     return row_targets(
         video.spots,
         outputs,
-        frames=_frames(video),
+        frames=video.frames,
         rate=video.rate,
         hop=video.hop,
         window=window,
@@ -195,23 +175,20 @@ def _targets(video: AnnotatedVideo, outputs: Sequence[str], settings: FitSetting
 
 
 def _near(video: AnnotatedVideo, *, window: int) -> Bool[np.ndarray, "rows"]:
-    return near_spots(video.spots, frames=_frames(video), rate=video.rate, window=window)
-
-
-def _frames(video: AnnotatedVideo) -> Int64[np.ndarray, "rows"]:
-    return np.arange(len(video.valid)) * video.hop
+    return near_spots(video.spots, frames=video.frames, rate=video.rate, window=window)
 
 
 def _out_of_fold_scores(video: AnnotatedVideo, folder: Path, settings: FitSettings) -> OutOfFold:
     file = out_of_fold_file(folder, video.game)
     scores = read_scores(file)[video.video.half].values.max(axis=1)
-    frames = _frames(video)
-    if len(scores) <= frames[-1]:
+    if len(scores) <= video.frames[-1]:
         raise DataError(
-            f"{file} has {len(scores)} frames, but the rows of {video.video.path} extend to frame {frames[-1]}: "
+            f"{file} has {len(scores)} frames, but the rows of {video.video.path} extend to frame {video.frames[-1]}: "
             "the scores belong to another video. Run bas fit-head HEAD --fold all again."
         )
-    return OutOfFold(scores[frames].astype(np.float64), _near(video, window=settings.hard_negative_margin))
+    return OutOfFold(
+        scores[video.frames].astype(np.float64), _near(video, window=settings.hard_negative_margin)
+    )
 
 
 class FeatureBank:
@@ -221,28 +198,18 @@ class FeatureBank:
         self._videos = videos
         self._starts = np.cumsum([0, *(len(rows) for rows in videos)])
 
-    def __len__(self) -> int:
-        return int(self._starts[-1])
-
-    @property
-    def row_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of a feature row."""
-        _, channels, height, width = self._videos[0].shape
-        return channels, height, width
-
     def rows(self, numbers: Int64[np.ndarray, "n"]) -> FeatureRows:
         """Feature rows with the given numbers."""
-        gathered = np.empty((len(numbers), *self.row_shape), np.float16)
-        for i, (video, row) in enumerate(zip(*self._locate(numbers), strict=True)):
-            gathered[i] = self._videos[video][row]
-        return gathered
+        return self.windows(numbers, np.zeros((len(numbers), 1), np.int64))[:, 0]
 
     def windows(
         self, centers: Int64[np.ndarray, "batch"], offsets: Int64[np.ndarray, "batch window"]
     ) -> Float16[np.ndarray, "batch window channels height width"]:
         """Windows at `offsets` from their centers; beyond an end of a video its first or last row repeats."""
-        gathered = np.empty((*offsets.shape, *self.row_shape), np.float16)
+        # float16 as cached: the batch becomes float32 only on its device
+        gathered = np.empty((*offsets.shape, *self._videos[0].shape[1:]), np.float16)
         for i, (video, row) in enumerate(zip(*self._locate(centers), strict=True)):
+            # "clip" repeats the row at an end, and unlike "raise" writes to `out` without a buffer.
             np.take(self._videos[video], row + offsets[i], axis=0, out=gathered[i], mode="clip")
         return gathered
 
@@ -252,6 +219,7 @@ class FeatureBank:
         """Numbers of the rows around centers, and whether each lies inside the video; the rest are clamped to its ends."""
         videos, _ = self._locate(centers)
         rows = centers[:, None] + offsets
+        # A video ends one row before the next one starts; `_starts` holds one more entry than videos.
         first, last = self._starts[videos][:, None], self._starts[videos + 1][:, None] - 1
         return rows.clip(first, last), (rows >= first) & (rows <= last)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 
 import numpy as np
@@ -32,12 +32,8 @@ class Targets:
 
 def concatenate_targets(parts: Sequence[Targets]) -> Targets:
     """Concatenate the targets of several videos."""
-    return Targets(
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.displacement for part in parts]),
-        np.concatenate([part.nearest_displacement for part in parts]),
-        np.concatenate([part.team for part in parts]),
-    )
+    names = [field.name for field in fields(Targets)]
+    return Targets(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def row_targets(

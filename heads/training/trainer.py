@@ -71,22 +71,11 @@ def fit_head(
     )
     averaged = optimizer.average.module
     assert isinstance(averaged, Head)
-    history: list[dict[str, Any]] = []
-    newest = run.newest()
-    if newest is None:
-        torch.manual_seed(settings.seed)  # earlier extraction may have used random numbers
-        head.init_from_features(_evenly_spaced_rows(training_sets[0], _INIT_ROWS), seed=settings.seed)
-        if settings.init_from:
-            warm_start(head, Path(settings.init_from), classes=classes)
-    else:
-        head.load_state_dict(dict(newest.model))
-        optimizer.load_state_dict(dict(newest.training))
-        history = [dict(record) for record in newest.history]
-        console.info(f"Resuming {run.folder} from epoch {newest.number} of {settings.epochs}.")
+    history = _start_or_resume(head, optimizer, training_sets[0], settings, run, classes=classes)
     for number in range(len(history) + 1, settings.epochs + 1):
         started = time.monotonic()
         epoch = Epoch(training_sets, head, settings, epoch=number, device=device)
-        class_counts = _class_counts(epoch, training_sets)
+        class_counts = epoch.class_counts()
         if number == 1:
             _print_class_counts(
                 class_counts, training_sets, samples=[epoch.steps * size for size in epoch.sizes]
@@ -113,6 +102,29 @@ def fit_head(
     optimizer.load_state_dict(dict(chosen.training))
     head.load_state_dict(averaged.state_dict())
     return chosen
+
+
+def _start_or_resume(
+    head: Head,
+    optimizer: TrainingOptimizer,
+    training_set: TrainingSet,
+    settings: FitSettings,
+    run: Run,
+    *,
+    classes: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Load the run's newest checkpoint, or initialize the head; returns the records of the finished epochs."""
+    newest = run.newest()
+    if newest is None:
+        torch.manual_seed(settings.seed)  # earlier extraction may have used random numbers
+        head.init_from_features(_evenly_spaced_rows(training_set, _INIT_ROWS), seed=settings.seed)
+        if settings.init_from:
+            warm_start(head, Path(settings.init_from), classes=classes)
+        return []
+    head.load_state_dict(dict(newest.model))
+    optimizer.load_state_dict(dict(newest.training))
+    console.info(f"Resuming {run.folder} from epoch {newest.number} of {settings.epochs}.")
+    return [dict(record) for record in newest.history]
 
 
 def best_epoch(history: Sequence[dict[str, Any]]) -> int:
@@ -156,14 +168,6 @@ def _evenly_spaced_rows(training_set: TrainingSet, count: int) -> FeatureRows:
     usable = np.flatnonzero(training_set.probabilities > 0)
     picks = usable[np.linspace(0, len(usable) - 1, min(count, len(usable))).astype(np.int64)]
     return training_set.bank.rows(picks)
-
-
-def _class_counts(epoch: Epoch, training_sets: Sequence[TrainingSet]) -> list[dict[str, int]]:
-    """For each label set, the number of windows of an epoch with each output."""
-    return [
-        dict(zip(training_set.outputs, counts.tolist(), strict=True))
-        for training_set, counts in zip(training_sets, epoch.class_counts(), strict=True)
-    ]
 
 
 def _print_class_counts(

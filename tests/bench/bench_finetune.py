@@ -15,9 +15,7 @@ from bas.commands.training.fit_head import fit
 from bas.config import FinetuneSettings, Pipeline, load
 from bas.console import show, table
 from bas.extract.encode.encoder import Encoder
-from bas.extract.encode.stacks import canvas_of
 from bas.files import read_json
-from bas.heads.finetune.clip_reader import clip_frames
 from bas.heads.finetune.clip_sampler import clip_shape
 from bas.heads.finetune.freezing import layerwise_parameter_groups
 from bas.heads.finetune.memory import expected_bytes
@@ -83,22 +81,18 @@ def _peak(length: int, *, checkpointing: bool, freeze: str) -> tuple[int, int]:
     head = build_head(_SETTINGS.head, (encoder.width, 4, 7), Task(12), row_rate=Fraction(25, 2))
     stacker = Stacker(encoder, head, settings=_SETTINGS, classes=tuple("ABCDEFGHIJKL"))
     settings = FinetuneSettings(checkpointing=checkpointing, freeze=freeze, shuffle_clips=1, batch=1)
-    shape = clip_shape(head, length)
-    frames = clip_frames(shape, _SETTINGS)
-    model = ClipModel(stacker, shape, frames, settings).train()
+    shape = clip_shape(head, length, _SETTINGS.extract)
+    model = ClipModel(stacker, shape, settings).train()
     optimizer = TrainingOptimizer(
         stacker, layerwise_parameter_groups(stacker, settings), settings, steps_per_epoch=2
     )
-    luma = torch.randint(0, 256, (len(frames.offsets), 224, 398), dtype=torch.uint8)
+    luma = torch.randint(0, 256, (len(shape.offsets), 224, 398), dtype=torch.uint8)
     before = _memory("VmRSS")
     for _ in range(2):
         loss = model(luma, torch.arange(length)).logits.square().mean()
         optimizer.backward(loss)
         optimizer.step(loss.detach())
-    size = canvas_of(_SETTINGS.extract).padded
-    expected = expected_bytes(
-        model, shape, settings, size=size, pictures=len(frames.offsets), world_size=1, half_precision=False
-    )
+    expected = expected_bytes(model, settings, world_size=1, half_precision=False)
     return _memory("VmHWM") - before, expected
 
 

@@ -15,7 +15,6 @@ from bas.config import Pipeline
 from bas.dataset import open_dataset
 from bas.errors import SettingsError
 from bas.files import atomic_write
-from bas.heads.finetune.clip_reader import ClipFrames
 from bas.heads.finetune.clip_sampler import ClipShape, clip_shape
 from bas.heads.finetune.dataset import ClipSample, build_loader, open_annotated_videos
 from bas.heads.finetune.distributed import DistributedContext
@@ -49,13 +48,13 @@ def contact_sheet(start: Path, settings: Pipeline, workspace: Workspace, *, out:
         raise SettingsError(f"Invalid output file {out}. Its name must end in .png.")
     dataset = open_dataset(workspace.data, video=settings.extract.video)
     stacker = load_starting_model(start, settings, dataset)
-    shape = clip_shape(stacker.head, settings.finetune.clip_rows)
+    shape = clip_shape(stacker.head, settings.finetune.clip_rows, settings.extract)
     videos = open_annotated_videos(dataset, dataset.split("train"), settings)
     require_clips_fit(videos, shape, settings)
     loader = build_loader(shape, videos, dataset, settings, workspace, DistributedContext())
     outputs = target_classes(dataset.classes, teams=settings.fit.teams == "classes")
     samples = list(islice(chain.from_iterable(loader.epoch(1)), _CLIPS))
-    sheet = _sheet(samples, loader.frames, shape, settings, outputs)
+    sheet = _sheet(samples, shape, settings, outputs)
     memory = io.BytesIO()
     sheet.save(memory, "PNG")
     atomic_write(out, memory.getvalue())
@@ -64,7 +63,6 @@ def contact_sheet(start: Path, settings: Pipeline, workspace: Workspace, *, out:
 
 def _sheet(
     samples: Sequence[ClipSample],
-    frames: ClipFrames,
     shape: ClipShape,
     settings: Pipeline,
     outputs: Sequence[str],
@@ -79,7 +77,7 @@ def _sheet(
     for line, sample in enumerate(samples):
         for column, row in enumerate(rows):
             left, top = _MARGIN + column * across, _MARGIN + _LINE + line * down
-            luma = sample.luma[frames.stacks[row, 1]].cpu().numpy()
+            luma = sample.luma[shape.stacks[row, 1]].cpu().numpy()
             sheet.paste(Image.fromarray(luma).resize((_WIDTH, height)), (left, top))
             text = f"{float(row / extract.row_rate):.1f} s  {_caption(sample, row, shape, outputs)}"
             draw.text((left + 2, top + height + 1), text, fill=_FOREGROUND)

@@ -44,6 +44,11 @@ def fit_folds(settings: Pipeline, workspace: Workspace, *, fold: str) -> list[Pa
     one = None if fold == "all" else _parse_fold(fold)
     dataset = open_dataset(workspace.data, video=settings.extract.video)
     games = tuple(readable_games(labeled_games(dataset, "train", "valid"), settings.extract))
+
+    def fit_without(held_out: Sequence[Game]) -> Path:
+        train_games = [game for game in games if game not in held_out]
+        return fit_games(settings, workspace, dataset, train_games=train_games, valid_games=held_out)
+
     if one is not None:
         number, count = one
         if count > len(games):
@@ -51,7 +56,7 @@ def fit_folds(settings: Pipeline, workspace: Workspace, *, fold: str) -> list[Pa
                 f"Invalid --fold {fold}. Use `all`, or K/N with 0 <= K < N and 2 <= N <= {len(games)} "
                 "(the number of labeled matches in train and valid)."
             )
-        return [_fit_without(games[number::count], games, settings, workspace, dataset)]
+        return [fit_without(games[number::count])]
     if len(games) < 2:
         raise SettingsError(
             f"--fold all needs at least two labeled matches in train and valid, and {workspace.data} has {len(games)}. "
@@ -59,7 +64,7 @@ def fit_folds(settings: Pipeline, workspace: Workspace, *, fold: str) -> list[Pa
         )
     count = min(len(games), _MAX_FOLDS)
     folds = [games[number::count] for number in range(count)]
-    runs = [_fit_without(held_out, games, settings, workspace, dataset) for held_out in folds]
+    runs = [fit_without(held_out) for held_out in folds]
     _score_held_out(runs, folds, settings, workspace, dataset)
     return runs
 
@@ -70,22 +75,6 @@ def _parse_fold(fold: str) -> tuple[int, int]:
     if not 0 <= number < count or count < 2:
         raise SettingsError(f"Invalid --fold {fold}. Use `all`, or K/N with 0 <= K < N and N >= 2.")
     return number, count
-
-
-def _fit_without(
-    held_out: Sequence[Game],
-    games: Sequence[Game],
-    settings: Pipeline,
-    workspace: Workspace,
-    dataset: Dataset,
-) -> Path:
-    return fit_games(
-        settings,
-        workspace,
-        dataset,
-        train_games=[game for game in games if game not in held_out],
-        valid_games=held_out,
-    )
 
 
 def _score_held_out(

@@ -17,12 +17,10 @@ from bas.config import Pipeline, to_yaml
 from bas.config.renamed import under_former_names
 from bas.dataset import Dataset, open_dataset
 from bas.errors import RunFailedError
-from bas.evaluate.postprocess.search import show_tuning
+from bas.evaluate.postprocess.search import Tuning, show_tuning
 from bas.evaluate.predictions import labels_of_games
-from bas.extract.encode.stacks import canvas_of
 from bas.files import sha256_of
-from bas.heads.finetune.clip_reader import clip_frames
-from bas.heads.finetune.clip_sampler import ClipShape, clip_shape
+from bas.heads.finetune.clip_sampler import clip_shape
 from bas.heads.finetune.dataset import AnnotatedTimeline, build_loader, open_annotated_videos
 from bas.heads.finetune.distributed import DistributedContext, init_distributed
 from bas.heads.finetune.memory import expected_bytes
@@ -41,9 +39,8 @@ from bas.heads.models.stacker import Stacker
 from bas.heads.training.dataset import out_of_fold_file
 from bas.heads.training.validation import Validation
 from bas.heads.training.warm_start import model_file
-from bas.messages import counted
-from bas.runs import Run, open_run, run_state
-from bas.signals import stop_on_signals
+from bas.runs import Checkpoint, Run, open_run, run_state
+from bas.signals import StopFlag, stop_on_signals
 from bas.workspace import Workspace
 
 
@@ -83,23 +80,19 @@ def finetune(start: Path, settings: Pipeline, workspace: Workspace) -> Path:
         if distributed.broadcast(lambda: run_state(folder)) == "done":
             console.info(f"{folder} is already finished. Next: bas eval --run {folder}")
             return folder
-        shape = clip_shape(stacker.head, settings.finetune.clip_rows)
+        shape = clip_shape(stacker.head, settings.finetune.clip_rows, settings.extract)
         require_clips_fit(train_videos, shape, settings)
-        frames, precision = clip_frames(shape, settings), compute_precision(settings.finetune, device)
-        model = ClipModel(stacker, shape, frames, settings.finetune)
-        expected = expected_bytes(
-            model,
-            shape,
-            settings.finetune,
-            size=canvas_of(settings.extract).padded,
-            pictures=len(frames.offsets),
-            world_size=distributed.world_size,
-            half_precision=precision != "fp32",
-        )
-        require_memory(expected, settings.finetune, device)
+        model = ClipModel(stacker, shape, settings.finetune)
+        memory = _require_memory(model, settings, distributed, device)
         with _open_shared_run(folder, settings, distributed) as run, stop_on_signals(signal.SIGINT) as stop:
-            trainer = _build_trainer(
-                model, shape, train_videos, valid_videos, dataset, settings, workspace, run, distributed
+            trainer = FinetuneTrainer(
+                model,
+                build_loader(shape, train_videos, dataset, settings, workspace, distributed),
+                _validation(valid_videos, dataset, settings, workspace, run),
+                settings=settings,
+                run=run,
+                distributed=distributed,
+                device=device,
             )
             console.info(
                 f"{counted(len(train_videos), 'training video')} and "
@@ -107,74 +100,73 @@ def finetune(start: Path, settings: Pipeline, workspace: Workspace) -> Path:
                 f"{start}; run {folder}; device {workspace.device}, "
                 f"{counted(distributed.world_size, 'process')}.",
             )
-            console.info(_step_description(model, shape, settings, expected=expected, precision=precision))
+            console.info(_step_description(model, settings, memory))
             best = trainer.train(stop)
             tuning = trainer.tune(stop)
             if distributed.is_main:
                 show_tuning(tuning)
-                write_model(
-                    folder,
-                    trainer.averaged,
-                    metrics={
-                        "validation mAP@1": best.history[-1]["mAP@1"],
-                        "epoch": best.history[-1]["epoch"],
-                    },
-                    data={
-                        "started from": start.name,
-                        "training matches": len({video.game.id for video in train_videos}),
-                        "validation matches": len({video.game.id for video in valid_videos}),
-                    },
-                    trained_on={video.game.id for video in train_videos} | training_games(start),
-                    tuning=tuning,
-                )
-                run.set_state("done")
+                _write_run(run, trainer.averaged, best, tuning, start, train_videos, valid_videos)
     console.info(f"{folder} is finished. Next: bas eval --run {folder}")
     return folder
 
 
-def _build_trainer(
-    model: ClipModel,
-    shape: ClipShape,
+def _require_memory(
+    model: ClipModel, settings: Pipeline, distributed: DistributedContext, device: torch.device
+) -> str:
+    """Refuse a training step that is too large for the device; its precision and expected memory in words."""
+    precision = compute_precision(settings.finetune, device)
+    expected = expected_bytes(
+        model, settings.finetune, world_size=distributed.world_size, half_precision=precision != "fp32"
+    )
+    require_memory(expected, settings.finetune, device)
+    return f"{precision} | about {expected / 2**30:.1f} GiB per process, excluding framework overhead"
+
+
+def _validation(
+    videos: Sequence[AnnotatedTimeline], dataset: Dataset, settings: Pipeline, workspace: Workspace, run: Run
+) -> Validation[[Stacker, DistributedContext, StopFlag]]:
+    games = tuple({video.game.id: video.game for video in videos}.values())
+    scorer = OnlineScorer(videos, settings, workspace.decoder, run.folder)
+    return Validation(scorer, labels_of_games(games), dataset.classes, settings)
+
+
+def _step_description(model: ClipModel, settings: Pipeline, memory: str) -> str:
+    """One line on the size of a training step and the memory it needs."""
+    shape, parameters = model.shape, list(model.stacker.parameters())
+    trainable = sum(p.numel() for p in parameters if p.requires_grad)
+    return (
+        f"batch: {settings.finetune.batch} clips of {shape.num_rows} rows "
+        f"({float(shape.num_rows / settings.extract.row_rate):.1f} s), {shape.first_occurrence.sum()} target rows each | "
+        f"{trainable:,} of {sum(p.numel() for p in parameters):,} parameters trainable | {memory}"
+    )
+
+
+def _write_run(
+    run: Run,
+    model: Stacker,
+    best: Checkpoint,
+    tuning: Tuning,
+    start: Path,
     train_videos: Sequence[AnnotatedTimeline],
     valid_videos: Sequence[AnnotatedTimeline],
-    dataset: Dataset,
-    settings: Pipeline,
-    workspace: Workspace,
-    run: Run,
-    distributed: DistributedContext,
-) -> FinetuneTrainer:
-    device = torch.device(workspace.device)
-    loader = build_loader(shape, train_videos, dataset, settings, workspace, distributed)
-    validation = Validation(
-        OnlineScorer(valid_videos, settings, workspace.decoder, run.folder),
-        labels_of_games(tuple({video.game.id: video.game for video in valid_videos}.values())),
-        dataset.classes,
-        settings,
+) -> None:
+    """Write the model, and mark the run as finished."""
+    trained_on, validated_on = (
+        {video.game.id for video in videos} for videos in (train_videos, valid_videos)
     )
-    return FinetuneTrainer(
+    write_model(
+        run.folder,
         model,
-        loader,
-        validation,
-        settings=settings,
-        run=run,
-        distributed=distributed,
-        device=device,
+        metrics={"validation mAP@1": best.history[-1]["mAP@1"], "epoch": best.history[-1]["epoch"]},
+        data={
+            "started from": start.name,
+            "training matches": len(trained_on),
+            "validation matches": len(validated_on),
+        },
+        trained_on=trained_on | training_games(start),
+        tuning=tuning,
     )
-
-
-def _step_description(
-    model: ClipModel, shape: ClipShape, settings: Pipeline, *, expected: int, precision: str
-) -> str:
-    """One line on the size of a training step and the memory it needs."""
-    trainable = sum(p.numel() for p in model.stacker.parameters() if p.requires_grad)
-    total = sum(p.numel() for p in model.stacker.parameters())
-    return (
-        f"batch: {counted(settings.finetune.batch, 'clip')} of {shape.num_rows} rows "
-        f"({float(shape.num_rows / settings.extract.row_rate):.1f} s), "
-        f"{counted(int(shape.first_occurrence.sum()), 'target row')} each | "
-        f"{trainable:,} of {total:,} parameters trainable | {precision} | "
-        f"about {expected / 2**30:.1f} GiB per process, excluding framework overhead"
-    )
+    run.set_state("done")
 
 
 def _digest(

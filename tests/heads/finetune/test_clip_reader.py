@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from support import media
 from support.extracting import tiny_settings
 
-from bas.config import FinetuneSettings, FitSettings, Pipeline
+from bas.config import ExtractSettings, FinetuneSettings, FitSettings, Pipeline
 from bas.config.finetune import AugmentSettings, RandomTransform
 from bas.extract.decode.frames import DecodeStats, read_frames
 from bas.extract.decode.timeline import VideoTimeline, open_timeline
 from bas.extract.encode.stacks import canvas_of
-from bas.heads.finetune.clip_reader import Clip, ClipReader, clip_frames
+from bas.heads.finetune.clip_reader import Clip, ClipReader
 from bas.heads.finetune.clip_sampler import (
     ClipShape,
     ClipSource,
@@ -34,10 +34,11 @@ from bas.heads.models.base import Head
 from bas.heads.models.factory import build_head
 from bas.heads.models.outputs import Task
 from bas.heads.training.targets import row_targets
-from bas.types import Game, Spot, Video
+from bas.types import Spot, Video
 
 _CPU = torch.device("cpu")
 _ROW_SHAPE = (4, 2, 2)
+_EXTRACT = ExtractSettings()
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +68,7 @@ def sources(settings: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> lis
             displacement_window=9,
         )
         weights = np.full(num_rows, 1 / num_rows)
-        game = Game(name, (Video(path, 1),), None)
-        sources.append(
-            ClipSource(game, game.videos[0], timeline, targets, weights, keyframe_indices(timeline))
-        )
+        sources.append(ClipSource(Video(path, 1), timeline, targets, weights, keyframe_indices(timeline)))
     return sources
 
 
@@ -95,23 +93,23 @@ def _reader(
 
 
 def test_a_window_head_predicts_every_row_whose_window_fits_in_the_clip() -> None:
-    shape = clip_shape(_head("blocks3d", frames=15), 31)
+    shape = clip_shape(_head("blocks3d", frames=15), 31, _EXTRACT)
     assert shape.target_rows[:, 0].tolist() == list(range(6, 25))
     assert (shape.windows[0] == [0, 3, 6, 9, 12]).all()
     assert shape.windows.max() == 30
-    assert len(clip_shape(_head("blocks3d", frames=15), 13).windows) == 1
-    assert len(clip_shape(_head("blocks3d", frames=33), 31).windows) == 1
+    assert len(clip_shape(_head("blocks3d", frames=15), 13, _EXTRACT).windows) == 1
+    assert len(clip_shape(_head("blocks3d", frames=33), 31, _EXTRACT).windows) == 1
 
 
 def test_a_sequence_head_predicts_every_row_of_a_clip_once() -> None:
-    shape = clip_shape(_head("gru", clip_rows=20), 50)
+    shape = clip_shape(_head("gru", clip_rows=20), 50, _EXTRACT)
     assert (shape.windows == [np.arange(20), np.arange(20, 40), np.arange(30, 50)]).all()
     assert (shape.target_rows == shape.windows).all()
     assert sorted(shape.target_rows[shape.first_occurrence]) == list(range(50))
     assert not shape.first_occurrence[2, :10].any()  # the second window predicts them
-    assert len(clip_shape(_head("gru", clip_rows=20), 40).windows) == 2
-    assert clip_shape(_head("gru", clip_rows=100), None).num_rows == 100
-    assert clip_shape(_head("linear"), None).num_rows == 31
+    assert len(clip_shape(_head("gru", clip_rows=20), 40, _EXTRACT).windows) == 2
+    assert clip_shape(_head("gru", clip_rows=100), None, _EXTRACT).num_rows == 100
+    assert clip_shape(_head("linear"), None, _EXTRACT).num_rows == 31
 
 
 @given(count=st.integers(1, 60), buffer_size=st.integers(1, 20), seed=st.integers(0, 9))
@@ -124,7 +122,7 @@ def test_the_shuffle_gives_every_clip_once_and_less_than_a_buffer_early(
 
 
 def test_an_epoch_is_a_function_of_seed_and_epoch(sources: list[ClipSource], settings: Pipeline) -> None:
-    shape = clip_shape(_head(), None)
+    shape = clip_shape(_head(), None, _EXTRACT)
 
     def plan(epoch: int, seed: int) -> list[list[tuple[int, int]]]:
         slots = plan_epoch(sources, shape, settings.finetune.model_copy(update={"seed": seed}), epoch=epoch)
@@ -137,7 +135,7 @@ def test_an_epoch_is_a_function_of_seed_and_epoch(sources: list[ClipSource], set
 
 
 def test_clips_predict_the_sampled_rows(sources: list[ClipSource], settings: Pipeline) -> None:
-    shape = clip_shape(_head(), None)
+    shape = clip_shape(_head(), None, _EXTRACT)
     probabilities = np.zeros(len(sources[0].probabilities))
     probabilities[40] = 1.0
     only = [replace(sources[0], probabilities=probabilities)]
@@ -149,8 +147,8 @@ def test_clips_predict_the_sampled_rows(sources: list[ClipSource], settings: Pip
 
 
 def test_a_clip_holds_exactly_its_pictures(sources: list[ClipSource], settings: Pipeline) -> None:
-    shape = clip_shape(_head(), None)
-    reader, offsets = _reader(sources, settings, shape), clip_frames(shape, settings).offsets
+    shape = clip_shape(_head(), None, _EXTRACT)
+    reader, offsets = _reader(sources, settings, shape), shape.offsets
     pictures = [_pictures(source.timeline, settings) for source in sources]
     for slot in plan_epoch(sources, shape, settings.finetune, epoch=1):
         for clip in reader.read_slot(slot):
@@ -174,7 +172,7 @@ def test_damage_is_reported_once_per_video(
         stats.missing_or_damaged += 7
 
     monkeypatch.setattr("bas.heads.finetune.clip_reader.read_frames", damaged)
-    shape = clip_shape(_head(), None)
+    shape = clip_shape(_head(), None, _EXTRACT)
     reader = _reader(sources, settings, shape)
     for slot in plan_epoch(sources, shape, settings.finetune, epoch=1):
         list(reader.read_slot(slot))
@@ -195,7 +193,7 @@ def test_batch_slots_are_read_in_parallel(
 
     plain = [sample for _, sample in _samples(sources, settings, _head())]
     monkeypatch.setattr(ClipReader, "read_slot", read_slot)
-    shape = clip_shape(_head(), None)
+    shape = clip_shape(_head(), None, _EXTRACT)
     reader = ClipReader(sources, shape, settings, decoder="cpu", device=_CPU)
     loader = ClipLoader(sources, shape, settings, reader=reader, slots=slice(0, 3), device=_CPU)
     read = [sample for step in loader.epoch(1) for sample in step]
@@ -209,7 +207,7 @@ def test_batch_slots_are_read_in_parallel(
 def test_a_batch_slot_started_at_a_later_step_gives_the_same_clips_from_there_on(
     sources: list[ClipSource], settings: Pipeline
 ) -> None:
-    shape = clip_shape(_head(), None)
+    shape = clip_shape(_head(), None, _EXTRACT)
     slot = plan_epoch(sources, shape, settings.finetune, epoch=1)[0]
     reader = _reader(sources, settings, shape, jitter=RandomTransform(p=0.5))
     whole = list(reader.read_slot(slot))
@@ -222,9 +220,9 @@ def test_a_batch_slot_started_at_a_later_step_gives_the_same_clips_from_there_on
 def test_jitter_replaces_a_picture_only_by_its_neighbors(
     sources: list[ClipSource], settings: Pipeline
 ) -> None:
-    shape = clip_shape(_head(), None)
+    shape = clip_shape(_head(), None, _EXTRACT)
     slot = plan_epoch(sources, shape, settings.finetune, epoch=1)[0]
-    offsets = clip_frames(shape, settings).offsets
+    offsets = shape.offsets
     pictures = [_pictures(source.timeline, settings) for source in sources]
     moved = 0
     for clip in _reader(sources, settings, shape, jitter=RandomTransform(p=1.0)).read_slot(slot):
@@ -240,7 +238,7 @@ def test_jitter_replaces_a_picture_only_by_its_neighbors(
 def _samples(
     sources: list[ClipSource], settings: Pipeline, head: Head, clip_rows: int | None = None
 ) -> list[tuple[Clip, ClipSample]]:
-    shape = clip_shape(head, clip_rows)
+    shape = clip_shape(head, clip_rows, _EXTRACT)
     reader = ClipReader(sources, shape, settings, decoder="cpu", device=_CPU)
     loader = ClipLoader(sources, shape, settings, reader=reader, slots=slice(0, 3), device=_CPU)
     clips = [list(reader.read_slot(slot)) for slot in plan_epoch(sources, shape, settings.finetune, epoch=1)]

@@ -13,7 +13,6 @@ from support.extracting import tiny_encoder, tiny_settings
 
 from bas.config import FinetuneSettings, Pipeline
 from bas.config.finetune import AugmentSettings, Factor, RandomTransform
-from bas.heads.finetune.clip_reader import clip_frames
 from bas.heads.finetune.clip_sampler import clip_shape
 from bas.heads.finetune.memory import _LiveBytes, expected_bytes
 from bas.heads.finetune.model import ClipModel
@@ -28,17 +27,14 @@ def _clip_model(folder: Path, settings: FinetuneSettings, rows: int = 31) -> Cli
     pipeline = Pipeline.model_validate({"extract": tiny_settings(folder).model_dump()})
     head = build_head(pipeline.head, (64, 2, 2), Task(3), row_rate=Fraction(25, 2))
     stacker = Stacker(deepcopy(tiny_encoder()), head, settings=pipeline, classes=("A", "B", "C"))
-    shape = clip_shape(head, rows)
-    return ClipModel(stacker, shape, clip_frames(shape, pipeline), settings)
+    shape = clip_shape(head, rows, pipeline.extract)
+    return ClipModel(stacker, shape, settings)
 
 
 def _expected(folder: Path, *, rows: int = 31, world_size: int = 1, **changes: Any) -> int:
     settings = FinetuneSettings(batch=2, shuffle_clips=1, **changes)
     model = _clip_model(folder, settings, rows)
-    shape = clip_shape(model.stacker.head, rows)
-    return expected_bytes(
-        model, shape, settings, size=_SIZE, pictures=rows + 2, world_size=world_size, half_precision=False
-    )
+    return expected_bytes(model, settings, world_size=world_size, half_precision=False)
 
 
 @pytest.mark.parametrize("freeze", ["none", "encoder.blocks[:2]", "encoder.blocks[:5]", "encoder"])
@@ -48,7 +44,6 @@ def test_the_estimate_is_close_to_what_a_step_allocates(
 ) -> None:
     settings = FinetuneSettings(freeze=freeze, checkpointing=checkpointing, batch=1, shuffle_clips=1)
     model = _clip_model(tmp_path, settings).train()
-    shape = clip_shape(model.stacker.head, 31)
     trainable = [p for p in model.parameters() if p.requires_grad]
     for parameter in trainable:
         parameter.grad = torch.zeros_like(parameter)
@@ -56,9 +51,7 @@ def test_the_estimate_is_close_to_what_a_step_allocates(
     with _LiveBytes() as live:
         model(luma, torch.arange(31)).logits.sum().backward()
     states = 4 * (2 * sum(p.numel() for p in model.parameters()) + 3 * sum(p.numel() for p in trainable))
-    expected = expected_bytes(
-        model, shape, settings, size=_SIZE, pictures=33, world_size=1, half_precision=False
-    )
+    expected = expected_bytes(model, settings, world_size=1, half_precision=False)
     assert expected - states - 3 * luma.numel() == pytest.approx(live.peak, rel=0.4)
 
 

@@ -20,7 +20,6 @@ from bas.extract.encode.encoder import Encoder, FrozenEncoder
 from bas.extract.encode.stacks import canvas_of
 from bas.extract.extract import cached_features
 from bas.extract.online import features_of
-from bas.heads.finetune.clip_reader import clip_frames
 from bas.heads.finetune.clip_sampler import clip_shape
 from bas.heads.finetune.freezing import encoder_stages, freeze, layerwise_parameter_groups
 from bas.heads.finetune.model import ClipModel
@@ -53,10 +52,8 @@ def _stacker(folder: Path, kind: str = "netvlad", **extract: Any) -> Stacker:
 
 
 def _clip_model(stacker: Stacker, rows: int = 31, **changes: Any) -> ClipModel:
-    shape = clip_shape(stacker.head, rows)
-    return ClipModel(
-        stacker, shape, clip_frames(shape, stacker.settings), FinetuneSettings(chunk_rows=5, **changes)
-    )
+    shape = clip_shape(stacker.head, rows, stacker.settings.extract)
+    return ClipModel(stacker, shape, FinetuneSettings(chunk_rows=5, **changes))
 
 
 def _luma(count: int, seed: int = 0) -> torch.Tensor:
@@ -67,7 +64,7 @@ def _luma(count: int, seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("kind", _HEADS)
 def test_a_clip_has_the_logits_of_its_windows(tmp_path: Path, kind: str) -> None:
     stacker = _stacker(tmp_path, kind)
-    shape = clip_shape(stacker.head, 31)
+    shape = clip_shape(stacker.head, 31, stacker.settings.extract)
     model = _clip_model(stacker).eval()
     luma = _luma(33)
     with torch.no_grad():

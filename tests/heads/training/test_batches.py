@@ -166,4 +166,4 @@ def test_class_counts_are_the_windows_that_contain_a_class() -> None:
     expected = torch.stack([(batch.targets.labels.amax(dim=1) > 0).sum(dim=0) for (batch,) in epoch]).sum(
         dim=0
     )
-    assert epoch.class_counts()[0].tolist() == expected.tolist()
+    assert list(epoch.class_counts()[0].values()) == expected.tolist()

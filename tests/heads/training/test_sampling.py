@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from support import GOLDEN
 
 from bas.config import FitSettings
 from bas.evaluate.scores import SCORES_FILE, write_scores
-from bas.heads.training.dataset import targets_and_probabilities
+from bas.heads.training.dataset import AnnotatedVideo, targets_and_probabilities
 from bas.heads.training.sampling import (
     OutOfFold,
     balance_classes,
@@ -76,22 +75,10 @@ def test_rows_are_sampled_in_proportion_to_their_weights() -> None:
     assert counts[[0, 3, 5]].sum() == 0
 
 
-_GAME = Game("a", (Video(Path("a.mp4"), 1),), None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Video:
+def _video(*spots: Spot) -> AnnotatedVideo:
     """100 rows, two frames apart."""
-
-    spots: tuple[Spot, ...]
-    game: Game = _GAME
-    video: Video = _GAME.videos[0]
-    hop: int = 2
-    rate: Fraction = Fraction(25)
-
-    @property
-    def valid(self) -> np.ndarray:
-        return np.ones(100, bool)
+    video = Video(Path("a.mp4"), 1)
+    return AnnotatedVideo(Game("a", (video,), None), video, spots, 2, Fraction(25), np.ones(100, bool))
 
 
 def test_balancing_classes_gives_each_the_same_probability() -> None:
@@ -110,7 +97,7 @@ def test_rows_with_high_out_of_fold_scores_are_more_probable(tmp_path: Path) -> 
     values = np.full((200, 1), 0.001, np.float32)
     values[120] = 0.9
     write_scores(tmp_path / "a" / SCORES_FILE, {1: Scores(values, ("PASS",), Fraction(25))})
-    videos = [_Video((Spot(1000, "PASS"),))]
+    videos = [_video(Spot(1000, "PASS"))]
     settings = FitSettings()
     _, plain = targets_and_probabilities(videos, ("PASS",), settings)
     _, hard = targets_and_probabilities(videos, ("PASS",), settings, out_of_fold=tmp_path)
@@ -123,7 +110,7 @@ def test_rows_with_high_out_of_fold_scores_are_more_probable(tmp_path: Path) -> 
 def test_the_class_probability_setting_raises_the_share_of_rare_classes() -> None:
     spots = (*(Spot(40 * frame, "PASS") for frame in range(0, 100, 10)), Spot(6000, "SHOT"))
     settings = FitSettings(class_probability=1.0)
-    targets, weights = targets_and_probabilities([_Video(spots)], ("PASS", "SHOT"), settings)
-    _, plain = targets_and_probabilities([_Video(spots)], ("PASS", "SHOT"), FitSettings())
+    targets, weights = targets_and_probabilities([_video(*spots)], ("PASS", "SHOT"), settings)
+    _, plain = targets_and_probabilities([_video(*spots)], ("PASS", "SHOT"), FitSettings())
     shots = targets[0].labels[:, 1] > 0
     assert weights[shots].sum() > 3 * plain[shots].sum()
