@@ -39,6 +39,7 @@ from bas.heads.models.stacker import Stacker
 from bas.heads.training.dataset import out_of_fold_file
 from bas.heads.training.validation import Validation
 from bas.heads.training.warm_start import model_file
+from bas.messages import counted
 from bas.runs import Checkpoint, Run, open_run, run_state
 from bas.signals import StopFlag, stop_on_signals
 from bas.workspace import Workspace
