@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from bas import console
 from bas.dataset.manifest import MANIFEST_NAME, write_manifest
 from bas.dataset.splits import SPLITS_FILE
 from bas.errors import OutputError, SettingsError
-from bas.files import atomic_write, locked, publish, read_json, remove_leftovers, write_at, write_json
+from bas.files import atomic_write, locked, publish, read_json, remove_leftovers, write_json
 from bas.synthetic.files.encode import encode
 from bas.synthetic.files.labels import label_document
 from bas.synthetic.files.layouts import (
@@ -39,7 +40,6 @@ _LOCK_FILE = ".synthetic.lock"
 _SIZES = {"224p": (398, 224), "720p": (1280, 720)}
 _SIZE = re.compile(r"([0-9]{2,4})x([0-9]{2,4})")
 _MIN_MINUTES = 0.1
-_COPY_BYTES = 1 << 22
 
 
 def synthesize(
@@ -164,11 +164,8 @@ def _write_video(path: Path, halves: tuple[HalfSpec, ...], pool: Renderer, advan
             advance()
 
     def copy_draft(descriptor: int) -> None:
-        offset = 0
-        with draft.open("rb") as stream:
-            while block := stream.read(_COPY_BYTES):
-                write_at(descriptor, block, offset)
-                offset += len(block)
+        with draft.open("rb") as source, os.fdopen(descriptor, "wb", closefd=False) as target:
+            shutil.copyfileobj(source, target)
 
     try:
         encode(draft, pictures(), width=halves[0].width, height=halves[0].height)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, assert_never
 
 from bas.clock import game_time
@@ -25,52 +25,31 @@ def label_document(
         halves: contacts of the two halves.
         half_frames: length of the first half. Where both halves share a video, it is added to the second half's times.
     """
-    match layout:
-        case "bas-2025" | "folder":
-            return _ball_document(
-                name,
-                [
-                    _entry(c, h, _joined_time(c, h, half_frames), _SIDES[c.side])
-                    for h, c in _numbered_contacts(halves)
-                ],
-            )
-        case "bas-2024":
-            return _ball_document(
-                name,
-                [
-                    _entry(c, h, _joined_time(c, h, half_frames), _club_side(c, h))
-                    for h, c in _numbered_contacts(halves)
-                ],
-            )
-        case "bas-2023":
-            kept = [
-                (h, c) for h, c in _numbered_contacts(halves) if c.move.action in (Action.PASS, Action.DRIVE)
-            ]
-            return _ball_document(name, [_entry(c, h, (h, c.frame), _club_side(c, h)) for h, c in kept])
-        case "soccernet-v2":
-            return _soccernet_document(name, halves)
-        case _:
-            assert_never(layout)
-
-
-def _numbered_contacts(halves: Sequence[Sequence[Contact]]) -> Iterator[tuple[int, Contact]]:
+    if layout == "soccernet-v2":
+        return _soccernet_document(name, halves)
+    annotations = []
     for half, contacts in enumerate(halves, 1):
         for contact in contacts:
-            yield half, contact
-
-
-def _joined_time(contact: Contact, half: int, half_frames: int) -> tuple[int, int]:
-    """Return (half, frame) where both halves share one video, which counts as half 1."""
-    return 1, contact.frame + (half_frames if half == 2 else 0)
+            # Where both halves share one video, it counts as half 1.
+            time = 1, contact.frame + (half_frames if half == 2 else 0)
+            match layout:
+                case "bas-2025" | "folder":
+                    team = _SIDES[contact.side]
+                case "bas-2024":
+                    team = _club_side(contact, half)
+                case "bas-2023":
+                    if contact.move.action not in (Action.PASS, Action.DRIVE):
+                        continue
+                    time, team = (half, contact.frame), _club_side(contact, half)
+                case _:
+                    assert_never(layout)
+            annotations.append(_annotation(contact.move.action.value, time, team))
+    return {"UrlLocal": name.game_id, "UrlYoutube": "", "annotations": annotations}
 
 
 def _club_side(contact: Contact, half: int) -> str:
     """Return "home" or "away"; the home team plays on the left in the first half."""
     return "home" if (contact.side == 0) == (half == 1) else "away"
-
-
-def _entry(contact: Contact, half: int, time: tuple[int, int], team: str) -> dict[str, str]:
-    return _annotation(contact.move.action.value, time, team)
 
 
 def _annotation(label: str, time: tuple[int, int], team: str) -> dict[str, str]:
@@ -85,17 +64,13 @@ def _annotation(label: str, time: tuple[int, int], team: str) -> dict[str, str]:
     }
 
 
-def _ball_document(name: MatchName, annotations: list[dict[str, str]]) -> dict[str, Any]:
-    return {"UrlLocal": name.game_id, "UrlYoutube": "", "annotations": annotations}
-
-
 def _soccernet_document(name: MatchName, halves: Sequence[Sequence[Contact]]) -> dict[str, Any]:
     annotations = []
     score = {"home": 0, "away": 0}
     for half, contacts in enumerate(halves, 1):
         moves = [contact.move for contact in contacts]
-        for i, contact in enumerate(contacts):
-            label = _soccernet_label(contact.move, moves[i + 1] if i + 1 < len(moves) else None)
+        for contact, following in zip(contacts, [*moves[1:], None], strict=False):
+            label = _soccernet_label(contact.move, following)
             if label is not None:
                 annotations.append(_annotation(label, (half, contact.frame), _club_side(contact, half)))
             if contact.move is Move.GOAL:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32, UInt8
@@ -85,11 +86,26 @@ def _lines(
         np.maximum(cover, across[:, None] * band(x, x0 - half_line, x1 + half_line, texels_x), out=cover)
 
     def box(depth: float, half_width: float, side: int) -> None:
-        inner, outer = sorted((side * HALF_LENGTH, side * (HALF_LENGTH - depth)))
         front = side * (HALF_LENGTH - depth)
+        inner, outer = sorted((side * HALF_LENGTH, front))
         line(front, front, -half_width, half_width)
         for across in (-half_width, half_width):
             line(inner, outer, across, across)
+
+    def ring(
+        center_x: float,
+        center_y: float,
+        radius: float,
+        half_width: float,
+        keep: Bool[np.ndarray, "columns"] | Literal[True] = True,
+    ) -> None:
+        rows = np.flatnonzero((np.abs(y - center_y) < radius + 1) & (np.abs(y) < HALF_WIDTH + 0.1))
+        columns = np.flatnonzero((np.abs(x - center_x) < radius + 1) & keep)
+        window = np.ix_(rows, columns)
+        distance = np.hypot(x[columns] - center_x, (y[rows] - center_y)[:, None])
+        white = np.clip((half_width - np.abs(distance - radius)) * texels_x * 0.7 + 0.5, 0, 1)
+        # Markings overlap; the maximum keeps their crossings at full white, where a sum would exceed it.
+        cover[window] = np.maximum(cover[window], white)
 
     for along in (-HALF_LENGTH, 0.0, HALF_LENGTH):
         line(along, along, -HALF_WIDTH, HALF_WIDTH)
@@ -99,37 +115,13 @@ def _lines(
         box(16.5, 20.16, side)
         box(5.5, GOAL_HALF_WIDTH + 5.5, side)
         spot = side * (HALF_LENGTH - 11)
-        _ring(cover, x, y, spot, 0.0, 0.0, 0.2, texels_x, keep=np.ones_like(x, bool))
-        _ring(cover, x, y, spot, 0.0, 9.15, half_line, texels_x, keep=side * x < HALF_LENGTH - 16.5)
+        ring(spot, 0.0, 0.0, 0.2)
+        ring(spot, 0.0, 9.15, half_line, keep=side * x < HALF_LENGTH - 16.5)
         for corner in (-1, 1):
-            inside = np.abs(x) < HALF_LENGTH
-            _ring(cover, x, y, side * HALF_LENGTH, corner * HALF_WIDTH, 1.0, half_line, texels_x, keep=inside)
-    _ring(cover, x, y, 0.0, 0.0, 9.15, half_line, texels_x, keep=np.ones_like(x, bool))
-    _ring(cover, x, y, 0.0, 0.0, 0.0, 0.2, texels_x, keep=np.ones_like(x, bool))
+            ring(side * HALF_LENGTH, corner * HALF_WIDTH, 1.0, half_line, keep=np.abs(x) < HALF_LENGTH)
+    ring(0.0, 0.0, 9.15, half_line)
+    ring(0.0, 0.0, 0.0, 0.2)
     return cover
-
-
-def _ring(
-    cover: Float32[np.ndarray, "rows columns"],
-    x: Float32[np.ndarray, "columns"],
-    y: Float32[np.ndarray, "rows"],
-    center_x: float,
-    center_y: float,
-    radius: float,
-    half_line: float,
-    texels_x: float,
-    *,
-    keep: Bool[np.ndarray, "columns"],
-) -> None:
-    rows = np.flatnonzero((np.abs(y - center_y) < radius + 1) & (np.abs(y) < HALF_WIDTH + 0.1))
-    columns = np.flatnonzero((np.abs(x - center_x) < radius + 1) & keep)
-    if not len(rows) or not len(columns):
-        return
-    window = np.ix_(rows, columns)
-    distance = np.hypot(x[columns] - center_x, (y[rows] - center_y)[:, None])
-    ring = np.clip((half_line - np.abs(distance - radius)) * texels_x * 0.7 + 0.5, 0, 1)
-    # Markings overlap; the maximum keeps their crossings at full white, where a sum would exceed it.
-    cover[window] = np.maximum(cover[window], ring)
 
 
 def _build_stands(
