@@ -82,11 +82,15 @@ def extract(
         PartialError: some videos are damaged or skipped, as the settings allow; raised at the end.
         OutputError, StoppedError: raised at once; the same command continues.
     """
+    number, count = shard or _torchrun_shard()
+    if not 0 <= number < count:
+        raise SettingsError(
+            f"Invalid shard {number}/{count}: the index must be between 0 and {count - 1}. Under torchrun it comes from "
+            "RANK and WORLD_SIZE."
+        )
     encoder = build_encoder(settings, features=features, training=training)
     fingerprint = fingerprint_of(settings, weights=weights_digest(encoder))
     ready = _encoder_factory(encoder, settings, device)
-    shard = shard or _torchrun_shard()
-    _require_shard(shard)
     with stop_on_signals() as stop:
         tasks = [
             VideoTask(
@@ -100,7 +104,7 @@ def extract(
                 decoder=decoder,
                 stop=stop,
             )
-            for game, video in _sharded(games, shard)
+            for game, video in _videos(games)[number::count]
         ]
         try:
             reports, errors = _extract_all(tasks, stop)
@@ -110,11 +114,12 @@ def extract(
                 f"--set extract.batch={max(1, settings.batch // 2)}; finished segments are kept."
             ) from error
     report = ExtractReport(features / fingerprint.key, fingerprint, tuple(reports))
-    _publish_report(report, shard)
+    path = report.folder / ("report.json" if count == 1 else f"report-{number}-of-{count}.json")
+    _publish_report(report, path)
     if errors:
         raise _summary(errors, report)
     if any(video.outcome in ("skipped", "degraded") for video in reports):
-        raise PartialError(f"Some videos were skipped or are incomplete: see {_report_path(report, shard)}.")
+        raise PartialError(f"Some videos were skipped or are incomplete: see {path}.")
     return report
 
 
@@ -207,21 +212,6 @@ def _videos(games: Sequence[Game]) -> list[tuple[Game, Video]]:
     return [(game, video) for game in games for video in game.videos]
 
 
-def _require_shard(shard: tuple[int, int]) -> None:
-    """Refuse a share of the videos that no set of processes divides them into."""
-    number, count = shard
-    if not 0 <= number < count:
-        raise SettingsError(
-            f"Invalid shard {number}/{count}: the index must be between 0 and {count - 1}. Under torchrun it comes from "
-            "RANK and WORLD_SIZE."
-        )
-
-
-def _sharded(games: Sequence[Game], shard: tuple[int, int]) -> list[tuple[Game, Video]]:
-    number, count = shard
-    return _videos(games)[number::count]
-
-
 def _extract_all(tasks: Sequence[VideoTask], stop: StopFlag) -> tuple[list[VideoReport], list[BasError]]:
     """Extract each video; those locked by another process come last, after waiting for it."""
     reports: list[VideoReport] = []
@@ -252,11 +242,11 @@ def _extract_all(tasks: Sequence[VideoTask], stop: StopFlag) -> tuple[list[Video
     return reports, errors
 
 
-def _publish_report(report: ExtractReport, shard: tuple[int, int]) -> None:
-    """Write `report.json`, and print a table unless every video was already complete."""
+def _publish_report(report: ExtractReport, path: Path) -> None:
+    """Write the report as JSON, and print a table unless every video was already complete."""
     fingerprint = json.loads(report.fingerprint.json)
     videos = [asdict(video) for video in report.videos]
-    write_json(_report_path(report, shard), {"fingerprint": fingerprint, "videos": videos})
+    write_json(path, {"fingerprint": fingerprint, "videos": videos})
     if all(video.outcome == "kept" for video in report.videos):
         console.info(f"Already extracted: {counted(len(report.videos), 'video')} in {report.folder}.")
         return
@@ -270,11 +260,6 @@ def _publish_report(report: ExtractReport, shard: tuple[int, int]) -> None:
     for video in report.videos:
         for note in video.notes:
             console.info(f"{video.game} {video.video}: {note}")
-
-
-def _report_path(report: ExtractReport, shard: tuple[int, int]) -> Path:
-    number, count = shard
-    return report.folder / ("report.json" if count == 1 else f"report-{number}-of-{count}.json")
 
 
 def _summary(errors: Sequence[BasError], report: ExtractReport) -> BasError:
