@@ -15,7 +15,7 @@ from support import media
 from support.extracting import make_game, tiny_encoder, tiny_settings
 from torch.nn import functional
 
-from bas.commands.data.extract import plan_extraction, plan_table
+from bas.commands.data.extract import plan_table
 from bas.config.pipeline import ExtractSettings
 from bas.errors import DataError, MissingError, OutputError, PartialError, RunFailedError, SettingsError
 from bas.extract import extract as run_module
@@ -472,11 +472,12 @@ def test_a_plan_decodes_nothing_and_recognizes_existing_caches(
     run(games[:1], settings, tmp_path)
     monkeypatch.setattr("bas.extract.decode.timeline.read_frames", None)
     monkeypatch.setattr("bas.commands.data.extract._MEASURE_SECONDS", 0.01)
-    cached, missing = plan_extraction(games, settings, features=tmp_path / "features", device="cpu")
-    assert (cached.rows, cached.bytes, cached.seconds) == (40, 40 * 512, 0)
-    assert (missing.rows, missing.bytes) == (25, 25 * 512)
-    assert missing.seconds > 0
-    assert plan_table([cached, missing]).row_count == 3
+    table = plan_table(games, settings, features=tmp_path / "features", device="cpu")
+    cached, missing, total = zip(*(column.cells for column in table.columns), strict=True)
+    assert cached == ("cached", "1_720p.mkv", "40", "20,480", "cached")
+    assert missing[2:4] == ("25", "12,800")
+    assert float(missing[4]) >= 0
+    assert total[:4] == ("all", "", "65", "33,280")
 
 
 def test_a_plan_does_not_need_random_weights(
@@ -485,10 +486,8 @@ def test_a_plan_does_not_need_random_weights(
     monkeypatch.setattr("bas.commands.data.extract._MEASURE_SECONDS", 0.01)
     random = settings.model_copy(update={"weights": "random"})
     game = make_game(tmp_path)
-    (missing,) = plan_extraction(
-        [game], random, features=tmp_path / "features", device="cpu", training=[game]
-    )
-    assert missing.seconds > 0
+    table = plan_table([game], random, features=tmp_path / "features", device="cpu", training=[game])
+    assert "cached" not in list(table.columns[4].cells)
     assert not list(tmp_path.glob("features/**/*.safetensors"))
 
 

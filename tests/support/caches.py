@@ -9,7 +9,7 @@ from bas.extract.cache.format import FORMAT, CacheAttributes
 
 def cache_attributes(**changes: Any) -> CacheAttributes:
     """Attributes of a cache at 25 frames per second with a hop of 2, with some values changed."""
-    values = dict.fromkeys(CacheAttributes.__dataclass_fields__, 0) | {
+    values: dict[str, Any] = dict.fromkeys(CacheAttributes.__dataclass_fields__, 0) | {
         "format": FORMAT,
         "fingerprint": "{}",
         "clock": "25",

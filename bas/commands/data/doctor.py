@@ -63,9 +63,6 @@ def _faults(path: Path) -> list[str]:
     return [f"{path}: rows of {span} are damaged; run bas extract to repair them" for span in spans]
 
 
-_GIGABYTE = 1e9
-
-
 def print_findings(report: FolderReport) -> None:
     """Print what a data folder holds and what is expected there, then the verdict.
 
@@ -105,7 +102,7 @@ def _summary(report: FolderReport) -> str:
     dataset = report.dataset
     videos = [video for game in report.games for video in game.videos]
     hours = sum(video.length_ms for video in videos) / 3_600_000
-    size = sum(video.num_bytes for video in videos) / _GIGABYTE
+    size = sum(video.num_bytes for video in videos) / 1e9
     return (
         f"{dataset.root}: {dataset.layout.value}\n"
         f"found     {counted(len(report.games), 'match')}, {counted(len(videos), 'video')}, "

@@ -6,7 +6,6 @@ import math
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.markup import escape
@@ -26,6 +25,7 @@ from bas.extract.extract import extract, open_caches, statistics_games
 from bas.types import Game
 
 _SHARD = re.compile(r"([0-9]+)/([0-9]+)")
+_MEASURE_SECONDS = 2.0
 
 
 def extract_split(
@@ -59,9 +59,46 @@ def plan_split(settings: ExtractSettings, *, data: Path, features: Path, split: 
     dataset = open_dataset(data, video=settings.video)
     games = dataset.split(split)
     training = statistics_games(dataset, games, settings)
-    console.show(
-        plan_table(plan_extraction(games, settings, features=features, device=device, training=training))
+    console.show(plan_table(games, settings, features=features, device=device, training=training))
+
+
+def plan_table(
+    games: Sequence[Game],
+    settings: ExtractSettings,
+    *,
+    features: Path,
+    device: str,
+    training: Sequence[Game] = (),
+) -> Table:
+    """Cost of `extract` with the same arguments, as a table with totals.
+
+    Minutes are those of encoding, at the speed measured now on this device; decoding runs beside it.
+
+    Raises:
+        MissingError, DataError: a video is missing or cannot be read.
+    """
+    weights_missing = (
+        settings.weights == "random"
+        and not random_weights_path(settings, features=features, training=training).exists()
     )
+    cached = {} if weights_missing else open_caches(games, settings, features=features, training=training)
+    encoder = Encoder(settings.encoder)
+    rows_per_minute = 60 * _measure_rows_per_second(encoder, settings, device)
+    row_bytes = 2 * encoder.width * math.prod(settings.grid)  # of the cache; extraction needs twice the space
+    table = console.table("Extraction", "game", "video", "rows", "bytes", "minutes", left=2)
+    all_rows = rows_to_encode = 0
+    for game in games:
+        for video in game.videos:
+            rows, is_cached = len(open_timeline(video.path, settings).rows), video.path in cached
+            minutes = "cached" if is_cached else f"{rows / rows_per_minute:.1f}"
+            names = escape(game.id), escape(video.path.name)
+            table.add_row(*names, f"{rows:,}", f"{rows * row_bytes:,}", minutes)
+            all_rows += rows
+            rows_to_encode += rows * (not is_cached)
+    table.add_section()
+    total_minutes = f"{rows_to_encode / rows_per_minute:.1f}"
+    table.add_row("all", "", f"{all_rows:,}", f"{all_rows * row_bytes:,}", total_minutes)
+    return table
 
 
 def _parse_shard(text: str | None) -> tuple[int, int] | None:
@@ -74,66 +111,6 @@ def _parse_shard(text: str | None) -> tuple[int, int] | None:
             f"Invalid --shard {text!r}. Use I/N with 0 <= I < N, e.g. 0/4 for the first of four shards."
         )
     return number, count
-
-
-_MEASURE_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class VideoPlan:
-    """Cost of one video."""
-
-    game: str
-    video: str
-    rows: int
-    bytes: int
-    """Size of the cache; extraction needs twice as much for a while."""
-    seconds: float
-    """Time to encode, decoding in parallel; 0 if the video is already cached."""
-
-
-def plan_extraction(
-    games: Sequence[Game],
-    settings: ExtractSettings,
-    *,
-    features: Path,
-    device: str,
-    training: Sequence[Game] = (),
-) -> tuple[VideoPlan, ...]:
-    """Cost of `extract` with the same arguments, from the encoder's speed measured now on this device.
-
-    Raises:
-        MissingError, DataError: a video is missing or cannot be read.
-    """
-    weights_missing = (
-        settings.weights == "random"
-        and not random_weights_path(settings, features=features, training=training).exists()
-    )
-    cached = {} if weights_missing else open_caches(games, settings, features=features, training=training)
-    encoder = Encoder(settings.encoder)
-    rate = _measure_rows_per_second(encoder, settings, device)
-    row_bytes = 2 * encoder.width * math.prod(settings.grid)
-    plans = []
-    for game in games:
-        for video in game.videos:
-            rows = len(open_timeline(video.path, settings).rows)
-            seconds = 0.0 if video.path in cached else rows / rate
-            plans.append(VideoPlan(game.id, video.path.name, rows, rows * row_bytes, seconds))
-    return tuple(plans)
-
-
-def plan_table(plans: Sequence[VideoPlan]) -> Table:
-    """The plan as a table with totals."""
-    table = console.table("Extraction", "game", "video", "rows", "bytes", "minutes", left=2)
-    for one in plans:
-        numbers = (f"{one.rows:,}", f"{one.bytes:,}", f"{one.seconds / 60:.1f}" if one.seconds else "cached")
-        table.add_row(escape(one.game), escape(one.video), *numbers)
-    table.add_section()
-    rows, size, seconds = (
-        sum(column) for column in zip(*((p.rows, p.bytes, p.seconds) for p in plans), strict=True)
-    )
-    table.add_row("all", "", f"{rows:,}", f"{size:,}", f"{seconds / 60:.1f}")
-    return table
 
 
 def _measure_rows_per_second(encoder: Encoder, settings: ExtractSettings, device: str) -> float:
