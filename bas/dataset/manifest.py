@@ -28,20 +28,18 @@ class FileRecord:
 
 def write_manifest(root: Path, paths: Iterable[Path]) -> None:
     """Write the manifest of a data folder from the current files, sorted by name."""
-    entries = {path.relative_to(root).as_posix(): path for path in paths}
-    write_json(
-        root / MANIFEST_NAME,
+    _write(
+        root,
         {
-            name: asdict(FileRecord(path.stat().st_size, sha256_of(path)))
-            for name, path in sorted(entries.items())
+            path.relative_to(root).as_posix(): FileRecord(path.stat().st_size, sha256_of(path))
+            for path in paths
         },
     )
 
 
 def add_to_manifest(root: Path, entries: Mapping[str, FileRecord]) -> None:
     """Add files with known hashes to the manifest of a data folder."""
-    merged = read_manifest(root) | dict(entries)
-    write_json(root / MANIFEST_NAME, {name: asdict(entry) for name, entry in sorted(merged.items())})
+    _write(root, read_manifest(root) | dict(entries))
 
 
 def read_manifest(root: Path) -> dict[str, FileRecord]:
@@ -103,6 +101,10 @@ def files_of(game: Game) -> list[Path]:
     """Existing videos and labels of a game."""
     paths = [video.path for video in game.videos] + ([game.labels] if game.labels else [])
     return [path for path in paths if path.is_file()]
+
+
+def _write(root: Path, entries: Mapping[str, FileRecord]) -> None:
+    write_json(root / MANIFEST_NAME, {name: asdict(entry) for name, entry in sorted(entries.items())})
 
 
 def _entry(path: Path, name: str, value: Any) -> FileRecord:

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -60,11 +59,6 @@ class Fingerprint:
         grid_rows, grid_columns = self.grid
         digits = hashlib.sha256(self.json.encode()).hexdigest()[:8]
         return f"{encoder}-{grid_rows}x{grid_columns}-hop{self.hop}-{digits}"
-
-    @property
-    def clock_rate(self) -> Fraction:
-        """Frames per second."""
-        return Fraction(self.clock)
 
 
 def fingerprint_of(settings: ExtractSettings, *, weights: str) -> Fingerprint:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from itertools import islice
-from types import TracebackType
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -83,13 +82,14 @@ class _Worker(Generic[T]):
         self._thread.join(_JOIN_SECONDS)
 
     def _run(self) -> None:
-        caught = _CaughtError()
         # Closed here, not by the consumer: a running generator cannot be closed from another thread,
         # and decoders capture FFmpeg's log per thread.
-        with caught, closing(self._source):
-            while not self._stopping.is_set() and (items := list(islice(self._source, self._chunk))):
-                self._put(items)
-        self.error = caught.error  # before the empty chunk: the consumer reads it after that one
+        try:
+            with closing(self._source):
+                while not self._stopping.is_set() and (items := list(islice(self._source, self._chunk))):
+                    self._put(items)
+        except BaseException as error:  # noqa: BLE001 (the consumer's thread raises it)
+            self.error = error  # before the empty chunk: the consumer reads it after that one
         self._put([])
 
     def _put(self, items: list[T]) -> None:
@@ -101,18 +101,3 @@ class _Worker(Generic[T]):
             except queue.Full:
                 continue
             return
-
-
-class _CaughtError:
-    """Context manager that keeps the error that ends a block, for another thread to raise."""
-
-    error: BaseException | None = None
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        self.error = error
-        return True

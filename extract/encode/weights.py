@@ -212,7 +212,5 @@ def _stack(timeline: VideoTimeline, row: int, settings: ExtractSettings) -> UInt
     except DataError as error:
         console.warn(f"row {row} of {timeline.times.path.name} is not measured: {error}")
         return None
-    for batch in stack_batches(frames, [rows], rows=timeline.rows, canvas=canvas, buffer=buffer):
-        if all(frame.is_valid for frame in frames):
-            return batch.stacks[0]
-    return None
+    (batch,) = stack_batches(frames, [rows], rows=timeline.rows, canvas=canvas, buffer=buffer)
+    return batch.stacks[0] if all(frame.is_valid for frame in frames) else None

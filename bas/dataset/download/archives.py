@@ -11,7 +11,6 @@ import shutil
 import stat
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -152,18 +151,15 @@ def _is_as_left(path: Path, known: FileRecord | None) -> bool:
     return known is not None and path.is_file() and sha256_of(path) == known.sha256
 
 
-@contextmanager
-def _opened(archive: Path) -> Iterator[Any]:
+def _opened(archive: Path) -> Any:
     import pyzipper
 
     try:
-        opened = pyzipper.AESZipFile(archive)
+        return pyzipper.AESZipFile(archive)
     except (pyzipper.BadZipFile, OSError, ValueError) as error:
         raise DataError(
             f"{archive} is not a valid zip archive: {error}. Delete it and run the same command again."
         ) from error
-    with opened:
-        yield opened
 
 
 def _checked(opened: Any, archive: Path, root: Path) -> dict[str, zipfile.ZipInfo]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from bas import console
 from bas.dataset.dataset import open_dataset
 from bas.dataset.download.archives import unpack
 from bas.dataset.download.transfer import fetch_from_hugging_face
+from bas.dataset.layouts import VideoSize
 from bas.dataset.manifest import FileRecord, add_to_manifest
 from bas.dataset.splits import ALL, SPLIT_NAMES, split_name
 from bas.errors import DataError, MissingError, UnavailableError
@@ -76,7 +77,8 @@ def _download_split(task: str, split: str, *, data: Path, fetch: Fetch) -> None:
     add_to_manifest(data, files)
     write_json(record, _state(digest, files, complete=True))
     archive.unlink()  # everything in it is unpacked now
-    games = open_dataset(data, video=_video_size(files)).split(split, need_videos=False)
+    size: VideoSize = "720p" if any("720p" in name for name in files) else "224p"
+    games = open_dataset(data, video=size).split(split, need_videos=False)
     console.info(f"{split} of {task}: {counted(len(games), 'match')} in {data}. Next: bas doctor {data}")
 
 
@@ -149,7 +151,3 @@ def _state(archive_sha256: str, files: dict[str, FileRecord], *, complete: bool)
 def _read_state(record: Path) -> dict[str, Any]:
     state: dict[str, Any] = read_json(record) if record.is_file() else _state("", {}, complete=False)
     return state
-
-
-def _video_size(files: Sequence[str] | dict[str, FileRecord]) -> Literal["720p", "224p"]:
-    return "720p" if any("720p" in name for name in files) else "224p"
