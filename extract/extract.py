@@ -144,10 +144,7 @@ def cached_features(
     _warn_of_losses(opened)
     missing = [game for game in games if any(video.path not in opened for video in game.videos)]
     if missing:
-        console.info(
-            f"Extracting the features of {len(missing)} of {counted(len(games), 'match')}; the others are "
-            "cached."
-        )
+        console.info(f"Extracting missing features: {len(missing)} of {counted(len(games), 'match')}.")
         try:
             extract(
                 missing,

@@ -9,6 +9,7 @@ from pathlib import Path
 from bas import console
 from bas.clock import position_of, time_text
 from bas.heads.inference.predictor import load_predictor, require_file, sidecar_folder, video_game
+from bas.messages import counted
 from bas.types import Detection
 from bas.workspace import Workspace
 
@@ -18,7 +19,7 @@ _SHOWN = 20  # rows of the table
 def predict_video(
     video: Path, model: Path, workspace: Workspace, *, out: Path | None = None, flip: bool = False
 ) -> None:
-    """Spot the actions in one video; print a table and write all files.
+    """Spot the actions in one video; write all detections, and print those that reach the threshold of their class.
 
     Args:
         video: any video of a match.
@@ -34,29 +35,23 @@ def predict_video(
     out = out or sidecar_folder(video)
     predictor = load_predictor(model, workspace, flip=flip)
     (detections,) = predictor.write_video(video_game(video), out).detections.values()
-    _print_detections(detections, predictor.model.settings.extract.clock_rate)
+    postprocess = predictor.postprocess
+    shown = [one for one in detections if one.score >= postprocess.threshold(one.label)]
+    _print_detections(shown, predictor.model.settings.extract.clock_rate)
     console.info(
-        f"All detections are in {out}: results_spotting.json, events.csv, osl.json, subtitles (.srt)"
+        f"Files in {out}: results_spotting.json, events.csv and osl.json with {counted(len(detections), 'detection')} "
+        f"of any confidence, subtitles (.srt) with the {len(shown)} that reach the threshold of their class."
     )
 
 
 def _print_detections(detections: Sequence[Detection], fps: Fraction) -> None:
     """Print the detections of highest confidence, in order of time."""
     shown = sorted(detections, key=lambda detection: -detection.score)[:_SHOWN]
-    table = console.table(
-        f"{len(detections)} detections, the {len(shown)} of highest confidence",
-        "time",
-        "action",
-        "team",
-        "confidence",
-        left=3,
-    )
-    for detection in sorted(shown, key=lambda detection: detection.frame):
-        position_ms = position_of(detection.frame, fps)
-        table.add_row(
-            time_text(position_ms, decimals=1),
-            detection.label,
-            detection.team or "",
-            f"{detection.score:.2f}",
-        )
+    title = f"{counted(len(detections), 'detection')} at the thresholds of the model"
+    if len(shown) < len(detections):
+        title += f", the {len(shown)} of highest confidence"
+    table = console.table(title, "time", "action", "team", "confidence", left=3)
+    for one in sorted(shown, key=lambda detection: detection.frame):
+        time = time_text(position_of(one.frame, fps), decimals=1)
+        table.add_row(time, one.label, one.team or "", f"{one.score:.2f}")
     console.show(table)
