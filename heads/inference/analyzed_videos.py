@@ -64,6 +64,7 @@ def analyzed_videos(
         MissingError, DataError: the model, a match, its labels or a video is missing or invalid.
     """
     predictor = load_predictor(media.model, media.workspace)
+    labels: dict[str, Sequence[Spot] | None]
     if media.video is None:
         games = predictor.dataset.split(media.split, need_videos=False)
         labels = {game.id: labels_of_games([game])[game.id] if game.labels else None for game in games}

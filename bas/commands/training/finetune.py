@@ -136,7 +136,7 @@ def _step_description(model: ClipModel, settings: Pipeline, memory: str) -> str:
     shape, parameters = model.shape, list(model.stacker.parameters())
     trainable = sum(p.numel() for p in parameters if p.requires_grad)
     return (
-        f"batch: {settings.finetune.batch} clips of {shape.num_rows} rows "
+        f"batch: {counted(settings.finetune.batch, 'clip')} of {shape.num_rows} rows "
         f"({float(shape.num_rows / settings.extract.row_rate):.1f} s), {shape.first_occurrence.sum()} target rows each | "
         f"{trainable:,} of {sum(p.numel() for p in parameters):,} parameters trainable | {memory}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from support.runs import games_of, small_run
 
 import bas
 from bas.commands.scoring.evaluate import evaluate_run
+from bas.dataset import Dataset, open_dataset
 from bas.evaluate.scores import read_scores
 from bas.files import atomic_write
 from bas.heads.inference.ensemble import flip_averaged, load_video_model
@@ -87,13 +89,13 @@ def test_flip_averages_both_views_and_extracts_the_mirrored_rows(workspace: Work
 def test_the_matches_are_opened_once(
     workspace: Workspace, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bas.dataset import open_dataset
+    opened: list[Path] = []
 
-    opened = []
-    monkeypatch.setattr(
-        "bas.heads.inference.predictor.open_dataset",
-        lambda root, **named: opened.append(root) or open_dataset(root, **named),
-    )
+    def record(root: Path, **named: Any) -> Dataset:
+        opened.append(root)
+        return open_dataset(root, **named)
+
+    monkeypatch.setattr("bas.heads.inference.predictor.open_dataset", record)
     predictor = load_predictor(run, workspace)
     predictor.predict_split("test")
     predictor.games("valid")
