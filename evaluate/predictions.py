@@ -17,10 +17,10 @@ from bas.evaluate.formats.soccernet import (
     RESULTS_FILE,
     read_scored_labels,
     results_document,
-    write_results,
 )
 from bas.evaluate.postprocess.detections import detect
 from bas.evaluate.scores import SCORES_FILE, read_scores, write_scores
+from bas.files import write_json
 from bas.types import Detection, Game, Scores, Spot
 
 
@@ -49,7 +49,7 @@ def write_game(
     detections = {half: detect(of_half, postprocess) for half, of_half in scores.items()}
     fps = next(iter(scores.values())).fps
     write_scores(folder / SCORES_FILE, scores)
-    write_results(folder / RESULTS_FILE, results_document(game.id, detections, classes=actions, fps=fps))
+    write_json(folder / RESULTS_FILE, results_document(game.id, detections, classes=actions, fps=fps))
     write_exports(folder, PredictedGame(game, detections, fps), postprocess=postprocess)
     return detections
 

@@ -11,7 +11,6 @@ from bas.evaluate.formats.soccernet import (
     read_results,
     read_scored_labels,
     results_document,
-    write_results,
 )
 
 __all__ = [
@@ -27,5 +26,4 @@ __all__ = [
     "results_document",
     "write_exports",
     "write_osl",
-    "write_results",
 ]

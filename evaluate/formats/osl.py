@@ -67,9 +67,8 @@ def _item(
     game: Game, video: Video, detections: Sequence[Detection], *, fps: Fraction, folder: Path
 ) -> dict[str, Any]:
     own_fps = declared_fps(video.path) or fps
-    physical = (
-        video.path.parent.resolve() / video.path.name
-    )  # keeps a linked file, resolves linked folders: `..` leaves those through their target
+    # Keeps a linked file, but resolves linked folders: `..` leaves those through their target.
+    physical = video.path.parent.resolve() / video.path.name
     path = Path(os.path.relpath(physical, folder.resolve())).as_posix()
     return {
         "id": game.id if len(game.videos) == 1 else f"{game.id}/{video.path.stem}",

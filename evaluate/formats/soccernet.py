@@ -16,7 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bas import clock, files
+from bas import clock
 from bas.dataset.annotations.interchange import soccernet_documents
 from bas.errors import DataError
 from bas.evaluate.formats.documents import Document, gather_documents
@@ -131,11 +131,6 @@ def results_document(
     }
 
 
-def write_results(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a document from `results_document` atomically and durably."""
-    files.write_json(path, document)
-
-
 def _require_readable(detection: Detection, *, game: str, classes: Collection[str]) -> None:
     where = f"{game}, frame {detection.frame}"
     if detection.label not in classes:
@@ -215,10 +210,8 @@ def _parse_entries(
 
 def _spot(entry: Any) -> Spot:
     time = entry["gameTime"]
-    minutes, seconds = (
-        int(time[-5:-3]),
-        int(time[-2:]),
-    )  # loses the hundreds of minutes from 100:00 on, as the official scorer does
+    # Two digits of minutes: loses the hundreds from 100:00 on, as the official scorer does.
+    minutes, seconds = int(time[-5:-3]), int(time[-2:])
     position = entry["position"] if "position" in entry else 1000 * (60 * minutes + seconds)
     return Spot(
         position_ms=_position(position),

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -33,7 +34,7 @@ from bas.vocabulary import split_team
 
 _SIGMAS_S = 0.04, 0.08, 0.12, 0.16, 0.24  # of the Gaussian
 _DISTANCES_S = 0.32, 0.64, 0.96  # the last is T-DEED's
-_SUPPRESSIONS = "hard", "linear", "quadratic"
+_SUPPRESSIONS: tuple[Literal["hard", "linear", "quadratic"], ...] = ("hard", "linear", "quadratic")
 _LOW_MIN_SCORE = 0.01  # T-DEED's threshold
 _MIN_GAIN = 0.001  # of AP; a smaller gain does not justify writing more detections
 
@@ -172,16 +173,13 @@ def _choose_settings(
 
 def _grid(fps: Fraction, *, min_score: float) -> list[DetectionSettings]:
     """All settings to try, the simplest first."""
-    tried = [("peaks", distance_s) for distance_s in _DISTANCES_S]
-    tried += list(product(_SUPPRESSIONS, _DISTANCES_S[1:]))
+    tried = [*product(("peaks",), _DISTANCES_S), *product(_SUPPRESSIONS, _DISTANCES_S[1:])]
     return [
-        DetectionSettings.model_validate(
-            {
-                "method": method,
-                "sigma": round(float(sigma_s * fps), 3),
-                "min_score": min_score,
-                "min_distance": max(1, round(distance_s * fps)),
-            }
+        DetectionSettings(
+            method=method,
+            sigma=round(float(sigma_s * fps), 3),
+            min_score=min_score,
+            min_distance=max(1, round(distance_s * fps)),
         )
         for (method, distance_s), sigma_s in product(tried, _SIGMAS_S)
     ]

@@ -58,7 +58,11 @@ def check_submission(
         if not report.faults and not report.num_with_team + report.num_without_team:
             notes.append(f"{game.id} has an empty list of predictions")
         has_team += Counter({True: report.num_with_team, False: report.num_without_team})
-    faults += _mixed_teams(has_team, teams)
+    if teams is None and has_team[True] and has_team[False]:
+        faults.append(
+            f"no team in {has_team[False]:,} of {counted(has_team.total(), 'prediction')}; either all or none "
+            "must have one"
+        )
     if has_team[False]:
         notes.append(
             "no prediction has a team: the servers of 2023 and 2024 accept that, the server of 2025 fails"
@@ -102,7 +106,9 @@ def _members(archive: zipfile.ZipFile, games: Sequence[str]) -> tuple[list[str],
     infos = [info for info in archive.infolist() if not info.is_dir()]
     names = [_normalized(info.filename) for info in infos]
     expected = {f"{game}/{RESULTS_FILE}": game for game in games}
-    faults = [*_unsafe(info.orig_filename for info in infos), *_repeated(names)]
+    faults = list(_unsafe(info.orig_filename for info in infos))
+    repeated = ((name, count) for name, count in Counter(names).items() if count > 1)
+    faults += [f"{name} occurs {count} times in the archive; keep one" for name, count in repeated]
     members, contents = dict(zip(names, infos, strict=True)), {}
     for name, game in expected.items():
         if name in members:
@@ -127,12 +133,6 @@ def _unsafe(names: Iterator[str]) -> Iterator[str]:
             yield f"the path {name!r} starts with ./, which a server does not strip; pack without it"
         elif name.startswith("/") or ".." in PurePosixPath(name).parts:
             yield f"the path {name!r} points outside the archive"
-
-
-def _repeated(names: Sequence[str]) -> Iterator[str]:
-    for name, count in Counter(names).items():
-        if count > 1:
-            yield f"{name} occurs {count} times in the archive; keep one"
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
@@ -206,14 +206,6 @@ def _unknown_lengths(games: Sequence[Game]) -> Iterator[str]:
             f"no videos of {len(unknown)} of {counted(len(games), 'game')}, so positions are checked only "
             f"against 120 minutes{halves}: {listing(unknown, shown=3)}"
         )
-
-
-def _mixed_teams(has_team: Mapping[bool, int], teams: bool | None) -> list[str]:
-    if teams is None and has_team[True] and has_team[False]:
-        total = has_team[True] + has_team[False]
-        found = f"no team in {has_team[False]:,} of {counted(total, 'prediction')}"
-        return [f"{found}; either all or none must have one"]
-    return []
 
 
 def _message(archive: Path, faults: Sequence[str]) -> str:

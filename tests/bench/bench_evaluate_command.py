@@ -23,7 +23,7 @@ from bas.console import show, table
 from bas.dataset.classes import BALL_CLASSES
 from bas.evaluate.analysis.analysis import analyze
 from bas.evaluate.analysis.bootstrap import resampled_mean_ap
-from bas.evaluate.formats.soccernet import RESULTS_FILE, results_document, write_results
+from bas.evaluate.formats.soccernet import RESULTS_FILE, results_document
 from bas.evaluate.postprocess.detections import detect
 from bas.evaluate.scores import SCORES_FILE, read_scores, write_scores
 from bas.evaluate.scoring.score import Documents, Evaluation, read_documents, score_documents
@@ -128,7 +128,7 @@ def _write_match(labels: Path, saved: Path, game: str, *, seed: int) -> None:
     scores = Scores(values, columns, Fraction(25))
     events = {1: detect(scores, PostprocessSettings())}
     write_scores(saved / SCORES_FILE, {1: scores})
-    write_results(saved / RESULTS_FILE, results_document(game, events, classes=BALL_CLASSES, fps=scores.fps))
+    write_json(saved / RESULTS_FILE, results_document(game, events, classes=BALL_CLASSES, fps=scores.fps))
 
 
 def _annotation(frame: int, label: str, team: str) -> dict[str, str]:

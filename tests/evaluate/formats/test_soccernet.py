@@ -18,8 +18,8 @@ from bas.evaluate.formats.soccernet import (
     read_results,
     read_scored_labels,
     results_document,
-    write_results,
 )
+from bas.files import write_json
 from bas.types import Detection, Spot
 
 FPS = Fraction(25)
@@ -39,7 +39,7 @@ def test_every_reader_recovers_the_exact_frames() -> None:
 
 def test_a_document_has_the_form_of_the_official_ones(tmp_path: Path) -> None:
     detections = {1: [Detection(152_542, "PASS", 0.25, "left"), Detection(309, "DRIVE", 0.93)]}
-    write_results(
+    write_json(
         tmp_path / "r.json", results_document("league/season/game", detections, classes=CLASSES, fps=FPS)
     )
     assert json.loads((tmp_path / "r.json").read_text()) == {

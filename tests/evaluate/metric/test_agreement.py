@@ -19,8 +19,9 @@ from SoccerNet.utils import getListGames
 from support.matches import annotation, write_labels
 
 from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES
-from bas.evaluate.formats.soccernet import read_results, read_scored_labels, results_document, write_results
+from bas.evaluate.formats.soccernet import read_results, read_scored_labels, results_document
 from bas.evaluate.scoring.score import Evaluation, score, score_detections, score_documents
+from bas.files import write_json
 from bas.types import Detection, Prediction, Spot
 
 _FPS = Fraction(25)
@@ -238,5 +239,5 @@ def _write_edition(
             found[game][half] = detected
         write_labels(labels / game / edition.label_file, annotations)
         document = results_document(game, found[game], classes=edition.classes, fps=_FPS)
-        write_results(results / game / "results_spotting.json", document)
+        write_json(results / game / "results_spotting.json", document)
     return found

@@ -16,9 +16,10 @@ from support.matches import annotation, write_labels
 
 from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES, recognize_classes
 from bas.errors import DataError, MissingError, SettingsError
-from bas.evaluate.formats.soccernet import read_results, read_scored_labels, results_document, write_results
+from bas.evaluate.formats.soccernet import read_results, read_scored_labels, results_document
 from bas.evaluate.metric.tolerance import Tolerance, parse_tolerance, tolerance_name, window_text
 from bas.evaluate.scoring.score import Evaluation, score, score_detections, score_documents
+from bas.files import write_json
 from bas.types import Detection, Prediction, Spot
 
 
@@ -79,7 +80,7 @@ def test_detections_in_memory_score_what_their_files_score(tmp_path: Path) -> No
     }
     in_memory = score_detections(spots, found, classes=BALL_CLASSES, fps=Fraction(25))
     document = results_document("game", found["game"], classes=BALL_CLASSES, fps=Fraction(25))
-    write_results(tmp_path / "game" / "results_spotting.json", document)
+    write_json(tmp_path / "game" / "results_spotting.json", document)
     on_disk = score_documents(spots, read_results(tmp_path), classes=BALL_CLASSES)
     assert in_memory == on_disk
     assert 0 < in_memory.mean_ap < 1 / 12
