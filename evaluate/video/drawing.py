@@ -98,7 +98,5 @@ def _font(size: int) -> FreeTypeFont:
     from PIL import ImageFont
 
     font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont), (
-        "Pillow was built without FreeType, which its wheels include"
-    )
+    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow lacks FreeType, which its wheels include"
     return font

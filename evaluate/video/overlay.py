@@ -84,22 +84,11 @@ class _Painter:
         self._width = self._scale * times.width // 2 * 2
         self._height = self._scale * times.height // 2 * 2
         self._text_size = round(self._height / _TEXT_DIVISOR)
-        spots = [one.spot for one in overlay.outcomes if one.spot and one.spot.position_ms >= 0]
-        detections = [
-            one.detection for one in overlay.outcomes if one.detection and one.detection.position_ms >= 0
-        ]
-        marks = marks_by_action(
-            [(spot.label, frame_at(spot.position_ms, self._fps)) for spot in spots],
-            [(one.label, frame_at(one.position_ms, self._fps)) for one in detections],
-            actions_of(overlay.scores.classes),
-        )
+        marks = marks_by_action(overlay.outcomes, actions_of(overlay.scores.classes), self._fps)
         self._panel = Panel(overlay.scores, marks, width=self._width, text_size=self._text_size)
-        detected = [
-            _detection_caption(one.detection, one.kind, overlay.is_labeled)
-            for one in overlay.outcomes
-            if one.detection
-        ]
-        labeled = [_spot_caption(one.spot, one.kind) for one in overlay.outcomes if one.spot]
+        outcomes, is_labeled = overlay.outcomes, overlay.is_labeled
+        detected = (_detection_caption(o.detection, o.kind, is_labeled) for o in outcomes if o.detection)
+        labeled = (_spot_caption(o.spot, o.kind) for o in outcomes if o.spot)
         self._detected = sorted(detected, key=lambda caption: caption.position_ms)
         self._labeled = sorted(labeled, key=lambda caption: caption.position_ms)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
+from bas.clock import frame_at
+from bas.evaluate.analysis.outcomes import Outcome
 from bas.evaluate.video import drawing
 from bas.evaluate.video.drawing import DARK, GRAY, WHITE, YELLOW, Color
-from bas.types import Scores
+from bas.types import Prediction, Scores, Spot
 from bas.vocabulary import actions_of, split_team
 
 SPAN_SECONDS = 4
@@ -152,14 +155,12 @@ def _below(values: Float[np.ndarray, "span"], height: int) -> np.ndarray:
     return mask
 
 
-def marks_by_action(
-    labeled: Sequence[tuple[str, int]], detected: Sequence[tuple[str, int]], actions: Sequence[str]
-) -> dict[str, Marks]:
-    """Group pairs of action and frame by action."""
-    return {
-        action: Marks(
-            np.array(sorted(frame for name, frame in labeled if name == action), np.int64),
-            np.array(sorted(frame for name, frame in detected if name == action), np.int64),
-        )
-        for action in actions
-    }
+def marks_by_action(outcomes: Sequence[Outcome], actions: Sequence[str], fps: Fraction) -> dict[str, Marks]:
+    """Frames of the spots and detections of each action, without those before the start of the video."""
+
+    def frames(marks: Sequence[Spot | Prediction | None], action: str) -> Int64[np.ndarray, "marks"]:
+        own = [one.position_ms for one in marks if one and one.label == action and one.position_ms >= 0]
+        return np.array([frame_at(position_ms, fps) for position_ms in sorted(own)], np.int64)
+
+    spots, detections = [one.spot for one in outcomes], [one.detection for one in outcomes]
+    return {action: Marks(frames(spots, action), frames(detections, action)) for action in actions}
