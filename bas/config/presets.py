@@ -135,11 +135,7 @@ def _named(*stages: Stage, name: str) -> list[Path]:
     files = [file for stage in stages if (file := _FOLDER / stage / f"{name}.yaml").is_file()]
     if not files:
         names = sorted(path.stem for stage in stages for path in (_FOLDER / stage).glob("*.yaml"))
-        names += [
-            folder.name
-            for folder in _FOLDER.iterdir()
-            if folder.is_dir() and folder.name not in (*STAGES, "__pycache__")
-        ]
+        names += sorted({path.parent.name for path in _FOLDER.glob("*/*.yaml")} - {*STAGES})
         near = difflib.get_close_matches(name, names, 1)
         hint = f"Did you mean {near[0]!r}?" if near else f"Available: {', '.join(names)}."
         raise SettingsError(f"Unknown {stages[-1]} preset {name!r}. {hint}")
