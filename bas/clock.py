@@ -125,12 +125,15 @@ def place_on_clock(
         origin: presentation time of frame 0.
         rate: frames per second.
     """
+    # All times below are in units of 1 / denominator frame, where both clocks are whole numbers: a picture
+    # exactly between two frames is then a real tie and no matter of rounding.
     unit = time_base * rate  # frames per unit of time
     numerator, denominator = unit.numerator, unit.denominator
     scaled = (pts - origin) * numerator  # frames x denominator, exact in int64 for any real video
     # Last frame: the time of the last picture, halves rounded up as in `frame_at`; at least one frame.
     num_frames = max(1, int((2 * int(scaled[-1]) + denominator) // (2 * denominator)) + 1)
     times = np.arange(num_frames, dtype=np.int64) * denominator
+    # The two pictures around each frame; a tie goes to the later one.
     right = np.searchsorted(scaled, times).clip(0, len(pts) - 1)
     left = (right - 1).clip(0)
     picture = np.where(times - scaled[left] < np.abs(scaled[right] - times), left, right)
@@ -144,5 +147,6 @@ def place_on_clock(
     rounding = max(float(rate / 1000) * denominator, float(numerator))
     varying = bool(np.mean(np.abs(intervals - median) > 1.01 * rounding) > _VARYING_SHARE)
     interval = float(np.quantile(intervals, 0.99) if varying else median)
+    # Half a frame where pictures are denser than frames, half their interval where they are sparser.
     tolerance = max(denominator, interval) / 2 + rounding
     return ClockFrames(rate, picture, distance <= tolerance, varying)

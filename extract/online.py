@@ -74,7 +74,7 @@ def features_of(
     )
     with TemporaryFile(dir=folder) as file, closing(frames):
         shape = (len(rows), encoder.width, *encoder.grid)
-        _reserve(file.fileno(), 2 * math.prod(shape), folder=folder)
+        _reserve(file.fileno(), 2 * math.prod(shape), folder=folder)  # two bytes per float16
         values = np.memmap(file, np.float16, "r+", shape=shape)
         for batch in stack_batches(
             record_valid(frames, valid), calls, rows=rows, canvas=canvas, buffer=buffer

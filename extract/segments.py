@@ -96,6 +96,7 @@ def compute_segments(
         DataError: the video cannot be read, or a feature is not finite.
         OutputError: a part cannot be written; finished parts are kept.
     """
+    # As few spans as there are decoders: each span first decodes pictures that it only refers to.
     at_once = _CUDA_DECODERS if work.encoder.device.type == "cuda" else _CPU_DECODERS
     spans = _consecutive_spans(segments, longest=-(-len(segments) // at_once))
     done: dict[int, Part] = {}
@@ -128,6 +129,7 @@ def _compute_span(
         )
         for segment, pieces in calls.items():
             start, num_rows = pieces[0].start, pieces[-1].stop - pieces[0].start
+            # Only one segment of fp32 rows is on the device, however long the match is.
             values = torch.empty((num_rows, encoder.width, *encoder.grid), device=encoder.device)
             for batch in islice(stacks, len(pieces)):
                 values[batch.rows.start - start : batch.rows.stop - start] = encoder(batch.stacks)

@@ -113,7 +113,8 @@ def _compute(work: SegmentWork, todo: Sequence[int]) -> dict[int, Part]:
 
 def _require_space(task: VideoTask, segments: Segments, *, kept: int) -> None:
     """Require room for the parts and the final file, which exist side by side for a moment."""
-    row_bytes = 2 * math.prod(task.row_shape)
+    row_bytes = 2 * math.prod(task.row_shape)  # float16
+    # Every row once in the final file, and once more in a part unless that part is there already.
     need = row_bytes * (2 * segments.num_rows - min(kept * segments.segment_rows, segments.num_rows))
     task.target.parent.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(task.target.parent).free

@@ -97,7 +97,7 @@ def read_part(
     stop = start + _LENGTH.unpack(content[_DIGEST_BYTES:start])[0]
     fields: dict[str, Any] = json.loads(bytes(content[start:stop]))
     fields["video"], fields["shape"] = VideoIdentity(**fields["video"]), tuple(fields["shape"])
-    num_flags = 3 * fields["shape"][0]
+    num_flags = 3 * fields["shape"][0]  # one byte per frame of a stack
     valid = np.frombuffer(content, bool, num_flags, stop).reshape(-1, 3).copy()  # outlives `content`
     rows = np.frombuffer(content, "<f2", offset=stop + num_flags).reshape(fields["shape"])
     return Part(**fields, valid=valid), rows

@@ -110,8 +110,9 @@ def _luma(frame: VideoFrame, times: VideoTimes) -> UInt8[np.ndarray, "height wid
         rows = np.frombuffer(content, np.uint8).reshape(-1, plane.line_size)
         return rows[: frame.height, : frame.width].copy()
     if match := _MORE_BITS.fullmatch(frame.format.name):
-        rest = int(match[1]) - 8
+        rest = int(match[1]) - 8  # bits below the eight that are kept
         deep = np.frombuffer(content, "<u2").reshape(-1, plane.line_size // 2)[: frame.height, : frame.width]
+        # Half a step, 1 << rest - 1, rounds to the nearest instead of down.
         # uint32, because adding half a step overflows 16-bit samples; the highest ones round to 256.
         rounded: np.ndarray = (deep.astype(np.uint32) + (1 << rest >> 1)) >> rest
         return rounded.clip(max=255).astype(np.uint8)

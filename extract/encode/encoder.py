@@ -15,7 +15,8 @@ from bas.config.base import Precision
 from bas.errors import SettingsError
 from bas.extract.encode.folding import DataFlow, fold_normalizations
 
-_CPU_PIXELS_PER_CALL = 1 << 20  # with more, the feature maps no longer fit the CPU's caches
+# One 720p stack, or eleven of 224p; with more, the feature maps no longer fit the CPU's caches.
+_CPU_PIXELS_PER_CALL = 1 << 20
 
 
 class Encoder(nn.Module):

@@ -27,6 +27,7 @@ class DataFlow:
         self._calls: Counter[str] = Counter()
         self._source: dict[str, int] = {}
         self._writer: dict[int, str] = {}
+        # The meta device computes shapes only: the flow is known without a single multiplication.
         shadow = deepcopy(body).to("meta").eval()
         for name, module in shadow.named_modules():
             if type(module) in _CONVOLUTIONS + _NORMALIZATIONS:

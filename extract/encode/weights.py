@@ -187,6 +187,7 @@ def sample_stacks(
     Videos that cannot be read and damaged stacks are skipped, unreadable videos with a warning.
     """
     timelines = [opened for game in games for video in game.videos if (opened := _open(video.path, settings))]
+    # Rounded up, so that every video has an equal share; the surplus of the last turn is cut off below.
     turns = -(-count // max(1, len(timelines)))
     samples = [(timeline, (turn + 0.5) / turns) for turn in range(turns) for timeline in timelines]
     for timeline, share in samples[:count]:

@@ -172,6 +172,7 @@ def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
     while start + 8 <= size:
         file.seek(start)
         head = file.read(16)
+        # A box begins with its length in 32 bits: 1 means 64 bits after the type, 0 the rest of the file.
         length = int.from_bytes(head[:4])
         if length == 1:
             length = int.from_bytes(head[8:16])
@@ -185,6 +186,7 @@ def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
 
 def _matroska_bytes(file: BinaryIO, size: int) -> int:
     """Declared end of the segment of a Matroska file; the size of the file if none is declared."""
+    # After the EBML identifier of 4 bytes: length and header, then identifier and length of the segment.
     file.seek(4)
     header_bytes = _variable_length(file)
     if header_bytes is None:
@@ -201,7 +203,8 @@ def _variable_length(file: BinaryIO) -> int | None:
     first = file.read(1)
     if not first or first[0] == 0:
         return None
+    # 0b001xxxxx: two zeros, so two more bytes. The marker bit is no part of the value and is cleared.
     following = 8 - first[0].bit_length()
     value = int.from_bytes(bytes([first[0] ^ 1 << 7 - following]) + file.read(following))
-    unknown = (1 << 7 * (following + 1)) - 1
+    unknown = (1 << 7 * (following + 1)) - 1  # all value bits set, as live streams write it
     return None if value == unknown else value

@@ -111,6 +111,7 @@ def length_ms(path: Path) -> int:
         properties = declared(stream)
         start, unit = properties.start_pts, properties.time_base
         if start is not None and properties.fps is not None and properties.end_seconds is not None:
+            # Not the last packet of the file: with B-frames the latest picture lies some packets before it.
             tail = max(start, start + int((properties.end_seconds - _TAIL) / unit))
             container_of(stream).seek(tail, stream=stream, backward=True)
             last = max((p.pts for p in packets(stream) if p.pts is not None and p.size), default=start - 1)
@@ -157,7 +158,7 @@ def _interval(pts: Int64[np.ndarray, "pictures"], unit: Fraction, *, fps: Fracti
     if len(pts) < 2:
         return 1 / (fps or _USUAL_FPS)
     gaps = np.diff(pts)
-    usual = gaps[2 * gaps <= 3 * np.median(gaps)]
+    usual = gaps[2 * gaps <= 3 * np.median(gaps)]  # up to 1.5 medians: a lost picture doubles its interval
     return Fraction(int(usual.sum()), len(usual)) * unit
 
 

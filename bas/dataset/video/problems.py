@@ -52,6 +52,7 @@ def find_problems(
     unit = declared.time_base
     if text := _truncation(path, declared, pts, interval):
         yield Problem("truncated", text)
+    # Positions would count from the first picture, but labels may have been made from the container's zero.
     late = (int(pts[0]) - declared.zero_pts) * unit
     if late > LATE:
         yield Problem("late", f"the first picture comes at {float(late):.2f} s")
@@ -91,6 +92,7 @@ def _truncation(
 
 
 def _gaps(pts: Int64[np.ndarray, "pictures"], unit: Fraction) -> str:
+    # Index i: no picture between pts[i] and pts[i + 1].
     indices = np.flatnonzero(np.diff(pts) * float(unit) > float(_GAP)).tolist()
     texts = []
     for i in indices[:_SHOWN]:

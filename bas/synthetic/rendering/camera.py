@@ -49,6 +49,7 @@ class PinholeCamera:
     def project(self, points: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, "points 3"]:
         """Project points given in metres to (column, row, pixels per metre)."""
         axes = np.stack([self.right, self.up, self.forward])
+        # World (x, y, z) to camera axes (right, up, forward), without a matrix product (see canvas).
         right, up, depth = np.einsum("ai,ni->an", axes, points - self.eye)
         # Points beside or behind the camera get a finite scale instead of a sign change.
         scale = self.focal / np.maximum(depth, 1.0)
@@ -66,6 +67,7 @@ def camera_at(track: CameraTrack, frame: int, *, width: int, height: int) -> Pin
     # No roll: `right` is horizontal, perpendicular to the line of sight.
     right = np.array([forward[1], -forward[0], 0.0])
     right /= np.linalg.norm(right)
+    # Pixels: `view_width` metres at the target's distance fill the picture from edge to edge.
     focal = width * distance / float(track.view_width[frame])
     return PinholeCamera(eye, forward, right, np.cross(right, forward), focal, (width / 2, 0.56 * height))
 

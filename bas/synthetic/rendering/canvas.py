@@ -56,6 +56,7 @@ class ColorLayers:
         # 4:2:0 chroma is the mean of two by two pixels; alpha and colors are averaged alike, being premultiplied.
         halved = values[:, ::2] + values[:, 1::2]
         halved = (halved[:, :, ::2] + halved[:, :, 1::2]) * np.float32(0.25)
+        # Rounded; transparency counts in 256ths, so that blending is one product and a shift by 8 bits.
         return Sprite(
             (values[1] + 0.5).astype(np.uint16),
             (256.5 - 256 * values[0]).astype(np.uint16),
@@ -123,6 +124,7 @@ def _distances(
         np.asarray(values, np.float32)[..., None, None]
         for values in (strokes.starts, strokes.ends - strokes.starts, strokes.radii)
     )
+    # Axes: (strokes, rows, columns). `along`: nearest point of the segment, 0 at its start, 1 at its end.
     x, y = x - start[:, 0], y - start[:, 1]
     squared = np.maximum((axis**2).sum(axis=1), np.float32(1e-6))
     along = x * (axis[:, 0] / squared) + y * (axis[:, 1] / squared)

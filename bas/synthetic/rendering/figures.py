@@ -69,7 +69,7 @@ def _scene(half: Half, start: int, stop: int) -> Postures:
 
 def _smooth(values: Float[np.ndarray, "frames people 2"]) -> Float[np.ndarray, "frames people 2"]:
     """Smooth exponentially over time, forward and then backward."""
-    keep = np.exp(-1 / (_TURN_SECONDS * FPS))
+    keep = np.exp(-1 / (_TURN_SECONDS * FPS))  # both directions, so that a turn is not late
     result = values.copy()
     for order in (range(1, len(values)), range(len(values) - 2, -1, -1)):
         previous = result[order.start - order.step]

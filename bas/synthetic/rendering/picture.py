@@ -87,6 +87,7 @@ class Painter:
         """Composite shadows, then goals, then bodies and ball from far to near."""
         ball = self._half.ball[frame].astype(np.float64)
         people = self._half.people[frame].astype(np.float64)
+        # Offset of the ball's shadow: SUN metres per metre of height, along the picture's axes on the ground.
         cast = ball[2] * (SUN[0] * camera.right + SUN[1] * camera.forward)
         points = np.zeros((len(people) + 2, 3))
         points[:-2, :2], points[-2, :2], points[-1] = people, ball[:2] + cast[:2], ball
@@ -98,6 +99,7 @@ class Painter:
         for side in (-1, 1):
             if goals.in_view(side, camera, width=self._width, height=self._height):
                 _composite_goal(picture, camera, side)
+        # Grows with the distance from the camera along the ground: the farthest is painted first.
         across = points[:, :2] @ camera.forward[:2]
         for item in sorted((*keys, len(points) - 1), key=lambda item: -across[item]):
             if item in keys:
@@ -178,12 +180,14 @@ def _blend(
     r0, r1, c0, c1 = max(-top, 0), min(rows, height - top), max(-left, 0), min(columns, width - left)
     if r0 < r1 and c0 < c1:
         part = planes[:, top + r0 : top + r1, left + c0 : left + c1]
+        # uint8 * uint16 needs 16 bits: at most 255 * 256, so nothing overflows.
         part[...] = (part * transparency[r0:r1, c0:c1] >> 8) + colors[:, r0:r1, c0:c1]
 
 
 def _composite_goal(picture: YUVPicture, camera: PinholeCamera, side: int) -> None:
     """Composite the net as single pixels, the posts and the crossbar as strokes."""
     ends = camera.project(goals.frame_ends(side))
+    # At least 1.5 points per pixel, in steps that keep the cached nets few.
     net = camera.project(goals.net_points(side, math.ceil(ends[:, 2].max() / 8) * 12))
     height, width = picture.luma.shape
     columns, rows = np.floor(net[:, :2]).astype(int).T

@@ -82,6 +82,7 @@ def _running_limbs(gait: int, angle: float) -> _Limbs:
 
 
 def _gesture_limbs(pose: Pose, phase: int) -> _Limbs:
+    # Each pose interpolates keyframes over this time, in [-1, 1]; angles are in radians.
     time = 2 * phase / (NUM_PHASES - 1) - 1  # contact at 0
     match pose:
         case Pose.KICK:
@@ -129,6 +130,7 @@ def _assemble(limbs: _Limbs) -> tuple[Capsule, ...]:
     for side, thigh, knee in zip((1, -1), limbs.thighs, limbs.knees, strict=True):
         top = hip + _vector(0.0, 0.10 * side, 0.0)
         joint = top + _limb_vector(_THIGH, thigh, 0.04 * side)
+        # A knee bends backward, an elbow forward.
         ankle = joint + _limb_vector(_SHIN, thigh - knee, 0.02 * side)
         toe = ankle + _vector(0.17 * np.cos(thigh - knee), 0.0, 0.12 * np.sin(thigh - knee) - 0.02)
         middle = top + 0.62 * (joint - top)

@@ -129,6 +129,7 @@ def _rotate(points: Float[np.ndarray, "capsules 3"], heading: int) -> Float[np.n
 def _project(points: Float[np.ndarray, "capsules 3"]) -> Float[np.ndarray, "capsules 3"]:
     """Project to the picture: right, up, and depth."""
     right, away, up = points.T
+    # A camera that looks down sees ground distance foreshortened by sin, height by cos.
     rise = away * np.sin(_ELEVATION) + up * np.cos(_ELEVATION)
     return np.stack([right, rise, away * np.cos(_ELEVATION) - up * np.sin(_ELEVATION)], axis=1)
 

@@ -76,6 +76,7 @@ def _lines(
     def band(
         values: Float32[np.ndarray, "n"], start: float, stop: float, texels_per_metre: float
     ) -> Float32[np.ndarray, "n"]:
+        # Share of each texel inside [start, stop): antialiased, and dimmed where the line is thinner than it.
         lower = np.clip((values - start) * texels_per_metre + 0.5, 0, 1)
         return np.minimum(lower, np.clip((stop - values) * texels_per_metre + 0.5, 0, 1)) * min(
             1.0, (stop - start) * texels_per_metre
@@ -131,6 +132,8 @@ def _build_stands(
     rng: np.random.Generator,
 ) -> None:
     """Paint, in place, boards and crowd on the far side and behind both goals."""
+    # Beyond the boards the plane is a folded wall: the distance from its base line is height, and the other
+    # axis runs along it.
     height = np.maximum(np.abs(x)[None, :] - BOARDS_X, y[:, None] - BOARDS_Y)
     along = np.where((y[:, None] - BOARDS_Y) > (np.abs(x)[None, :] - BOARDS_X), x[None, :], y[:, None])
     track = (np.maximum(np.abs(x)[None, :] - 55.8, np.abs(y)[:, None] - 36.8) > 0) & (height <= 0)
@@ -151,7 +154,7 @@ def _boards(
     )
     background = rng.integers(0, len(palette), 101)
     foreground = (background + rng.integers(1, len(palette), 101)) % len(palette)
-    cell = np.floor(along * 2.2).astype(int)
+    cell = np.floor(along * 2.2).astype(int)  # 2.2 letters per metre; offsets below keep all indices positive
     pattern = rng.integers(0, 4, (600, 3))
     level = ((height / _BOARD_METRES - 0.2) * 5).astype(int).clip(0, 2)
     inside = (np.mod(along + 350, 7) > 0.8) & (np.mod(along + 350, 7) < 6.2)
@@ -167,6 +170,7 @@ def _crowd(
     along: Float32[np.ndarray, "texels"], height: Float32[np.ndarray, "texels"], rng: np.random.Generator
 ) -> Float32[np.ndarray, "texels 3"]:
     """Paint rows of people on dark seats, each a dot for the head above a block for the body."""
+    # A seat is 0.55 m wide and its row 0.75 m high.
     seat = np.floor(along / 0.55 + 200).astype(int)
     row = np.floor((height - _BOARD_METRES) / 0.75).astype(int)
     shirts = (rng.uniform(50, 190, (420, 24, 1)) + rng.normal(0, 26, (420, 24, 3))).astype(np.float32)
@@ -212,8 +216,11 @@ def texel_indices(
 
     Without roll, all pixels of a row lie at the same depth, so texture coordinates are linear along a row.
     """
+    # Pixel centers as slopes of their rays: right and down per metre of depth.
     column = ((np.arange(width) + 0.5 - camera.center[0]) / camera.focal).astype(np.float32)
     row = (np.arange(height) + 0.5 - camera.center[1]) / camera.focal
+    # A ray eye + distance * (forward + column * right - row * up) meets the ground where its height is 0.
+    # Rays above the horizon, which never do, are taken as almost level, and end far outside.
     descent = np.minimum(camera.forward[2] - row * camera.up[2], -1e-3)
     distance = -camera.eye[2] / descent
     along = camera.eye[0] + distance * (camera.forward[0] - row * camera.up[0])
@@ -239,6 +246,7 @@ def texel_indices(
     index_x, index_y = x.astype(np.int32), y.astype(np.int32)
     np.clip(index_x, 0, texture.columns - 1, out=index_x)
     np.clip(index_y, 0, texture.rows - 1, out=index_y)
+    # y * columns + x, in place: these arrays are the largest of a frame.
     index_y *= texture.columns
     index_y += index_x
     return index_y

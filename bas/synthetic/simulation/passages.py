@@ -158,6 +158,7 @@ def _tackle(
 def _block(state: HalfState, current: Contact, following: ScheduledMove) -> Contact:
     """Strike the ball hard at an opponent whose distance it covers in the time given."""
     frames = following.frame - current.frame
+    # Metres that the struck ball covers until the block.
     ball_range = _BLOCKED_BALL_SPEED * frames / FPS + 0.5
     side = 1 - current.side
     opponents = outfield(side)

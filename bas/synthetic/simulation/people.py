@@ -108,6 +108,7 @@ class People:
             self._update_targets(ball, possession=possession, pressing_metres=pressing_metres)
             self._frames_until_update = _REACTION_FRAMES
         self._frames_until_update -= 1
+        # Speed grows with the distance from the target, up to a run, and changes within a third of a second.
         desired = (self._targets - self.position) * 1.1
         speed = np.sqrt((desired**2).sum(axis=1, keepdims=True))
         desired *= np.minimum(1, _FORMATION_SPEED / np.maximum(speed, 1e-6))
@@ -127,6 +128,7 @@ class People:
         self, ball: Float[np.ndarray, "2"], *, possession: int, pressing_metres: float
     ) -> None:
         """Choose new target positions."""
+        # An Ornstein-Uhlenbeck process: offsets wander, but stay near 0 with a deviation of about 0.7 m.
         self._offsets += self._rng.normal(0, 0.17, (NUM_PEOPLE, 2)) - 0.03 * self._offsets
         self._targets = formation(ball, possession=possession) + self._offsets
         offset = self.position - ball
@@ -147,6 +149,7 @@ class People:
         """Return velocities away from anyone who is too near."""
         offset = self.position[:, None] - self.position[None]
         squared = (offset**2).sum(axis=2) + 1e-6
+        # Metres per second and metre of offset, for pairs nearer than 1.6 m; nobody pushes himself.
         strength = np.where((squared < 2.6) & (squared > 1e-5), 1.6 / np.maximum(squared, 0.2), 0.0)
         velocity: Float[np.ndarray, "23 2"] = (offset * strength[:, :, None]).sum(axis=1)
         return velocity.clip(-2.5, 2.5)
@@ -193,6 +196,7 @@ class Gestures:
         before, after = _SPANS[pose]
         for i in range(max(frame - before, not_before, 0), min(frame + after, len(self.pose))):
             offset = i - frame
+            # -1 at the start, 0 at the contact, 1 at the end: the two halves may differ in length.
             share = offset / before if offset < 0 else offset / after
             self.pose[i, person] = pose
             self.phase[i, person] = min(NUM_PHASES - 1, int((1 + share) * NUM_PHASES / 2))

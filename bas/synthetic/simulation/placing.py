@@ -123,6 +123,7 @@ def find_receiver(
 ) -> Reception:
     """Choose the outfield player of `side` who can receive the ball nearest to `target`, by a plausible pass."""
     people = np.array([person for person in outfield(side) if person != sender])
+    # Each candidate runs toward the target as far as he can, then the ball is shortened to what it can cover.
     offset = target - position[people]
     max_run = RUN_SPEED * min(seconds, 2.0)
     length = np.maximum(np.linalg.norm(offset, axis=1), 1e-6)

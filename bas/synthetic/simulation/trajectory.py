@@ -37,6 +37,7 @@ def fly(start: Point, end: Point, *, frames: int) -> Path:
     """Fly through the air: a straight line on the ground, a parabola above it."""
     tau = np.arange(1, frames + 1) / frames
     path: Path = start + (end - start) * tau[:, None]
+    # g t^2 / 8 is the height that a ball in the air for t seconds reaches.
     apex = min(_GRAVITY * (frames / FPS) ** 2 / 8, _MAX_APEX_METRES)
     path[:, 2] += 4 * apex * tau * (1 - tau)
     return path
@@ -49,6 +50,7 @@ def carry(start: Point, runner: Float[np.ndarray, "frames 2"], end: Point, *, to
     heading = heading / np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 0.02)
     touches = max(1, round(frames / FPS / _TOUCH_SECONDS))
     phase = np.arange(1, frames + 1) / frames * touches % 1.0
+    # After a touch the ball is soon far ahead, and the runner catches up slowly: hence the power.
     ahead = 0.4 + touch_metres * np.sin(np.pi * phase**0.7)
     ball = runner + heading * ahead[:, None]
     path: Path = np.c_[ball, np.full(frames, BALL_RADIUS)]
@@ -107,6 +109,7 @@ def hermite(
     """Return a runner's path to `end` that starts with `velocity` and arrives with `arrival`, in metres per second."""
     seconds = frames / FPS
     tau = (np.arange(1, frames + 1) / frames)[:, None]
+    # Tangents of a cubic Hermite spline over all its time, capped: in a long run they would lead far astray.
     start_tangent = velocity * min(seconds, 1.5)
     end_tangent = np.zeros(2) if arrival is None else arrival * min(seconds, 1.5)
     path: Float[np.ndarray, "frames 2"] = (
