@@ -22,6 +22,7 @@ def mean_scores(parts: Sequence[Scores], weights: Sequence[float]) -> Scores:
         weights: weight of each part, with sum 1.
     """
     fps = max(part.fps for part in parts)
+    # The video lasts as long as its longest part; positions on a part's own clock are fractions of its frames.
     num_frames = max(ceil(len(part.values) * fps / part.fps) for part in parts)
     total = np.zeros((num_frames, len(parts[0].classes)))
     for part, weight in zip(parts, weights, strict=True):

@@ -85,7 +85,7 @@ class Analysis:
         return (
             "stored with the model"
             if self.threshold_source == "the model"
-            else "of maximum F1 on these games"
+            else "of maximum F1 on these matches"
         )
 
     @property

@@ -118,9 +118,11 @@ def _partners(
     names = np.array([detection.label for detection in detections], dtype=object)
     confidence = np.array([detection.confidence for detection in detections], dtype=np.float64)
     free = np.ones(len(detections), bool)
+    # Detections are sorted by frame, so those in the window of a spot are the indices from its start to its stop.
     partners: list[int | None] = [None] * len(spots)
     starts = np.searchsorted(frames, spot_frames - half_window)
     stops = np.searchsorted(frames, spot_frames + half_window, side="right")
+    # Two passes, not one: a confusion must not take a detection that is a hit of a later spot.
     for same_class in (True, False):
         for number, spot in enumerate(spots):
             if partners[number] is not None:

@@ -71,7 +71,9 @@ def team_timeline(
     As in the official scorer of 2025, annotations outside half 1 are dropped, and the half of a
     prediction is ignored.
     """
-    columns = target_classes(classes, teams=True)
+    columns = target_classes(
+        classes, teams=True
+    )  # left and right of each action in turn, as `team_average` reads
     annotated = (Mark(s.position_ms, 1, f"{s.label}-{s.team}", _value(s)) for s in spots if s.half == 1)
     predicted = (Mark(p.position_ms, 1, f"{p.label}-{p.team}", p.confidence) for p in predictions)
     return build_timeline(

@@ -33,6 +33,7 @@ def calibration_points(scores: Float64[np.ndarray, "n"]) -> tuple[CalibrationPoi
         return ()
     increasing = np.sort(scores)
     ranks = np.arange(len(increasing), 0, -1)  # 1 for the highest score
+    # From near 0 for the lowest score to 1 for the highest, in equal steps of the logarithm of the rank.
     confidences = 1 - np.log(ranks) / np.log(len(increasing) + 1)
     steps = np.arange(1, _STEPS) / _STEPS
     # Equal scores after rounding would make the map vertical: keep the first, lowest confidence of each.

@@ -67,6 +67,8 @@ def calibrate(
 
 def pick_detections(column: Float64[np.ndarray, "frames"], settings: DetectionSettings) -> ClassMarks:
     """Detections of one class from its smoothed scores, on the model's clock; the first and last frame count too."""
+    # Distance from the pick as a share of the smallest one, at 1, 2, ... frames: near scores fall most, those from
+    # `min_distance` on stay.
     shares = np.arange(1, settings.min_distance) / settings.min_distance
     match settings.method:
         case "peaks":
@@ -110,7 +112,8 @@ def _suppress(
     from scipy.ndimage import maximum_filter1d
 
     radius = len(factors)
-    offsets = np.delete(np.arange(-radius, radius + 1), radius)
+    offsets = np.delete(np.arange(-radius, radius + 1), radius)  # -radius, ..., -1, 1, ..., radius
+    # Scores only fall, so a frame below the minimum never becomes a candidate again.
     frames = np.flatnonzero((column >= min_score) & (column > 0))
     scores = column[frames]
     picked = [ClassMarks(frames[:0], scores[:0])]
@@ -120,7 +123,8 @@ def _suppress(
         line = np.zeros(places[-1] + radius + 1)
         line[places] = scores
         highest = np.flatnonzero(scores == maximum_filter1d(line, 2 * radius + 1, mode="constant")[places])
-        # On ties, pick only the earliest: no equal score may lie within the radius before it.
+        # On ties, pick only the earliest: no equal score may lie within the radius before it. Every place has `radius`
+        # places in front, so that no index is negative; gaps on the line hold 0.
         before = line[places[highest][:, None] - np.arange(1, radius + 1)]
         chosen = highest[(before < scores[highest, None]).all(axis=1)]
         picked.append(ClassMarks(frames[chosen], scores[chosen]))

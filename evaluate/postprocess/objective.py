@@ -114,6 +114,7 @@ def _detections(
     # As in the results file: by frame, and on the same frame by increasing confidence.
     order = np.lexsort((scores, frames))
     official = _official_clock(max(map(len, half.columns), default=0), half.fps)[frames[order]]
+    # Both teams count as one class here, and two frames of a fast clock may share one of the official 25 Hz.
     last = np.diff(official, append=-1) != 0
     return ClassMarks(official[last], scores[order][last])
 

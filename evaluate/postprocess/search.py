@@ -29,6 +29,7 @@ from bas.evaluate.postprocess.objective import (
     display_threshold,
 )
 from bas.evaluate.scoring.score import score_detections
+from bas.messages import counted
 from bas.types import DenseScores, Spot
 from bas.vocabulary import split_team
 
@@ -131,7 +132,7 @@ def tune(
 
 def show_tuning(tuning: Tuning) -> None:
     """Print the settings found and their gain, by action."""
-    title = f"post-processing, validation games: {len(tuning.games)}, mAP@1"
+    title = f"post-processing, {counted(len(tuning.games), 'validation match')}, mAP@1"
     columns = "class", "method", "spots", "before", "tuned", "calibrated", "display threshold"
     table = console.table(title, *columns, left=2)
     for gain in tuning.actions:
@@ -158,7 +159,8 @@ def _choose_settings(
 ) -> dict[str, DetectionSettings]:
     """Settings of every action: the best shared ones, or its own where these gain more."""
     grid = _grid(fps, min_score=min(settings.min_score for settings in current.values()))
-    gains = np.zeros((1 + len(grid), len(actions)))  # row 0: the current settings
+    # One row per setting, the first the current one; one column per action. An action without spots gains nothing.
+    gains = np.zeros((1 + len(grid), len(actions)))
     with console.progress("tuning", len(actions), unit="classes") as advance:
         for column, (action, scores) in enumerate(actions.items()):
             if scores.num_spots:
@@ -189,7 +191,9 @@ def _best_rows(gains: Float64[np.ndarray, "settings actions"]) -> Int64[np.ndarr
     """Row of every action: that of the best mean gain, unless own plus mean gain is higher in another."""
     mean = gains.mean(axis=1)
     shared = int(mean.argmax()) if mean.max() > AP_EPSILON else 0
-    both = gains + mean[:, None]
+    both = (
+        gains + mean[:, None]
+    )  # half an action's own gain, half that of all; the factor 1/2 does not matter
     own = both.argmax(axis=0)
     better = both.max(axis=0) > both[shared] + AP_EPSILON
     return np.where(better, own, shared)
