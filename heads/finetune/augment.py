@@ -83,7 +83,7 @@ def apply_augmentation(
     The order is lRomul's (ball-action-spotting, 2023); all geometric transforms are one resampling.
     """
     if augmentation.flip:
-        luma = luma.flip(2)
+        luma = luma.flip(2)  # on bytes: a clip that is only flipped needs no float copy
     if replace(augmentation, flip=False) == Augmentation():
         return luma
     x = luma.float() / 255
@@ -110,6 +110,7 @@ def _apply_photometric(
         x = functional.conv2d(x, rearrange(kernel, "h w -> 1 1 h w"), padding="same")
     if augmentation.blur_sigma is not None:
         x = pictures.gaussian_blur(x, [settings.blur.kernel] * 2, [augmentation.blur_sigma] * 2)
+    # Offset, brightness and contrast clamp at once: the next step starts from what a picture can hold.
     if augmentation.offset is not None:
         x = (x + augmentation.offset).clamp(0, 1)
     if augmentation.brightness is not None:
@@ -118,7 +119,7 @@ def _apply_photometric(
         mean = x.mean(dim=(2, 3), keepdim=True)
         x = (mean + augmentation.contrast * (x - mean)).clamp(0, 1)
     if augmentation.bits is not None:
-        step = 256 >> augmentation.bits
+        step = 256 >> augmentation.bits  # so many neighboring gray levels fall to the lowest of them
         x = (x * 255 / step).floor() * step / 255
     if augmentation.noise_seed is not None:
         # A generator on the device of the clip, so that the noise is made where it is used.
@@ -129,6 +130,7 @@ def _apply_photometric(
 
 def _motion_kernel(size: int, degrees: float, direction: float) -> Float[Tensor, "size size"]:
     """Motion blur: a line through the center, whose weights form a ramp from 0 where `direction` is -1 or 1."""
+    # Along the line from one end of the kernel to the other; 1 is half the kernel.
     positions = torch.linspace(-1, 1, size)
     weights = (1 + direction * positions).clamp(min=0)
     radians = math.radians(degrees)
@@ -139,7 +141,7 @@ def _motion_kernel(size: int, degrees: float, direction: float) -> Float[Tensor,
     near_x = (1 - (pixels - x[:, None]).abs() * middle).clamp(min=0)
     near_y = (1 - (pixels - y[:, None]).abs() * middle).clamp(min=0)
     line = torch.einsum("n,nh,nw->hw", weights, near_y, near_x)
-    return line / line.sum()
+    return line / line.sum()  # keeps the brightness
 
 
 _CHUNK_PIXELS = 1 << 23  # pixels resampled at once: their coordinates take 64 MiB
@@ -180,7 +182,7 @@ def draw_views(settings: AugmentSettings, generator: np.random.Generator) -> tup
         if not moves:
             return View(degrees, right, down, width, height)
         angle, across, along, zoom = generator.uniform(-1, 1, 4)
-        scale = 1 / (1 + zoom * camera.zoom)
+        scale = 1 / (1 + zoom * camera.zoom)  # zooming in shows a smaller part
         return View(
             degrees + angle * camera.degrees,
             right + across * camera.shift[0],
@@ -211,6 +213,7 @@ def warp(
 
 def _transforms(first: View, last: View, count: int, *, aspect: float) -> Float[Tensor, "count 2 3"]:
     """Affine maps from coordinates of the output to those of the input, both from -1 to 1."""
+    # In float64 until the end, so that neighboring pictures move by equal steps.
     start, end = np.array(astuple(first)), np.array(astuple(last))
     degrees, right, down, wide, high = (start + (end - start) * np.linspace(0, 1, count)[:, None]).T
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))

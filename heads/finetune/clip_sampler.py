@@ -56,6 +56,7 @@ class ClipShape:
     def first_occurrence(self) -> Bool[np.ndarray, "windows targets"]:
         """Mask of `target_rows` that keeps each row once, for windows of a clip may overlap."""
         first = np.zeros(self.target_rows.size, bool)
+        # np.unique gives the first position of each row in the flattened windows.
         first[np.unique(self.target_rows, return_index=True)[1]] = True
         return first.reshape(self.target_rows.shape)
 
@@ -104,7 +105,7 @@ def clip_shape(head: Head, clip_rows: int | None, extract: ExtractSettings) -> C
     step = 1 if isinstance(head, WindowHead) else window
     # The union adds the window that ends with the clip, where the step does not reach it exactly.
     starts = np.union1d(np.arange(0, rows - window + 1, step), rows - window)
-    centers = starts[:, None] - head.offsets[0]
+    centers = starts[:, None] - head.offsets[0]  # offsets count from the center, so the first is not positive
     frames = np.arange(rows)[:, None] * extract.hop + np.array(extract.stack)
     # Stacks of neighboring rows share frames, and each frame is decoded and kept once.
     offsets, stacks = np.unique(frames, return_inverse=True)
@@ -119,6 +120,7 @@ def plan_epoch(
     """Sample the clips of an epoch, as `settings.batch` slots."""
     steps = max(1, settings.samples // settings.batch)
     generator = np.random.default_rng([settings.seed, epoch])
+    # Rows of all videos under one numbering; `starts` holds the number of each video's first row.
     starts = np.cumsum([0, *(len(source.probabilities) for source in sources)])
     probabilities = np.concatenate([source.probabilities for source in sources])
     rows = draw_rows(probabilities, steps * settings.batch, generator)
@@ -157,6 +159,7 @@ def _first_row(
     rows, keyframes = source.timeline.rows, source.keyframes
     # For each keyframe, the first row whose whole stack lies at or after it (ceiling division).
     candidates = -(-(keyframes - rows.stack[0]) // rows.hop)
+    # Candidates from which the clip reaches `row` with one of its target rows; those may have gaps.
     low, high = np.searchsorted(candidates, [row - int(targets[-1]), row - int(targets[0]) + 1])
     at_keyframe = np.intersect1d(candidates[low:high], row - targets)
     return int(generator.choice(at_keyframe if len(at_keyframe) else row - targets))
@@ -167,6 +170,7 @@ def _buffered_shuffle(
 ) -> Int64[np.ndarray, "count"]:
     """Permutation of range(count) in which no index comes `buffer_size` or more places early."""
     order, buffer = np.empty(count, np.int64), list(range(min(buffer_size, count)))
+    # As if read from a stream: the place of the one that is taken goes to the next one read.
     for position in range(count):
         chosen = int(generator.integers(len(buffer)))
         order[position] = buffer[chosen]

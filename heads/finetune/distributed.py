@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -23,28 +24,19 @@ _CONTROL_TIMEOUT = timedelta(hours=2)  # the others wait that long for a process
 _ERROR_KEY = "bas/error"
 
 
+@dataclass(frozen=True, slots=True)
 class DistributedContext:
     """Rank of this process, and collective operations with the other processes of the training run."""
 
-    def __init__(
-        self,
-        rank: int = 0,
-        world_size: int = 1,
-        *,
-        control: distributed.ProcessGroup | None = None,
-        steps: distributed.ProcessGroup | None = None,
-        store: Store | None = None,
-    ) -> None:
-        """
-        Args:
-            rank: rank of this process.
-            world_size: number of processes.
-            control: group for all communication outside training steps; None for a single process.
-            steps: group for the values of each step, with a shorter timeout; None for a single process.
-            store: key-value store for the error of a failed process; None for a single process.
-        """
-        self.rank, self.world_size = rank, world_size
-        self._control, self._steps, self._store = control, steps, store
+    rank: int = 0
+    world_size: int = 1
+    """Number of processes."""
+    control: distributed.ProcessGroup | None = None
+    """Group for all communication outside training steps; None for a single process."""
+    steps: distributed.ProcessGroup | None = None
+    """Group for the values of each step, with a shorter timeout; None for a single process."""
+    store: Store | None = None
+    """Key-value store for the error of a failed process; None for a single process."""
 
     @property
     def is_main(self) -> bool:
@@ -53,27 +45,27 @@ class DistributedContext:
 
     def gather(self, value: T) -> list[T]:
         """Collect the value of every process, ordered by rank, in all of them."""
-        if self._control is None:
+        if self.control is None:
             return [value]
         values: list[Any] = [None] * self.world_size
-        distributed.all_gather_object(values, value, group=self._control)
+        distributed.all_gather_object(values, value, group=self.control)
         return values
 
     def broadcast(self, make: Callable[[], T]) -> T:
         """Call `make` in the main process only, and return its result in all processes."""
-        if self._control is None:
+        if self.control is None:
             return make()
         values: list[Any] = [make() if self.is_main else None]
-        distributed.broadcast_object_list(values, src=0, group=self._control)
+        distributed.broadcast_object_list(values, src=0, group=self.control)
         value: T = values[0]
         return value
 
     def all_reduce_sum(self, values: Sequence[float]) -> list[float]:
         """Sum each value over all processes."""
-        if self._steps is None:
+        if self.steps is None:
             return list(values)
         sums = torch.tensor(values, dtype=torch.float64)
-        distributed.all_reduce(sums, group=self._steps)
+        distributed.all_reduce(sums, group=self.steps)
         return [float(value) for value in sums]
 
     def require_same(self, value: str, *, what: str) -> None:
@@ -113,17 +105,17 @@ class DistributedContext:
             ) from error
 
     def _publish_error(self, text: str) -> None:
-        if self._store is not None:
+        if self.store is not None:
             with suppress(RuntimeError):  # the store is gone if the process that hosts it is
                 # Set only if there is none: errors that follow from the first must not replace it.
-                self._store.compare_set(_ERROR_KEY, "", f"process {self.rank}: {text}")
+                self.store.compare_set(_ERROR_KEY, "", f"process {self.rank}: {text}")
 
     def _published_error(self) -> str:
-        if self._store is not None:
+        if self.store is not None:
             with suppress(RuntimeError):
                 # `get` would block until the key is set, so check first.
-                if self._store.check([_ERROR_KEY]):
-                    return str(self._store.get(_ERROR_KEY).decode())
+                if self.store.check([_ERROR_KEY]):
+                    return str(self.store.get(_ERROR_KEY).decode())
         return "it was killed, or its machine was lost"
 
 
@@ -151,7 +143,7 @@ def init_distributed(device: torch.device) -> Iterator[DistributedContext]:
         )
         assert isinstance(control, distributed.ProcessGroup)
         assert isinstance(steps, distributed.ProcessGroup)
-        context = DistributedContext(rank, world_size, control=control, steps=steps, store=store)
+        context = DistributedContext(rank, world_size, control, steps, store)
         with context.report_failures():
             yield context
     finally:

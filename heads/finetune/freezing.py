@@ -27,12 +27,13 @@ def encoder_stages(encoder: Encoder) -> list[list[nn.Module]]:
     numbered children that have parameters.
     """
     children = list(_children(encoder.body))
+    # Activations may be numbered like blocks, so only children with parameters count.
     with_parameters = {name for name, child in children if next(child.parameters(), None) is not None}
-    prefixes = Counter(_prefix(name) for name, _ in children if name in with_parameters)
+    prefixes = Counter(name.rstrip(digits) for name, _ in children if name in with_parameters)
     block_prefix = prefixes.most_common(1)[0][0]
     stages: list[list[nn.Module]] = [[]]
     for name, child in children:
-        if _prefix(name) == block_prefix and name in with_parameters:
+        if name.rstrip(digits) == block_prefix and name in with_parameters:
             stages.append([])
         stages[-1].append(child)
     return stages
@@ -53,6 +54,7 @@ def freeze_norm_statistics(stacker: Stacker, part: str) -> None:
     """Keep the running statistics of all normalizations, and disable dropout in the frozen part."""
     for module in chain.from_iterable(m.modules() for m in _frozen(stacker.encoder, part)):
         module.training = False
+    # A clip is one sample of correlated pictures: its statistics would say little about others.
     for module in stacker.modules():
         if isinstance(module, _NormBase):
             module.training = False
@@ -61,6 +63,7 @@ def freeze_norm_statistics(stacker: Stacker, part: str) -> None:
 def layerwise_parameter_groups(stacker: Stacker, settings: FinetuneSettings) -> list[dict[str, Any]]:
     """Parameters with their learning rates: the head, then the encoder's stages from the last to the stem."""
     groups = parameter_groups(stacker.head.parameters(), settings.head_learning_rate)
+    # The nearer to the input, the more general are the features, and the less they need to change.
     for distance, modules in enumerate(reversed(encoder_stages(stacker.encoder))):
         rate = settings.encoder_learning_rate * settings.layer_decay**distance
         groups += parameter_groups(chain.from_iterable(module.parameters() for module in modules), rate)
@@ -74,10 +77,6 @@ def _children(body: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield from ((f"{name}.{number}", block) for number, block in child.named_children())
         else:
             yield name, child
-
-
-def _prefix(name: str) -> str:
-    return name.rstrip(digits)
 
 
 def _frozen(encoder: Encoder, part: str) -> Iterator[nn.Module]:

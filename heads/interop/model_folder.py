@@ -9,11 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import nn
 
 import bas
 from bas.config import Pipeline, PostprocessSettings, parse, upgrade
@@ -55,7 +53,9 @@ def write_model(
         trained_on: ids of the training games, so that none of them evaluates the model later.
         tuning: tuned post-processing, which replaces that of the settings.
     """
-    atomic_write(folder / "model.safetensors", save_tensors(_tensors(model)))
+    # Written before config.json, which marks a folder as a model.
+    tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    atomic_write(folder / "model.safetensors", save_tensors(tensors))
     config = {
         "format": FORMAT,
         "bas": bas.__version__,
@@ -208,10 +208,6 @@ def _build_model(config: Mapping[str, Any], *, source: str) -> Stacker | Feature
     if reads == "rows":
         return FeatureModel(head, settings=settings, classes=classes)
     return Stacker(Encoder(settings.extract.encoder), head, settings=settings, classes=classes)
-
-
-def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
 
 
 _PREDICT = "Predict on any video: `bas predict match.mp4 --model THIS_FOLDER`."

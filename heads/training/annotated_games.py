@@ -112,6 +112,7 @@ def load_cached_games(
         for video in game.videos:
             cache, spots = caches[video.path], labels[game.id][video.half]
             videos.append(CachedVideo(game, video, spots, cache.hop, cache.rate, cache.valid, cache))
+    # The mirrored view is relative: where the settings flip pictures, it is the unflipped one.
     flipped = settings.extract.model_copy(update={"flip": not settings.extract.flip})
     mirrored_caches = caches_of(complete, flipped) if mirrored else None
     return CachedGames(dataset.classes, complete, tuple(videos), mirrored_caches)

@@ -109,6 +109,7 @@ class Epoch:
         windows = training_set.bank.windows(centers, offsets)
         mirrored = np.zeros(len(centers), bool)
         if training_set.mirrored is not None:
+            # Per window, not per batch: both views then share every gradient step.
             mirrored = generator.random(len(centers)) < 0.5
             windows[mirrored] = training_set.mirrored.windows(centers[mirrored], offsets[mirrored])
         rows, inside = training_set.bank.rows_around(centers, self._target_offsets)

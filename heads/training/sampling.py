@@ -34,6 +34,7 @@ def sampling_probabilities(
     allowed = np.ones(len(near), bool) if usable is None else usable
     inside, outside = near & allowed, ~near & allowed
     share = action_probability
+    # With rows of one kind only, that kind has the whole probability, or all have none.
     if not outside.any() or not inside.any():
         share = float(inside.any())
     weights = np.zeros(len(near))
@@ -45,6 +46,7 @@ def sampling_probabilities(
     weights /= weights[inside][0]
     mass, plain = weights[outside].sum(), weights[outside][0]
     weights[outside] = np.fmax(weights[outside], out_of_fold.scores[outside])  # fmax ignores NaN
+    # A high score beside an action is no mistake: such rows stay as probable as plain background.
     weights[outside & out_of_fold.near_action] = plain
     weights[outside] *= mass / weights[outside].sum()
     weights /= weights.sum()
@@ -56,6 +58,7 @@ def class_balanced(near: Bool[np.ndarray, "rows classes"]) -> Float64[np.ndarray
 
     Only classes that occur are chosen.
     """
+    # Divided by its count, each column is uniform over the rows of its class; the mean mixes the classes.
     counts = near.sum(axis=0)
     weights: Float64[np.ndarray, "rows"] = (near[:, counts > 0] / counts[counts > 0]).mean(axis=1)
     return weights
@@ -65,6 +68,7 @@ def balance_classes(
     weights: Float64[np.ndarray, "rows"], near: Bool[np.ndarray, "rows classes"], *, share: float
 ) -> Float64[np.ndarray, "rows"]:
     """Redistribute `share` of the probability of rows near actions evenly over the classes."""
+    # The total near actions stays: what is taken from their rows in proportion comes back class by class.
     of_any = near.any(axis=1)
     mixed: Float64[np.ndarray, "rows"]
     mixed = np.where(of_any, (1 - share) * weights, weights) + share * weights[of_any].sum() * class_balanced(

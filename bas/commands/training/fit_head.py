@@ -95,7 +95,8 @@ def fit_games(
     train_games, valid_games = (
         readable_games(games, settings.extract) for games in (train_games, valid_games)
     )
-    second_dataset = _second_dataset(settings)
+    second_data, video = settings.fit.second_data, settings.extract.video
+    second_dataset = open_dataset(Path(second_data), video=video) if second_data else None
     outputs = target_classes(dataset.classes, teams=settings.fit.teams != "none")
     # Whatever can be refused is refused here: the next line may extract features for hours.
     head = _new_head(settings, dataset, second_dataset)
@@ -140,12 +141,6 @@ class _Data:
     """Training games of the second label set."""
     statistics_games: Sequence[Game]
     """Games that the normalization statistics of random encoder weights are computed on."""
-
-
-def _second_dataset(settings: Pipeline) -> Dataset | None:
-    if not settings.fit.second_data:
-        return None
-    return open_dataset(Path(settings.fit.second_data), video=settings.extract.video)
 
 
 def _new_head(settings: Pipeline, dataset: Dataset, second_dataset: Dataset | None) -> Head:
