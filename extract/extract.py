@@ -82,7 +82,8 @@ def extract(
         PartialError: some videos are damaged or skipped, as the settings allow; raised at the end.
         OutputError, StoppedError: raised at once; the same command continues.
     """
-    number, count = shard or _torchrun_shard()
+    # Unless it is given: the share of this process under torchrun, otherwise all videos.
+    number, count = shard or (int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
     if not 0 <= number < count:
         raise SettingsError(
             f"Invalid shard {number}/{count}: the index must be between 0 and {count - 1}. Under torchrun it comes from "
@@ -142,8 +143,7 @@ def cached_features(
     """
     opened = open_caches(games, settings, features=features, training=training)
     _warn_of_losses(opened)
-    missing = [game for game in games if any(video.path not in opened for video in game.videos)]
-    if missing:
+    if missing := [game for game in games if any(video.path not in opened for video in game.videos)]:
         console.info(f"Extracting missing features: {len(missing)} of {counted(len(games), 'match')}.")
         try:
             extract(
@@ -233,23 +233,20 @@ def _extract_all(tasks: Sequence[VideoTask], stop: StopFlag) -> tuple[list[Video
             if not skipped:
                 errors.append(error)
             outcome: Outcome = "skipped" if skipped else "refused"
-            notes = (str(error),)
-            reports.append(VideoReport(task.game, task.video.name, outcome, notes=notes))
+            reports.append(VideoReport(task.game, task.video.name, outcome, notes=(str(error),)))
         num_locked = 0
     return reports, errors
 
 
 def _publish_report(report: ExtractReport, path: Path) -> None:
     """Write the report as JSON, and print a table unless every video was already complete."""
-    fingerprint = json.loads(report.fingerprint.json)
     videos = [asdict(video) for video in report.videos]
-    write_json(path, {"fingerprint": fingerprint, "videos": videos})
+    write_json(path, {"fingerprint": json.loads(report.fingerprint.json), "videos": videos})
     if all(video.outcome == "kept" for video in report.videos):
         console.info(f"Already extracted: {counted(len(report.videos), 'video')} in {report.folder}.")
         return
-    table = console.table(
-        str(report.folder), "game", "video", "outcome", "rows", "missing", "damaged", "decoder", left=3
-    )
+    columns = "game", "video", "outcome", "rows", "missing", "damaged", "decoder"
+    table = console.table(str(report.folder), *columns, left=3)
     for video in report.videos:
         counts = (f"{count:,}" for count in (video.rows, video.missing, video.damaged))
         table.add_row(escape(video.game), escape(video.video), video.outcome, *counts, video.decoder)
@@ -266,11 +263,6 @@ def _summary(errors: Sequence[BasError], report: ExtractReport) -> BasError:
     kind = type(errors[0]) if len({type(error) for error in errors}) == 1 else DataError
     lines = "\n".join(f"  {error}" for error in errors)
     return kind(f"Failed to extract {len(errors)} of {counted(len(report.videos), 'video')}:\n{lines}")
-
-
-def _torchrun_shard() -> tuple[int, int]:
-    """Return this process's shard under torchrun; without torchrun, the shard of all videos."""
-    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def games_with_features(games: Sequence[Game], caches: Mapping[Path, object]) -> tuple[Game, ...]:
@@ -301,8 +293,5 @@ def statistics_games(dataset: Dataset, games: Sequence[Game], settings: ExtractS
     try:
         return dataset.split("train")
     except MissingError:
-        console.info(
-            "No training split found: computing the statistics of random weights from "
-            f"{counted(len(games), 'match')}."
-        )
+        console.info(f"No training split: random weights are measured on {counted(len(games), 'match')}.")
         return games
