@@ -177,9 +177,8 @@ def _require_finite(
             milliseconds(int(row) / work.task.settings.row_rate) for row in (broken[0], broken[-1] + 1)
         )
         raise DataError(
-            f"{work.timeline.times.path}: {counted(len(broken), 'feature row')} at "
-            f"{span_text(start, stop)} are not "
-            f"finite in {work.encoder.precision}. The encoder overflows there: pass "
+            f"{work.timeline.times.path}: non-finite values in {counted(len(broken), 'feature row')} at "
+            f"{span_text(start, stop)}, in {work.encoder.precision}. The encoder overflows there: pass "
             "--set extract.precision=fp32, or check its weights."
         )
 

@@ -365,7 +365,7 @@ def test_non_finite_features_are_refused_with_their_time(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil(monkeypatch, float("nan"), row=13)
-    with pytest.raises(DataError, match=r"1 feature rows at 00:01-00:01 are not finite in fp32"):
+    with pytest.raises(DataError, match=r"non-finite values in 1 feature row at 00:01-00:01, in fp32"):
         run([make_game(tmp_path)], settings, tmp_path)
     assert not list(tmp_path.rglob("*.h5"))
 
