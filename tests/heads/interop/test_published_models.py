@@ -143,11 +143,11 @@ def test_sizes_that_bas_cannot_build_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"head\.kernel: found 8, expected an odd number"):
         import_weights("tdeed", file, tmp_path / "model")
     file = save_netvlad(tmp_path / "model.pth.tar", state_of(golden("netvlad")))
-    with pytest.raises(SettingsError, match="less than or equal to 30, got 60"):
+    with pytest.raises(SettingsError, match="found 60.0, expected float > 0, <= 30"):
         import_weights("netvlad", file, tmp_path / "model", window_seconds=60.0)
     state = state_of(golden("stacker_short"))
     for shape, error, message in (
-        ((2, 7 * 256), SettingsError, "frames: Input should be 15 or 33, got 21"),
+        ((2, 7 * 256), SettingsError, "head.frames: found 21, expected one of 15, 33"),
         ((0, 1280), DataError, r"classifier.weight has the shape \(0, 1280\)"),
     ):
         file = save_lromul(tmp_path / "model.pth", state | {"classifier.weight": torch.zeros(shape)})
@@ -157,7 +157,7 @@ def test_sizes_that_bas_cannot_build_are_refused(tmp_path: Path) -> None:
 
 def test_options_of_another_source_are_refused(tmp_path: Path) -> None:
     file = save_tdeed(tmp_path / "best.pt", _tdeed())
-    for options in ({"raw": True}, {"pool": "MAX"}, {"window_seconds": 20.0}):
+    for options in ({"raw": True}, {"pool": "MAX"}, {"window_seconds": 20.0}, {"rate": "5"}):
         with pytest.raises(SettingsError, match="this is a tdeed checkpoint. Leave it out"):
             import_weights("tdeed", file, tmp_path / "model", **options)
     torch.save({"nn_state_dict": state_of(golden("stacker_short"))}, tmp_path / "average.pth")
@@ -190,6 +190,69 @@ def test_pooling_without_weights_is_chosen_by_the_user(tmp_path: Path, pool: Sim
     with_clusters = save_netvlad(tmp_path / "clusters.pth.tar", state_of(golden("netvlad")))
     with pytest.raises(DataError, match="so its pooling is NetVLAD. Leave out --pool"):
         import_weights("netvlad", with_clusters, tmp_path / "other", pool=pool)
+
+
+def _image_style_state(*, clusters: int = 5, dim: int = 12) -> dict[str, Tensor]:
+    """State dict of sn-spotting's earlier NetVLAD: a 1 x 1 convolution assigns rows to clusters."""
+    generator = torch.Generator().manual_seed(0)
+    return {
+        "pool_layer.conv.weight": 3 * torch.randn(clusters, dim, 1, 1, generator=generator),
+        "pool_layer.centroids": torch.rand(clusters, dim, generator=generator),
+        "fc.weight": torch.randn(18, clusters * dim, generator=generator),
+        "fc.bias": torch.randn(18, generator=generator),
+    }
+
+
+def test_netvlad_in_image_style_pools_as_published_in_windows_of_20_s(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = _image_style_state()
+    file = save_netvlad(tmp_path / "model.pth.tar", state)
+    model = import_weights("netvlad", file, tmp_path / "model")
+    assert isinstance(model, FeatureModel)
+    assert "at 2 rows/s, in windows of 20 s" in " ".join(capsys.readouterr().err.split())
+    rows = torch.randn(2, 40, 12, generator=torch.Generator().manual_seed(1))
+    units = rows / rows.norm(dim=2, keepdim=True)
+    shares = torch.einsum("btd,kd->btk", units, state["pool_layer.conv.weight"].flatten(1)).softmax(dim=2)
+    residuals = units[:, :, None] - state["pool_layer.centroids"]  # one per row and cluster
+    sums = (shares[..., None] * residuals).sum(dim=1)
+    pooled = (sums / sums.norm(dim=2, keepdim=True)).flatten(1)  # cluster by cluster
+    pooled = pooled / pooled.norm(dim=1, keepdim=True)
+    with torch.no_grad():
+        found = model(rows)
+    torch.testing.assert_close(found, pooled @ state["fc.weight"].T + state["fc.bias"], rtol=1e-4, atol=1e-4)
+
+
+def test_tensors_of_image_style_are_reported_by_their_published_names(tmp_path: Path) -> None:
+    wrong = _image_style_state() | {
+        "pool_layer.conv.weight": torch.zeros(4, 12, 1, 1),
+        "pool_layer.conv.bias": torch.zeros(5),
+    }
+    with pytest.raises(DataError) as caught:
+        import_weights("netvlad", save_netvlad(tmp_path / "model.pth.tar", wrong), tmp_path / "model")
+    assert "pool_layer.conv.weight has shape (12, 4), expected (12, 5)" in str(caught.value)
+    assert "pool_layer.conv.bias is unknown" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pool", "options", "window"),
+    [
+        ("MAX", {}, 40),
+        ("MAX++", {}, 30),
+        ("AVG", {}, 30),
+        ("MAX", {"window_seconds": 10.0, "rate": "5"}, 50),
+        ("AVG++", {"rate": "25/2"}, 188),
+    ],
+)
+def test_window_and_rate_are_as_published_or_as_given(
+    tmp_path: Path, pool: SimplePooling, options: dict[str, Any], window: int
+) -> None:
+    state = {"fc.weight": torch.zeros(18, 24), "fc.bias": torch.zeros(18)}
+    file = save_netvlad(tmp_path / "model.pth.tar", state)
+    model = import_weights("netvlad", file, tmp_path / "model", pool=pool, **options)
+    assert len(model.head.offsets) == window
+    with pytest.raises(SettingsError, match="frame rate between 1 and 240"):
+        import_weights("netvlad", file, tmp_path / "other", pool=pool, rate="fast")
 
 
 def test_without_a_team_layer_the_columns_are_the_classes(tmp_path: Path) -> None:
