@@ -76,7 +76,15 @@ def import_weights(
         typer.Option(help="netvlad only: pooling of a checkpoint without clusters."),
     ] = None,
     window_seconds: Annotated[
-        float | None, typer.Option(help="netvlad only: window length in seconds (default: 15, as published).")
+        float | None,
+        typer.Option(
+            help="netvlad only: window length in seconds (default, as published: 20 for MAX and image-style NetVLAD, "
+            "otherwise 15)."
+        ),
+    ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="netvlad only: feature rows per second (default: 2, as published)."),
     ] = None,
 ) -> None:
     """Convert a published checkpoint to a model folder.
@@ -85,4 +93,13 @@ def import_weights(
     """
     from bas.commands.sharing.import_weights import import_weights as run
 
-    run(source, file, out, classes=classes or (), raw=raw, pool=pool, window_seconds=window_seconds)
+    run(
+        source,
+        file,
+        out,
+        classes=classes or (),
+        raw=raw,
+        pool=pool,
+        window_seconds=window_seconds,
+        rate=rate,
+    )

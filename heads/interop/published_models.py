@@ -1,7 +1,8 @@
 """Settings that build the same model as a published checkpoint, derived from the shapes of its tensors.
 
 Supported are lRomul/ball-action-spotting (2023), arturxe2/T-DEED (2024) with SoccerNet/sn-teamspotting (2025),
-and the temporally-aware pooling of SoccerNet/sn-spotting (2021).
+and both pooling benchmarks of SoccerNet/sn-spotting (2021): the temporally-aware one, and the earlier one with
+NetVLAD in image style or MAX.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from einops import rearrange
 from torch import Tensor
 
 from bas.config import Pipeline, parse
@@ -28,7 +30,11 @@ SimplePooling = Literal["MAX", "MAX++", "AVG", "AVG++"]
 
 _ENCODER = "tf_efficientnetv2_b0.in1k"
 _MAP_720P = (23, 40)
-_WINDOW_SECONDS = 15.0  # as published
+_WINDOW_SECONDS, _EARLIER_WINDOW_SECONDS = (
+    15.0,
+    20.0,
+)  # as published, with NetVLAD++ and in the earlier benchmark
+_ROWS_PER_SECOND = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,28 +141,36 @@ def tdeed_model(checkpoint: PublishedCheckpoint) -> PublishedModel:
 
 
 def netvlad_model(
-    checkpoint: PublishedCheckpoint, *, simple_pooling: SimplePooling | None, window_seconds: float | None
+    checkpoint: PublishedCheckpoint,
+    *,
+    simple_pooling: SimplePooling | None,
+    window_seconds: float | None,
+    rate: str | None,
 ) -> PublishedModel:
     """NetVLAD's pooling head, or one of its variants.
 
     Args:
         checkpoint: checkpoint as published.
         simple_pooling: pooling of a checkpoint without clusters, which its weights do not determine.
-        window_seconds: window length, which no weights determine; None means 15, as published.
+        window_seconds: window length, which no weights determine; None means as published: 20 for MAX and for
+            NetVLAD in image style, otherwise 15.
+        rate: feature rows per second, which no weights determine either; None means 2, as published.
 
     Raises:
         DataError: a tensor that determines a size is missing, or `simple_pooling` is missing or not needed.
         SettingsError: no model of bas has these sizes.
     """
+    image_style = "pool_layer.centroids" in checkpoint.tensors
     halves = "pool_layer_before.clusters" in checkpoint.tensors
     layer = "pool_layer_before" if halves else "pool_layer"
     columns, pooled = checkpoint.shape("fc.weight", 2)
-    if f"{layer}.clusters" in checkpoint.tensors:
+    if image_style:
+        clusters, dim = checkpoint.shape("pool_layer.centroids", 2)
+        pool = "NetVLAD"
+    elif f"{layer}.clusters" in checkpoint.tensors:
         dim, clusters = checkpoint.shape(f"{layer}.clusters", 2)
         residual = f"{layer}.clusters2" in checkpoint.tensors
         pool = f"{'NetVLAD' if residual else 'NetRVLAD'}{'++' if halves else ''}"
-        if simple_pooling is not None:
-            raise DataError(f"{checkpoint.file} has clusters, so its pooling is {pool}. Leave out --pool.")
     elif simple_pooling is None:
         raise DataError(
             f"Unknown pooling: {checkpoint.file} has no clusters, so its weights do not determine it. Use --pool MAX, "
@@ -165,28 +179,48 @@ def netvlad_model(
     else:
         # The ++ variants concatenate what they pool before and after the center.
         dim, clusters, pool = pooled // (2 if simple_pooling.endswith("++") else 1), 1, simple_pooling
+    if simple_pooling not in (None, pool):
+        raise DataError(f"{checkpoint.file} has clusters, so its pooling is {pool}. Leave out --pool.")
     projected = "feature_extractor.weight" in checkpoint.tensors
     width = checkpoint.shape("feature_extractor.weight", 2)[1] if projected else dim
+    if window_seconds is None:
+        window_seconds = _EARLIER_WINDOW_SECONDS if image_style or pool == "MAX" else _WINDOW_SECONDS
     head = {
         "kind": "netvlad",
         "scoring": "sigmoid+background",
         "pool": pool,
         "dim": dim,
         "clusters": clusters,
-        "window_seconds": _WINDOW_SECONDS if window_seconds is None else window_seconds,
+        "window_seconds": window_seconds,
     }
-    # Published centers have a leading axis of size 1.
-    tensors = {
-        key: value.squeeze(0) if key.endswith(".clusters2") else value
-        for key, value in checkpoint.tensors.items()
-    }
+    settings = _settings(checkpoint, extract={"clock": rate or _ROWS_PER_SECOND, "hop": 1}, head=head)
     return PublishedModel(
-        f"a {pool} head for rows of {width} values at 2 rows/s, in windows of {head['window_seconds']:g} s",
-        _settings(checkpoint, extract={"clock": "2", "hop": 1}, head=head),
+        f"a {pool} head for rows of {width} values at {settings.extract.clock} rows/s, in windows of {window_seconds:g} s",
+        settings,
         (width, 1, 1),
         columns - 1,
-        *_rename_tensors(tensors, netvlad_names(halves=halves)),
+        *_rename_tensors(
+            _in_present_shapes(checkpoint.tensors, clusters=clusters),
+            netvlad_names(halves=halves, image_style=image_style),
+        ),
     )
+
+
+def _in_present_shapes(tensors: Mapping[str, Tensor], *, clusters: int) -> dict[str, Tensor]:
+    """Tensors of a pooling head with clusters in columns; shapes that nobody published are left to be reported."""
+    image_style = "pool_layer.centroids" in tensors
+    shaped = {}
+    for key, value in tensors.items():
+        if key.endswith(".clusters2") and value.shape[:1] == (1,):
+            value = value.squeeze(0)
+        elif key == "pool_layer.conv.weight" and value.shape[2:] == (1, 1):  # a convolution over single rows
+            value = value[:, :, 0, 0].T
+        elif key == "pool_layer.centroids":
+            value = value.T
+        elif key == "fc.weight" and image_style and value.shape[1] % clusters == 0:
+            value = rearrange(value, "columns (clusters dim) -> columns (dim clusters)", clusters=clusters)
+        shaped[key] = value
+    return shaped
 
 
 def _settings(checkpoint: PublishedCheckpoint, **parts: Mapping[str, Any]) -> Pipeline:

@@ -57,13 +57,19 @@ def tdeed_names(*, levels: int, joint: bool) -> dict[str, str]:
     )
 
 
-def netvlad_names(*, halves: bool) -> dict[str, str]:
-    """Names of the pooling head; with `halves` it pools before and after the center separately."""
+def netvlad_names(*, halves: bool, image_style: bool = False) -> dict[str, str]:
+    """Names of the pooling head.
+
+    Args:
+        halves: whether it pools before and after the center separately.
+        image_style: whether it is the earlier one, whose clusters are a 1 x 1 convolution.
+    """
     layers = ("pool_layer_before", "pool_layer_after") if halves else ("pool_layer",)
+    clusters = ("conv.weight", "centroids") if image_style else ("clusters", "clusters2")
     return {"feature_extractor.": "head.projection.", "fc.": "head.classifier.layer."} | {
         f"{layer}.{theirs}": f"head.pools.{i}.{ours}"
         for i, layer in enumerate(layers)
-        for theirs, ours in (("clusters", "assignment"), ("clusters2", "centers"))
+        for theirs, ours in zip(clusters, ("assignment", "centers"), strict=True)
     }
 
 

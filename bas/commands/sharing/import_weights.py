@@ -39,6 +39,7 @@ def import_weights(
     raw: bool = False,
     pool: SimplePooling | None = None,
     window_seconds: float | None = None,
+    rate: str | None = None,
 ) -> Stacker | FeatureModel:
     """Convert a published checkpoint to a model folder.
 
@@ -50,7 +51,8 @@ def import_weights(
         classes: names of the outputs without background; by default the SoccerNet list of the same length.
         raw: lromul only: take the raw weights instead of their moving average.
         pool: netvlad only: pooling of a checkpoint without clusters.
-        window_seconds: netvlad only: window length, which the weights do not determine; by default 15, as published.
+        window_seconds: netvlad only: window length, which the weights do not determine; by default as published.
+        rate: netvlad only: feature rows per second, which the weights do not determine; by default 2, as published.
 
     Raises:
         MissingError: the file does not exist.
@@ -61,6 +63,7 @@ def import_weights(
         ("--raw", raw, "lromul"),
         ("--pool", pool, "netvlad"),
         ("--window-seconds", window_seconds, "netvlad"),
+        ("--rate", rate, "netvlad"),
     ):
         if given and source != owner:
             raise SettingsError(
@@ -78,7 +81,9 @@ def import_weights(
             published = tdeed_model(read_checkpoint(file, under=None))
         case "netvlad":
             checkpoint = read_checkpoint(file, under="state_dict")
-            published = netvlad_model(checkpoint, simple_pooling=pool, window_seconds=window_seconds)
+            published = netvlad_model(
+                checkpoint, simple_pooling=pool, window_seconds=window_seconds, rate=rate
+            )
         case _:
             assert_never(source)
     names = _class_names(published.actions, classes)
@@ -99,6 +104,11 @@ def import_weights(
     console.info(
         f"Imported {published.description} to {out}: {count:,} parameters, {counted(len(names), 'class')}."
     )
+    if source == "netvlad" and (window_seconds is None or rate is None):
+        console.info(
+            "The weights do not determine window and rate: those not given are as published. Set them with "
+            "--window-seconds and --rate."
+        )
     return model
 
 

@@ -279,7 +279,7 @@ def test_of_two_label_sets_the_first_is_imported_and_the_skipped_parts_are_liste
     model = import_weights("tdeed", tmp_path / "joint.pt", tmp_path / "model")
     output = " ".join(capsys.readouterr().err.split())
     assert "the output layer of the second label set (2 tensors)" in output
-    assert "the 2D network with its shift modules (1 tensors)" in output
+    assert "the 2D network with its shift modules (1 tensor)" in output
     assert torch.equal(model.state_dict()["head.classifier.layer.weight"], weight)
 
 
