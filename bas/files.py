@@ -3,6 +3,10 @@
 A file is written under a temporary name in its own folder, flushed to disk and renamed, and then the
 folder is flushed. Neither a kill nor a full disk can leave a partial file under the final name.
 Published files are never changed in place.
+
+Temporary names cannot be guessed, so nobody can place a link there. Each temporary file is locked while it
+is written: one that is not locked is the leftover of a killed process, and whoever writes to the folder
+next deletes it.
 """
 
 from __future__ import annotations
@@ -13,15 +17,20 @@ import fcntl
 import hashlib
 import json
 import os
+import re
+import secrets
 import shutil
-import socket
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from bas.errors import DataError, LockedError, MissingError, OutputError
 
 _BLOCK_BYTES = 1 << 22
+_LEFTOVER = re.compile(r".+\.tmp\.[0-9a-f]{16}")
+_swept: dict[Path, int] = {}
+"""Folders without leftovers, with their time of change: a folder that only this process writes to is listed once."""
 
 
 def atomic_write(path: Path, content: bytes) -> None:
@@ -35,31 +44,88 @@ def write_json(path: Path, value: Any) -> None:
     atomic_write(path, text.encode() + b"\n")
 
 
-def publish(path: Path, fill: Callable[[int], None], *, size: int) -> None:
+def publish(
+    path: Path, fill: Callable[[int], None], *, size: int, check: Callable[[Path], None] | None = None
+) -> None:
     """Write a file of `size` bytes through `fill(descriptor)`, then publish it under `path`.
+
+    Args:
+        path: final path; an older file there is replaced.
+        fill: writes the content.
+        size: bytes to reserve; 0 if unknown.
+        check: called with the path of the complete, unpublished file; may raise to discard it.
 
     Raises:
         OutputError: the disk is full or failed; no partial file remains, and an older file at `path`
             is untouched.
     """
-    temporary = path.with_name(f"{path.name}.tmp.{socket.gethostname()}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-        try:
+        with temporary_file(path) as (descriptor, temporary):
             if size:  # a full disk is found before the work of filling the file
                 os.posix_fallocate(descriptor, 0, size)
             fill(descriptor)
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.replace(path)
-        sync_folder(path.parent)
+            if check is not None:
+                check(temporary)
+            temporary.replace(path)
+            sync_folder(path.parent)
     except OSError as error:
         raise output_error(path, error, size=size) from error
+
+
+@contextlib.contextmanager
+def temporary_file(path: Path) -> Iterator[tuple[int, Path]]:
+    """A new, empty file beside `path`, open and locked; it is removed at the end unless it was renamed."""
+    folder = path.parent
+    if _swept.get(folder) != folder.stat().st_mtime_ns:
+        remove_leftovers(folder)
+    while True:
+        temporary = path.with_name(f"{path.name}.tmp.{secrets.token_hex(8)}")
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, 0o666)
+        try:
+            # Another process may take the file for a leftover until it is locked; then it gets a new name.
+            if not _lock_at_once(descriptor) or not os.fstat(descriptor).st_nlink:
+                continue
+            yield descriptor, temporary
+            return
+        finally:
+            os.close(descriptor)
+            with contextlib.suppress(OSError):  # published under its final name
+                temporary.unlink()
+            with contextlib.suppress(OSError):
+                _swept[folder] = folder.stat().st_mtime_ns
+
+
+def _lock_at_once(descriptor: int) -> bool:
+    """Lock an open file; false if another process has. Without locks on the file system, nobody removes it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files of killed processes; those of running processes are locked and stay."""
+    with contextlib.suppress(OSError):  # the folder may not exist yet, or another process is faster
+        for entry in os.scandir(folder):
+            if _LEFTOVER.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                _remove_unlocked(Path(entry.path))
+
+
+def _remove_unlocked(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    except OSError:  # in use, or on a file system without locks, where nobody can tell
+        return
     finally:
-        with contextlib.suppress(OSError):  # published under its final name, or never made
-            temporary.unlink()
+        os.close(descriptor)
 
 
 def write_at(descriptor: int, content: bytes | memoryview, offset: int) -> None:
@@ -98,8 +164,38 @@ def output_error(path: Path, error: OSError, *, size: int) -> OutputError:
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file in hex; takes about 3 s for 5 GB."""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading, never a pipe or a device: reading one could block, or never end.
+
+    Raises:
+        OSError: the file does not exist or cannot be read.
+        DataError: it is a folder, a pipe or a device.
+    """
+    # Opening a pipe would already block until somebody writes to it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(mode := os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise DataError(f"{path} is {_kind(mode)}. Expected a regular file.")
+    return os.fdopen(descriptor, "rb")
+
+
+def read_file(path: Path, *, limit_bytes: int) -> bytes:
+    """Content of a regular file. Raises as `open_regular`, and DataError if the file is too large."""
+    with open_regular(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > limit_bytes:
+            raise DataError(f"{path} is too large: {size:,} bytes. Expected at most {limit_bytes:,}.")
+        return stream.read(limit_bytes)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a named pipe" if stat.S_ISFIFO(mode) else "a device or socket"
 
 
 @contextlib.contextmanager
@@ -128,12 +224,6 @@ def locked(path: Path, *, wait: bool) -> Iterator[None]:
         os.close(descriptor)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Delete temporary files of killed processes. The caller must hold the folder's lock."""
-    for path in folder.glob("*.tmp.*.*"):
-        path.unlink(missing_ok=True)
-
-
 def read_json(path: Path, *, limit_bytes: int = 64 << 20) -> Any:
     """Read a JSON document strictly: UTF-8 without a byte order mark, no duplicate keys, no NaN.
 
@@ -142,10 +232,7 @@ def read_json(path: Path, *, limit_bytes: int = 64 << 20) -> Any:
         DataError: it is too large, truncated, or not strict JSON.
     """
     try:
-        size = path.stat().st_size
-        if size > limit_bytes:
-            raise DataError(f"{path} is too large: {size:,} bytes. Expected at most {limit_bytes:,}.")
-        return parse_json(path.read_bytes(), source=str(path))
+        return parse_json(read_file(path, limit_bytes=limit_bytes), source=str(path))
     except FileNotFoundError as error:
         raise MissingError(f"{path} does not exist.") from error
     except PermissionError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -48,10 +47,9 @@ def find_existing(task: VideoTask, identity: Callable[[], VideoIdentity]) -> Exi
 
 
 def remove_temporaries(task: VideoTask) -> None:
-    """Remove temporary files of killed processes, of this video only: others may be in use."""
+    """Remove temporary files of killed processes, of parts and of the cache."""
     remove_leftovers(task.folder)
-    for path in task.target.parent.glob(f"{glob.escape(task.target.name)}.tmp.*"):
-        path.unlink(missing_ok=True)
+    remove_leftovers(task.target.parent)
 
 
 def salvage_segments(task: VideoTask, existing: ExistingCache, segments: Segments) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -20,7 +19,7 @@ from bas import console
 from bas.dataset.manifest import MANIFEST_NAME, write_manifest
 from bas.dataset.splits import SPLITS_FILE
 from bas.errors import OutputError, SettingsError
-from bas.files import atomic_write, locked, publish, read_json, remove_leftovers, write_json
+from bas.files import atomic_write, locked, publish, read_json, remove_leftovers, temporary_file, write_json
 from bas.synthetic.files.encode import encode
 from bas.synthetic.files.labels import label_document
 from bas.synthetic.files.layouts import (
@@ -154,8 +153,6 @@ def _write_labels(job: _Job, layout: LayoutName, pool: Renderer) -> None:
 
 def _write_video(path: Path, halves: tuple[HalfSpec, ...], pool: Renderer, advance: console.Advance) -> None:
     """Encode into a draft beside the final path, then publish it."""
-    remove_leftovers(path.parent)
-    draft = path.with_name(f"{path.name}.tmp.{socket.gethostname()}.{os.getpid()}-draft")
     path.parent.mkdir(parents=True, exist_ok=True)
 
     def pictures() -> Iterator[UInt8[np.ndarray, "rows columns"]]:
@@ -167,11 +164,9 @@ def _write_video(path: Path, halves: tuple[HalfSpec, ...], pool: Renderer, advan
         with draft.open("rb") as source, os.fdopen(descriptor, "wb", closefd=False) as target:
             shutil.copyfileobj(source, target)
 
-    try:
+    with temporary_file(path) as (_, draft):
         encode(draft, pictures(), width=halves[0].width, height=halves[0].height)
         publish(path, copy_draft, size=draft.stat().st_size)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _reserve_folder(out: Path, request: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -40,15 +39,19 @@ def write_submission(
         DataError: a server would refuse the archive; no new file is left.
         OutputError: the archive cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".submission-") as folder:
-        draft = Path(folder) / path.name
-        files.atomic_write(draft, pack(documents))
-        notes = check_submission(draft, games, classes, teams=teams, shown_as=path)
+    content, notes = pack(documents), list[str]()
+
+    def check(draft: Path) -> None:
+        notes.extend(check_submission(draft, games, classes, teams=teams, shown_as=path))
         _require_same_content(draft, documents, path=path)
-        draft.replace(path)
-        files.sync_folder(path.parent)
-    return notes
+
+    files.publish(
+        path,
+        lambda descriptor: files.write_at(descriptor, content, 0),
+        size=len(content),
+        check=check,
+    )
+    return tuple(notes)
 
 
 def pack(documents: Mapping[str, bytes]) -> bytes:
