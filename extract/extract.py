@@ -18,6 +18,7 @@ from bas import console
 from bas.config import ExtractSettings
 from bas.config.base import Decoder, Precision
 from bas.dataset import Dataset
+from bas.dataset.video.display import read_display
 from bas.errors import (
     BasError,
     DataError,
@@ -183,11 +184,12 @@ def open_caches(
         try:
             path = cache_path(features, fingerprint, game, video)
             opened = open_cache(path, fingerprint=fingerprint)
-            if verify(path):
+            turned = read_display(video.path).orientation.text
+            if verify(path) or turned != opened.video.turned:
                 continue
         except (MissingError, DataError):  # `extract` reports the problem and repairs the file
             continue
-        if video.path.exists() and video.path.stat().st_size == opened.video.bytes:
+        if video.path.stat().st_size == opened.video.bytes:
             found[video.path] = opened
     return found
 

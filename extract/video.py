@@ -150,6 +150,7 @@ def _publish_cache(
         precision=parts[0].precision,
         versions=f"bas {bas.__version__}, torch {version('torch')}, timm {version('timm')}",
         complete=1,
+        turned=parts[0].video.turned,
     )
     # In this order: a kill before the last line leaves all parts, and the next run starts from them.
     write_cache(

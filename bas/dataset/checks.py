@@ -21,6 +21,9 @@ from bas.errors import BasError
 from bas.messages import counted, listing
 from bas.types import Game
 
+_MODEL_ASPECT = Fraction(16, 9)
+_MOST_SQUEEZE = 0.03  # 224 x 128 and PAL's 16:9 with square samples lie within
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -133,7 +136,7 @@ class _GameCheck:
             return None
         for problem in times.problems:
             self._error(f"{path.name}: {problem.text}")
-        for note in times.notes:
+        for note in (*times.notes, *_squeeze(times)):
             self._note(f"{path.name}: {note}")
         return times
 
@@ -202,6 +205,18 @@ def _check_folder(
     if missing:
         message = f"listed files that are missing ({len(missing)}): {listing(missing)}"
         yield Finding("manifest", message, severity="error")
+
+
+def _squeeze(times: VideoTimes) -> Iterator[str]:
+    columns, rows = times.shown_size
+    aspect = Fraction(columns, rows)
+    if abs(aspect / _MODEL_ASPECT - 1) > _MOST_SQUEEZE:
+        # 768 x 576 is 4:3, 1440 x 1079 still is: the nearest ratio of small numbers is the one people know.
+        known = aspect.limit_denominator(16)
+        yield (
+            f"pictures are shown as {columns} x {rows} ({known.numerator}:{known.denominator}); models see them "
+            "squeezed into 16:9"
+        )
 
 
 def _facts(times: VideoTimes) -> VideoFacts:

@@ -40,7 +40,8 @@ def frame_strip(times: VideoTimes, position_ms: int, *, origin_pts: int) -> str 
     pictures = _pictures_at(times, moments)
     if not pictures:
         return None
-    height = round(_WIDTH * times.height / times.width)
+    columns, rows = times.shown_size
+    height = round(_WIDTH * rows / columns)
     sheet = Image.new("RGB", (_WIDTH * len(STRIP_MS), height))
     for column, picture in enumerate(pictures):
         image = picture.to_image(width=_WIDTH, height=height)  # type: ignore[no-untyped-call]

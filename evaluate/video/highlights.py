@@ -11,7 +11,7 @@ from pathlib import Path
 from bas import console
 from bas.clock import time_text
 from bas.dataset import VideoTimes
-from bas.evaluate.video.reading import pts_at, read_pictures, with_even_size, write_video
+from bas.evaluate.video.reading import even_size, pts_at, read_pictures, resized, write_video
 
 CONTEXT_MS = 3000
 """Length of a clip before its position, and after it."""
@@ -53,14 +53,14 @@ def cut_highlights(
         DataError: the video cannot be read.
         OutputError: the disk is full.
     """
-    paths = []
+    paths, size = [], even_size(*times.shown_size)
     with console.progress(f"cutting {times.path.name}", len(highlights), unit="clips") as advance:
         for highlight in highlights:
             path = out / f"{highlight_name(highlight)}.mp4"
             start = pts_at(times, max(0, highlight.position_ms - CONTEXT_MS), origin_pts=origin_pts)
             stop = pts_at(times, highlight.position_ms + CONTEXT_MS, origin_pts=origin_pts)
             pictures = (
-                with_even_size(picture) for picture in read_pictures(times, start_pts=start, stop_pts=stop)
+                resized(picture, size) for picture in read_pictures(times, start_pts=start, stop_pts=stop)
             )
             first = next(pictures, None)
             if first is None:

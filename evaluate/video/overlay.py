@@ -20,7 +20,7 @@ from bas.evaluate.formats.exports import SHOWN_MS
 from bas.evaluate.video import drawing
 from bas.evaluate.video.drawing import BLACK, DARK, GREEN, ORANGE, RED, WHITE, YELLOW, Color
 from bas.evaluate.video.panel import Panel, marks_by_action
-from bas.evaluate.video.reading import read_pictures, with_even_size, write_video
+from bas.evaluate.video.reading import even_size, read_pictures, resized, write_video
 from bas.types import Prediction, Scores, Spot
 from bas.vocabulary import actions_of
 
@@ -80,9 +80,9 @@ class _Caption:
 class _Painter:
     def __init__(self, times: VideoTimes, overlay: Overlay) -> None:
         self._fps: Fraction = overlay.scores.fps
-        self._scale = max(1, math.ceil(_MIN_HEIGHT / times.height))
-        self._width = self._scale * times.width // 2 * 2
-        self._height = self._scale * times.height // 2 * 2
+        columns, rows = times.shown_size
+        scale = max(1, math.ceil(_MIN_HEIGHT / rows))
+        self._width, self._height = even_size(scale * columns, scale * rows)
         self._text_size = round(self._height / _TEXT_DIVISOR)
         marks = marks_by_action(overlay.outcomes, actions_of(overlay.scores.classes), self._fps)
         self._panel = Panel(overlay.scores, marks, width=self._width, text_size=self._text_size)
@@ -96,7 +96,7 @@ class _Painter:
         """The picture with its captions and the clock, and the panel below it."""
         import av
 
-        source = with_even_size(picture, scale=self._scale)
+        source = resized(picture, (self._width, self._height))
         planes = drawing.unpack_planes(source.to_ndarray())
         self._paint_captions(planes, self._detected, position_ms, on_right=False)
         self._paint_captions(planes, self._labeled, position_ms, on_right=True)

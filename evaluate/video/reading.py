@@ -9,8 +9,13 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bas.dataset import VideoTimes
+from bas.dataset.video.display import AS_CODED
 from bas.errors import DataError
+from bas.evaluate.video.drawing import unpack_planes
+from bas.extract.decode.pictures import turned
 from bas.extract.decode.seek import open_at, seek_point
 from bas.files import publish
 
@@ -26,9 +31,9 @@ _KEYFRAME_SECONDS = 2
 
 
 def read_pictures(times: VideoTimes, *, start_pts: int, stop_pts: int) -> Generator[VideoFrame, None, None]:
-    """Yield the pictures with presentation times in [start_pts, stop_pts), in order.
+    """Yield the pictures with presentation times in [start_pts, stop_pts), in order and turned as players show them.
 
-    Decoding starts at an earlier keyframe; packets that cannot be decoded are skipped.
+    Their pixels need not be square: scale them to `times.shown_size`. Decoding starts at an earlier keyframe; packets that cannot be decoded are skipped.
 
     Raises:
         DataError: the file cannot be read.
@@ -48,7 +53,7 @@ def read_pictures(times: VideoTimes, *, start_pts: int, stop_pts: int) -> Genera
                 # `latest` begins just before start_pts: this skips the lead-in, and later any time that does not rise.
                 if frame.pts is not None and frame.pts > latest:
                     latest = frame.pts
-                    yield frame
+                    yield _as_shown(frame, times)
 
 
 def write_video(path: Path, pictures: Iterable[VideoFrame], times: VideoTimes, *, origin_pts: int) -> None:
@@ -95,9 +100,29 @@ def _encode(
         container.mux(stream.encode(None))
 
 
-def with_even_size(picture: VideoFrame, *, scale: int = 1) -> VideoFrame:
-    """Convert a picture to yuv420p, `scale` times as large and rounded down to an even size; its time is kept."""
-    width, height = scale * picture.width // 2 * 2, scale * picture.height // 2 * 2
+def _as_shown(picture: VideoFrame, times: VideoTimes) -> VideoFrame:
+    """Turn a picture as players do; its pixels keep their shape."""
+    import av
+
+    if times.orientation == AS_CODED:
+        return picture
+    coded = resized(picture, even_size(picture.width, picture.height))
+    planes = unpack_planes(coded.to_ndarray())
+    upright = [turned(plane, times.orientation) for plane in (planes.y, planes.u, planes.v)]
+    packed = np.concatenate([plane.ravel() for plane in upright]).reshape(-1, upright[0].shape[1])
+    shown = av.VideoFrame.from_ndarray(packed, format="yuv420p")
+    shown.color_range, shown.colorspace, shown.pts = coded.color_range, coded.colorspace, picture.pts
+    return shown
+
+
+def even_size(columns: int, rows: int) -> tuple[int, int]:
+    """The size rounded down to even numbers, as yuv420p needs it; at least 2 x 2."""
+    return max(2, columns // 2 * 2), max(2, rows // 2 * 2)
+
+
+def resized(picture: VideoFrame, size: tuple[int, int]) -> VideoFrame:
+    """Convert a picture to yuv420p of an even size; its time is kept."""
+    width, height = size
     if (width, height, "yuv420p") == (picture.width, picture.height, picture.format.name):
         return picture
     scaled = picture.reformat(width=width, height=height, format="yuv420p")

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Literal
 
 from bas.config.pipeline import ExtractSettings
-from bas.errors import MissingError
+from bas.dataset.video.display import read_display
+from bas.errors import BasError, MissingError
 from bas.files import sha256_of
 from bas.types import Game, Video
 
@@ -87,23 +88,28 @@ class VideoIdentity:
 
     bytes: int
     sha256: str
+    turned: str = ""
+    """How players turn its pictures, as `Orientation.text` says it."""
 
 
 def identify_in_background(path: Path) -> Callable[[], VideoIdentity]:
     """Start hashing a video; the returned function waits for its identity.
 
     Raises:
-        MissingError: (from the returned function) the file is missing or unreadable.
+        MissingError, DataError: (from the returned function) the file is missing, unreadable, or not a video.
     """
     future: Future[VideoIdentity] = Future()
 
     def work() -> None:
         try:
-            future.set_result(VideoIdentity(path.stat().st_size, sha256_of(path)))
+            turned = read_display(path).orientation.text
+            future.set_result(VideoIdentity(path.stat().st_size, sha256_of(path), turned))
         except OSError as error:
             future.set_exception(
                 MissingError(f"{path} cannot be read: {error.strerror}. Check the path and its permissions.")
             )
+        except BasError as error:  # it is no video
+            future.set_exception(error)
 
     threading.Thread(target=work, name="bas-hash", daemon=True).start()
     return future.result

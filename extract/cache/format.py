@@ -69,6 +69,8 @@ class CacheAttributes:
     versions: str
     complete: int
     """Always 1: a file gets its name only when all rows are in it."""
+    turned: str = ""
+    """How players turn the pictures of the video; written only if they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,8 @@ def _read_attributes(file: Any) -> CacheAttributes:
 
     values: dict[str, Any] = {}
     for name, kind in CacheAttributes.__annotations__.items():
+        if name == "turned" and name not in file.attrs:
+            continue
         # The type alone is read first: a string of variable length would be an address elsewhere in the file.
         found = h5py.h5a.open(file.id, name.encode()).dtype
         _require(found.kind == ("i" if kind == "int" else "S"), f"its attribute {name} is of type {found}")

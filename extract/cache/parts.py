@@ -64,6 +64,8 @@ def part_path(folder: Path, segment: int) -> Path:
 def write_part(folder: Path, part: Part, rows: Float16[np.ndarray, "rows channels height width"]) -> None:
     """Publish one segment: SHA-256 of all that follows, length of the header, header in JSON, flags, rows."""
     fields = asdict(part)
+    if not part.video.turned:  # as in parts that are older than this field
+        del fields["video"]["turned"]
     flags = fields.pop("valid").tobytes()
     header = json.dumps(fields, sort_keys=True).encode()
     pieces: list[bytes | memoryview] = [_LENGTH.pack(len(header)), header, flags, _bytes_of(rows)]

@@ -77,7 +77,8 @@ class FeatureCache:
     @property
     def video(self) -> VideoIdentity:
         """Identity of the video from which the rows were computed."""
-        return VideoIdentity(self.header.attributes.video_bytes, self.header.attributes.video_sha256)
+        attributes = self.header.attributes
+        return VideoIdentity(attributes.video_bytes, attributes.video_sha256, attributes.turned)
 
     @property
     def hop(self) -> int:

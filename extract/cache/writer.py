@@ -75,6 +75,8 @@ def _header_bytes(
     image = _SparseFile()
     with h5py.File(image, "w", libver=("earliest", "v110")) as file:
         for name, value in asdict(attributes).items():
+            if name == "turned" and not value:  # as in files that are older than this attribute
+                continue
             file.attrs[name] = np.bytes_(value.encode()) if isinstance(value, str) else np.int64(value)
         # HDF5 records times of change by default, and equal rows would no longer give equal files.
         for name, values in (("pts", pts), ("valid", valid), ("segment_sha256", hashes)):

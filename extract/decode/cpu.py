@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from bas.dataset.video.probe import VideoTimes
 from bas.errors import DataError
-from bas.extract.decode.pictures import CorruptionTracker, DecodeStats, Picture
+from bas.extract.decode.pictures import CorruptionTracker, DecodeStats, Picture, turned
 from bas.extract.decode.seek import SeekPoint, open_at
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def decode_pictures(
                     stats.damaged += 1
                 else:
                     latest = frame.pts
-                    yield Picture(frame.pts, _luma(frame, times))
+                    yield Picture(frame.pts, turned(_luma(frame, times), times.orientation))
 
 
 def _decode(

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from bas.dataset.video.display import Orientation
 from bas.dataset.video.probe import VideoTimes
 from bas.errors import UnavailableError
-from bas.extract.decode.pictures import CorruptionTracker, DecodeStats, Picture
+from bas.extract.decode.pictures import CorruptionTracker, DecodeStats, Picture, turned
 from bas.extract.decode.seek import SeekPoint, open_at
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def decode_pictures(
                 usedevicememory=True,
             )
             for packet in _annex_b(stream, packets, corruption=corruption, stats=stats):
-                for pts, luma in _decode(codec, decoder, packet, side=side):
+                for pts, luma in _decode(codec, decoder, packet, side=side, orientation=times.orientation):
                     if pts < point.first_shown:
                         continue
                     stats.pictures += 1
@@ -123,9 +124,14 @@ def _annex_b(
 
 
 def _decode(
-    codec: ModuleType, decoder: Any, packet: Packet[VideoStream] | None, *, side: Any
+    codec: ModuleType,
+    decoder: Any,
+    packet: Packet[VideoStream] | None,
+    *,
+    side: Any,
+    orientation: Orientation,
 ) -> list[tuple[int, Tensor]]:
-    """Return the pictures that a packet completes (None: all remaining), copied out of the decoder's pool.
+    """Return the pictures that a packet completes (None: all remaining), turned, and copied out of the decoder's pool.
 
     The next call overwrites the pool, on the same stream as the copies, hence after them.
     """
@@ -136,7 +142,7 @@ def _decode(
     with side:
         surfaces = [(frame.getPTS(), torch.utils.dlpack.from_dlpack(frame)) for frame in decoder.Decode(data)]
         # NV12 stacks the luma plane on half as many rows of chroma: the first two thirds are luma.
-        copies = [(pts, nv12[: len(nv12) * 2 // 3].clone()) for pts, nv12 in surfaces]
+        copies = [(pts, turned(nv12[: len(nv12) * 2 // 3].clone(), orientation)) for pts, nv12 in surfaces]
     # The consumer reads on another stream, in another thread, and knows nothing of this one.
     side.synchronize()
     return copies

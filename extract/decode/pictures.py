@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
+from numpy.typing import NDArray
 from torch import Tensor
 
+from bas.dataset.video.display import AS_CODED, Orientation
+
 Luma = UInt8[np.ndarray, "height width"] | UInt8[Tensor, "height width"]
+PlaneT = TypeVar("PlaneT", NDArray[np.uint8], Tensor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +23,19 @@ class Picture:
     pts: int
     """Presentation time in the stream's time base."""
     luma: Luma
-    """Raw luma plane, in memory that no other picture shares."""
+    """Raw luma plane as players turn it, in memory that no other picture shares."""
+
+
+def turned(plane: PlaneT, orientation: Orientation) -> PlaneT:
+    """Turn a coded plane as players show it; the result is contiguous unless it is the plane itself."""
+    if orientation == AS_CODED:
+        return plane
+    upright = plane.T if orientation.transposed else plane
+    flips = (orientation.flip_rows, orientation.flip_columns)
+    axes = tuple(axis for axis, flip in enumerate(flips) if flip)
+    if isinstance(upright, Tensor):
+        return upright.flip(axes).contiguous()
+    return np.ascontiguousarray(np.flip(upright, axes))
 
 
 @dataclass(slots=True)

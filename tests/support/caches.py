@@ -21,5 +21,6 @@ def cache_attributes(**changes: Any) -> CacheAttributes:
         "precision": "fp32",
         "versions": "",
         "complete": 1,
+        "turned": "",
     }
     return CacheAttributes(**(values | changes))

@@ -52,6 +52,8 @@ def write_video(
     codec: Literal["libx264", "libx265"] = "libx264",
     options: dict[str, str] | None = None,
     audio: bool = False,
+    turn: tuple[int, bool, bool] | None = None,
+    pixel_aspect: Fraction | None = None,
 ) -> Path:
     """Write a video whose picture i shows the number `first + i`.
 
@@ -69,6 +71,8 @@ def write_video(
         codec: encoder.
         options: additional encoder options, for example {"x264-params": "open-gop=1"}.
         audio: whether to add a silent audio track.
+        turn: display matrix: degrees counterclockwise, then whether to mirror columns, and rows.
+        pixel_aspect: declared width of a pixel divided by its height.
     """
     container = container or _container_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +82,10 @@ def write_video(
     with av.open(str(path), "w", format=_MUXER[container], options=_MUXER_OPTIONS[container]) as output:
         stream = add_video_stream(output, rate=rate, unit=unit, size=size, codec=codec)
         stream.codec_context.options = _encoder_options(codec, keyframe_every, b_frames) | (options or {})
+        if turn is not None:
+            stream.set_display_rotation(*turn)
+        if pixel_aspect is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
         audio_stream = output.add_stream("aac", rate=16000, layout="mono") if audio else None
         if audio_stream is not None:
             _mux_silence(output, audio_stream, seconds=float(times[-1]) + 1 / float(rate))

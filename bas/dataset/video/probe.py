@@ -13,6 +13,7 @@ from jaxtyping import Int64
 
 from bas.clock import milliseconds, place_on_clock
 from bas.dataset.video.containers import container_of, open_video, packets
+from bas.dataset.video.display import AS_CODED, Orientation, read_display
 from bas.dataset.video.problems import LATE, Problem, find_problems
 from bas.dataset.video.scan import Scan, declared, scan
 from bas.errors import DataError
@@ -34,7 +35,9 @@ class VideoTimes:
     path: Path
     codec: str
     width: int
+    """Columns of a picture as players show it, before its pixels are made square."""
     height: int
+    """Rows of a picture as players show it."""
     fps: Fraction
     """Declared pictures per second, exact; measured if not declared."""
     time_base: Fraction
@@ -50,6 +53,15 @@ class VideoTimes:
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
     """Unusual but harmless properties, as messages."""
+    orientation: Orientation = AS_CODED
+    """How players turn the coded pictures."""
+    pixel_aspect: Fraction = Fraction(1)
+    """Width of a shown pixel divided by its height."""
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Columns and rows of a picture as players show it, with square pixels."""
+        return max(1, round(self.width * self.pixel_aspect)), self.height
 
     @property
     def start_pts(self) -> int:
@@ -77,6 +89,7 @@ def probe(path: Path) -> VideoTimes:
         MissingError: `path` does not exist.
         DataError: it is not a video, or its presentation times are unusable.
     """
+    display = read_display(path)
     with open_video(path) as stream:
         scanned, properties = scan(stream), declared(stream)
         pts = np.unique(scanned.shown)
@@ -87,8 +100,8 @@ def probe(path: Path) -> VideoTimes:
         return VideoTimes(
             path=path,
             codec=stream.codec_context.name,
-            width=stream.width,
-            height=stream.height,
+            width=display.size[0],
+            height=display.size[1],
             fps=fps,
             time_base=properties.time_base,
             pts=pts,
@@ -96,7 +109,9 @@ def probe(path: Path) -> VideoTimes:
             zero_pts=properties.zero_pts,
             duration=properties.duration,
             problems=tuple(problems),
-            notes=tuple(_notes(stream, pts, fps=fps)),
+            notes=(*display.notes, *_notes(stream, pts, fps=fps)),
+            orientation=display.orientation,
+            pixel_aspect=display.pixel_aspect,
         )
 
 

@@ -21,7 +21,7 @@ TRAIN = getListGames("train", task="spotting-ball")
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     for number, game in enumerate(TRAIN):
-        media.write_video(tmp_path / game / "224p.mp4", 50 + number)
+        media.write_video(tmp_path / game / "224p.mp4", 50 + number, size=(128, 72))
         entries = [annotation(40), annotation(400, "DRIVE"), annotation(800, "DRIVE", team="right")]
         write_labels(tmp_path / game / "Labels-ball.json", entries)
     write_manifest(tmp_path, [path for path in tmp_path.rglob("*") if path.is_file()])
@@ -58,7 +58,7 @@ def test_the_report_has_the_properties_of_each_game(root: Path) -> None:
         2040,
         Fraction(25),
         128,
-        96,
+        72,
         "h264",
     )
     assert game.counts == {"PASS": 1, "DRIVE": 2}
@@ -135,6 +135,31 @@ def test_video_problems_are_errors_and_oddities_are_notes(tmp_path: Path) -> Non
     report = examine(tmp_path)
     assert errors(report) == [("late", "late.mkv: the first picture comes at 1.28 s")]
     assert ("two", "two.mkv: 2 video streams; using stream 1, 128 x 96") in notes(report)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("square.mkv", {"size": (128, 96)}, ["shown as 128 x 96 (4:3); models see them squeezed into 16:9"]),
+        ("wide.mp4", {"size": (88, 144), "pixel_aspect": Fraction(32, 11)}, []),
+        (
+            "phone.mp4",
+            {"size": (128, 72), "turn": (270, False, False)},
+            [
+                "turned by 90 degrees, as players show them",
+                "shown as 72 x 128 (9:16); models see them squeezed",
+            ],
+        ),
+    ],
+)
+def test_pictures_of_another_shape_than_the_models_are_noted(
+    tmp_path: Path, name: str, options: dict[str, Any], expected: list[str]
+) -> None:
+    report = examine(media.write_video(tmp_path / name, 20, **options))
+    found = [text for _, text in notes(report) if "pictures are" in text]
+    assert len(found) == len(expected), found
+    for text, part in zip(found, expected, strict=True):
+        assert part in text
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from bas.evaluate.video.drawing import text_picture
 from bas.evaluate.video.highlights import Highlight, cut_highlights, highlight_name
 from bas.evaluate.video.overlay import Overlay, _Painter, _spot_caption, render
 from bas.evaluate.video.panel import Panel
-from bas.evaluate.video.reading import read_pictures, with_even_size
+from bas.evaluate.video.reading import even_size, read_pictures, resized
 from bas.types import Prediction, Scores, Spot
 
 FPS = Fraction(25)
@@ -235,7 +235,7 @@ def test_both_teams_of_an_action_share_a_row_of_the_panel() -> None:
 def test_an_odd_size_is_rounded_down_to_even(tmp_path: Path) -> None:
     frame = av.VideoFrame(127, 95, "yuv444p")
     frame.pts = 7
-    shown = with_even_size(frame)
+    shown = resized(frame, even_size(frame.width, frame.height))
     assert (shown.width, shown.height, shown.format.name, shown.pts) == (126, 94, "yuv420p", 7)
 
 
