@@ -19,7 +19,7 @@ import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -109,6 +109,13 @@ def read_header(path: Path) -> CacheHeader:
 def trailer(header: bytes) -> bytes:
     """Return the last bytes of a cache file that starts with `header`."""
     return _TRAILER.pack(_MAGIC, len(header), hashlib.sha256(header).digest())
+
+
+def ends_with_trailer(stream: BinaryIO, header: CacheHeader) -> bool:
+    """Whether an open file still has the trailer of `header`, where the rows end."""
+    end = header.offset + 2 * math.prod(header.shape)
+    expected = _TRAILER.pack(_MAGIC, header.offset, bytes.fromhex(header.identity))
+    return os.pread(stream.fileno(), len(expected) + 1, end) == expected
 
 
 def _checked_header(path: Path) -> tuple[int, str]:

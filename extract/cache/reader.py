@@ -20,8 +20,10 @@ from jaxtyping import Bool, Float16, Int64
 from bas.clock import milliseconds, span_text
 from bas.errors import DataError
 from bas.extract.cache.fingerprint import Fingerprint, VideoIdentity
-from bas.extract.cache.format import CacheHeader, read_header
+from bas.extract.cache.format import CacheHeader, ends_with_trailer, read_header
+from bas.extract.cache.mapping import map_array
 from bas.extract.cache.parts import Segments
+from bas.files import open_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,23 @@ class FeatureCache:
     def __init__(self, path: Path, header: CacheHeader) -> None:
         self.path = path
         self.header = header
-        self._map: np.memmap[Any, Any] | None = None
+        self._map: np.ndarray[Any, Any] | None = None
         self._mapped_by = 0
 
     @property
     def features(self) -> Float16[np.ndarray, "rows channels height width"]:
-        """All rows, memory-mapped read-only; each process has its own map."""
+        """All rows, memory-mapped read-only; each process has its own map.
+
+        Raises:
+            DataError: the file was replaced after it was opened.
+        """
         if self._map is None or self._mapped_by != os.getpid():
-            self._map = np.memmap(self.path, "<f2", "r", self.header.offset, self.header.shape)
+            with open_regular(self.path) as stream:
+                if not ends_with_trailer(stream, self.header):
+                    raise DataError(
+                        f"{self.path} was replaced while it was in use. Run the same command again to read the new file."
+                    )
+                self._map = map_array(stream.fileno(), "<f2", self.header.offset, self.header.shape)
             self._mapped_by = os.getpid()
         return self._map
 
