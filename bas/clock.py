@@ -14,6 +14,7 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Bool, Int64
 
+_RATE = re.compile(r"[0-9]{1,9}(?:/[0-9]{1,9}|\.[0-9]{1,20})?")
 _GAME_TIME = re.compile(r"([0-9]+) - ([0-9]+):([0-9]{2})")
 _VARYING_SHARE = 0.05  # a video with a larger share of irregular intervals has a variable frame rate
 _LONGEST_INTERVAL = Fraction(1, 4)  # seconds; longer intervals are gaps in any video
@@ -82,6 +83,21 @@ def parse_game_time(text: str) -> tuple[int, int]:
     return int(match[1]), (int(match[2]) * 60 + int(match[3])) * 1000
 
 
+def parse_rate(text: str) -> Fraction:
+    """Parse a frame rate such as `"25"`, `"29.97"` or `"30000/1001"`.
+
+    Raises:
+        ValueError: it has another form, or is not between 1 and 240.
+    """
+    # No exponents, which `Fraction` reads: 1e999999999 would take all memory.
+    match = _RATE.fullmatch(text.strip())
+    _, slash, denominator = text.partition("/")
+    rate = Fraction(match[0]) if match and (not slash or int(denominator)) else Fraction(0)
+    if not 1 <= rate <= 240:
+        raise ValueError(f"invalid frame rate {text[:40]!r}; expected 1 to 240, such as 25 or 30000/1001")
+    return rate
+
+
 def span_text(start_ms: int, stop_ms: int) -> str:
     """Time span such as `"12:03-12:04"`, for messages about a part of a video."""
     return f"{time_text(start_ms)}-{time_text(stop_ms)}"
@@ -110,7 +126,12 @@ class ClockFrames:
 
 
 def place_on_clock(
-    pts: Int64[np.ndarray, "pictures"], time_base: Fraction, *, origin: int, rate: Fraction
+    pts: Int64[np.ndarray, "pictures"],
+    time_base: Fraction,
+    *,
+    origin: int,
+    rate: Fraction,
+    interval: Fraction | None = None,
 ) -> ClockFrames:
     """Assign to each frame of a clock with `rate` frames per second the picture nearest in presentation time.
 
@@ -124,6 +145,7 @@ def place_on_clock(
         time_base: seconds per unit.
         origin: presentation time of frame 0.
         rate: frames per second.
+        interval: seconds between pictures, where too many are lost to measure it.
     """
     # All times below are in units of 1 / denominator frame, where both clocks are whole numbers: a picture
     # exactly between two frames is then a real tie and no matter of rounding.
@@ -146,7 +168,9 @@ def place_on_clock(
     # Container times are rounded to their unit, which may be a whole millisecond (Matroska).
     rounding = max(float(rate / 1000) * denominator, float(numerator))
     varying = bool(np.mean(np.abs(intervals - median) > 1.01 * rounding) > _VARYING_SHARE)
-    interval = float(np.quantile(intervals, 0.99) if varying else median)
+    usual = float(np.quantile(intervals, 0.99) if varying else median)
+    if interval is not None:
+        usual = float(interval * rate * denominator)
     # Half a frame where pictures are denser than frames, half their interval where they are sparser.
-    tolerance = max(denominator, interval) / 2 + rounding
+    tolerance = max(denominator, usual) / 2 + rounding
     return ClockFrames(rate, picture, distance <= tolerance, varying)

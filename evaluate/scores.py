@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from bas import files
-from bas.errors import DataError, MissingError
+from bas.clock import parse_rate
+from bas.errors import MissingError
+from bas.hdf5 import GuardedFile, open_guarded, require, trailer
 from bas.types import Scores, VideoFeatures
 
 
@@ -59,7 +60,8 @@ def write_scores(path: Path, halves: Mapping[int, Scores]) -> None:
             dataset = file.create_dataset(str(half), data=scores.values.astype(np.float32))
             dataset.attrs["classes"] = np.array([name.encode() for name in scores.classes])
             dataset.attrs["fps"] = np.bytes_(str(scores.fps))
-    files.atomic_write(path, memory.getvalue())
+    content = memory.getvalue()
+    files.atomic_write(path, content + trailer(content))
 
 
 def read_scores(path: Path) -> dict[int, Scores]:
@@ -67,20 +69,27 @@ def read_scores(path: Path) -> dict[int, Scores]:
 
     Raises:
         MissingError: the file does not exist.
-        DataError: the file was not written by `write_scores`.
+        DataError: the file is damaged, or was not written by `write_scores`.
     """
-    import h5py
-
-    if not path.exists():
-        raise MissingError(f"{path} does not exist. `bas eval` writes it.")
-    halves = {}
+    # Files of earlier versions end without a trailer.
+    checked = open_guarded(
+        path, kind="scores file", remedy="Delete it and run `bas eval` again.", sealed=False
+    )
     try:
-        with h5py.File(path, "r") as file:
-            for half, dataset in file.items():
-                classes = tuple(name.decode() for name in dataset.attrs["classes"])
-                halves[int(half)] = Scores(dataset[()], classes, Fraction(dataset.attrs["fps"].decode()))
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, AssertionError) as error:
-        raise DataError(
-            f"{path} is not a valid scores file: {error}. Delete it and run `bas eval` again."
-        ) from error
-    return halves
+        with checked as file:
+            names = file.names()
+            require(
+                names <= {"1", "2"}, f"its datasets are {sorted(names)}; expected 1 and 2, for the halves"
+            )
+            require(bool(names), "it holds no scores")
+            return {int(name): _read_half(file, name) for name in sorted(names)}
+    except FileNotFoundError as error:
+        raise MissingError(f"{path} does not exist. `bas eval` writes it.") from error
+
+
+def _read_half(file: GuardedFile, name: str) -> Scores:
+    classes = file.texts("classes", of=name)
+    require(len(set(classes)) == len(classes), f"/{name} has a class twice")
+    values = file.values(name, "<f4", (-1, len(classes)))
+    require(bool(np.isfinite(values).all()), f"/{name} holds values that are not finite")
+    return Scores(values, classes, parse_rate(file.text("fps", of=name)))

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from bas.clock import parse_rate
 from bas.config.base import OddInt, Settings, TrainSettings
 from bas.config.finetune import FinetuneSettings
 from bas.config.heads import HeadSettings, NetVLADSettings
@@ -57,12 +58,9 @@ class ExtractSettings(Settings):
     @classmethod
     def _positive_rate(cls, value: str) -> str:
         try:
-            rate = Fraction(value)
-        except (ValueError, ZeroDivisionError):
-            rate = Fraction(0)
-        if not 1 <= rate <= 240:
-            raise ValueError("a frame rate between 1 and 240, such as 25 or 30000/1001")
-        return str(rate)
+            return str(parse_rate(value))
+        except ValueError as error:
+            raise ValueError("a frame rate between 1 and 240, such as 25 or 30000/1001") from error
 
     @property
     def clock_rate(self) -> Fraction:

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float16, Int64, UInt8
 
-from bas.extract.cache.format import CacheAttributes, trailer
+from bas.extract.cache.format import OPTIONAL, CacheAttributes
 from bas.files import publish, write_at
+from bas.hdf5 import trailer
 
 
 def write_cache(
@@ -75,7 +76,7 @@ def _header_bytes(
     image = _SparseFile()
     with h5py.File(image, "w", libver=("earliest", "v110")) as file:
         for name, value in asdict(attributes).items():
-            if name == "turned" and not value:  # as in files that are older than this attribute
+            if name in OPTIONAL and not value:
                 continue
             file.attrs[name] = np.bytes_(value.encode()) if isinstance(value, str) else np.int64(value)
         # HDF5 records times of change by default, and equal rows would no longer give equal files.

@@ -22,5 +22,6 @@ def cache_attributes(**changes: Any) -> CacheAttributes:
         "versions": "",
         "complete": 1,
         "turned": "",
+        "video_sample": "",
     }
     return CacheAttributes(**(values | changes))

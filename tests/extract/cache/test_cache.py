@@ -21,10 +21,11 @@ from support.caches import cache_attributes
 from bas.config.pipeline import ExtractSettings
 from bas.errors import DataError, MissingError
 from bas.extract.cache.fingerprint import fingerprint_of
-from bas.extract.cache.format import CacheAttributes, trailer
+from bas.extract.cache.format import CacheAttributes
 from bas.extract.cache.parts import hash_rows
 from bas.extract.cache.reader import open_cache, verify
 from bas.extract.cache.writer import write_cache
+from bas.hdf5 import trailer
 
 FINGERPRINT = fingerprint_of(ExtractSettings(), weights="ab")
 SHAPE = (25, 3, 2, 2)
