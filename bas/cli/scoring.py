@@ -34,6 +34,9 @@ def evaluate(
         Path | None,
         typer.Option(help="JSON report to write (default for a run: report.json beside its predictions)."),
     ] = None,
+    resamples: Annotated[
+        int, typer.Option(min=0, help="Bootstrap resamples for the 95 % interval; 0 leaves it out.")
+    ] = 1000,
     device: options.Device = "auto",
     decoder: options.Decoder = "auto",
     flip: options.Flip = False,
@@ -46,7 +49,9 @@ def evaluate(
             raise typer.BadParameter(
                 "--predictions scores existing files: leave out --run, --out and --flip."
             )
-        evaluate_predictions(data, predictions, tolerance=tolerance, split=split, json=json)
+        evaluate_predictions(
+            data, predictions, tolerance=tolerance, split=split, json=json, resamples=resamples
+        )
         return
     from bas.commands.scoring.evaluate import evaluate_run
 
@@ -58,6 +63,7 @@ def evaluate(
         out=out,
         json=json,
         flip=flip,
+        resamples=resamples,
     )
 
 

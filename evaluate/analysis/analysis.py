@@ -32,7 +32,7 @@ MIN_SPOTS = 10
 """Number of spots below which the AP of a class is not informative."""
 BACKGROUND = "no action"
 RESAMPLES = 1000
-"""Number of bootstrap resamples for the interval."""
+"""Default number of bootstrap resamples for the interval."""
 _CURVE_POINTS = 200
 
 
@@ -69,8 +69,10 @@ class Analysis:
     """Number of hits by offset from their spot, in frames, positive if late."""
     tolerance_curve: tuple[tuple[float, float], ...]
     """Full window in seconds, and the mAP at it."""
-    interval: Interval
-    """Confidence interval of the mAP, over resampled minutes."""
+    interval: Interval | None
+    """Confidence interval of the mAP, over resampled minutes; None without resamples."""
+    resamples: int
+    """Number of bootstrap resamples for the interval."""
     chance: float | None
     """95th percentile of the mAP of random detections; None if the length of the games is not known."""
     window_accuracy: WindowAccuracy | None
@@ -116,6 +118,7 @@ def analyze(
     *,
     scores: DenseScores | None = None,
     thresholds: Mapping[str, float] | None = None,
+    resamples: int | None = None,
 ) -> Analysis:
     """Analyze scored predictions; detections are matched in the first of the evaluation's windows.
 
@@ -125,7 +128,9 @@ def analyze(
         predictions: predictions by the same games.
         scores: dense scores by game and half, if a model of this package wrote them.
         thresholds: minimum confidence by class, as stored with a model; None chooses those of maximum F1 here.
+        resamples: number of bootstrap resamples for the interval, by default `RESAMPLES`; 0 leaves it out.
     """
+    resamples = RESAMPLES if resamples is None else resamples
     names, framerate = evaluation.class_names, evaluation.framerate
     seconds = evaluation.tolerances[0]
     half_window = half_window_frames(seconds, framerate=framerate)
@@ -161,9 +166,12 @@ def analyze(
                 classes=names,
                 tolerance=evaluation.tolerances,
                 framerate=framerate,
-                resamples=RESAMPLES,
+                resamples=resamples,
             )[0]
-        ),
+        )
+        if resamples
+        else None,
+        resamples,
         chance_of(evaluation, labels, scores) if scores else None,
         window_accuracy(labels, scores) if scores else None,
         tuple(outcomes),

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from einops import einsum
-from jaxtyping import Float64, Int64
+from einops import rearrange
+from jaxtyping import Bool, Float64, Int64
 
+from bas import console
 from bas.evaluate.metric.average_precision import (
     RECALLS,
     THRESHOLDS,
@@ -33,6 +35,8 @@ _MIN_RESAMPLED_GAMES = 5  # below, only the blocks within each game are resample
 MIN_BLOCKS = 3
 """Number of blocks per game below which resampling hardly changes a score, so that its interval is meaningless."""
 _CONFIDENCE = 95
+_LEVELS = len(THRESHOLDS) + 1  # a detection passes none of the thresholds, or 1, or up to all
+_RESAMPLES_AT_ONCE = 100  # their tables then stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +88,20 @@ def resampled_mean_ap(
     lengths = [_num_blocks(halves, framerate=framerate) for halves in games]
     # One table for all systems: a difference between two is then that on the same minutes.
     weights = draw_block_counts([int(one.sum()) for one in lengths], resamples=resamples, seed=seed)
-    values = np.empty((len(systems), resamples))
-    for number in range(len(systems)):
-        timelines = [(halves[number], of_halves) for halves, of_halves in zip(games, lengths, strict=True)]
-        by_tolerance = []
-        for seconds in parse_tolerance(tolerance):
-            half_window = half_window_frames(seconds, framerate=framerate)
-            counts = _count(timelines, half_window=half_window, framerate=framerate)
-            by_tolerance.append(_mean_ap(weights, counts))
-        values[number] = average_over_tolerances(np.stack(by_tolerance))
+    half_windows = [
+        half_window_frames(seconds, framerate=framerate) for seconds in parse_tolerance(tolerance)
+    ]
+    values = np.empty((len(systems), len(weights)))
+    with console.progress("Resampling minutes", values.size, unit="resamples") as advance:
+        for number in range(len(systems)):
+            timelines = [
+                (halves[number], of_halves) for halves, of_halves in zip(games, lengths, strict=True)
+            ]
+            counts = _count(timelines, half_windows=half_windows, framerate=framerate)
+            for first in range(0, len(weights), _RESAMPLES_AT_ONCE):
+                chunk = slice(first, first + _RESAMPLES_AT_ONCE)
+                values[number, chunk] = _mean_ap(weights[chunk], counts)
+                advance(len(weights[chunk]))
     return values
 
 
@@ -126,11 +135,17 @@ def num_blocks(halves: Sequence[ScoringTimeline], *, framerate: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class BlockCounts:
-    """Counts of every block: detections and hits at or above each threshold, and spots."""
+    """Counts of every block, as sparse matrices: most blocks hold few detections, at few of the thresholds.
 
-    detections: Float64[np.ndarray, "blocks classes thresholds"]
-    hits: Float64[np.ndarray, "blocks classes thresholds"]
-    spots: Float64[np.ndarray, "blocks classes"]
+    A cell is a class and the number of thresholds that a detection passes, from none to all.
+    """
+
+    detections: Any
+    """Number of detections, of shape (cells, blocks)."""
+    hits: tuple[Any, ...]
+    """Number of detections that are hits, of the same shape, one matrix per tolerance."""
+    spots: Any
+    """Number of spots, of shape (classes, blocks)."""
 
 
 def _num_blocks(
@@ -150,58 +165,70 @@ def _last_block(timeline: ScoringTimeline, *, framerate: int) -> int:
 def _count(
     games: Sequence[tuple[Sequence[ScoringTimeline], Int64[np.ndarray, "halves"]]],
     *,
-    half_window: int,
+    half_windows: Sequence[int],
     framerate: int,
 ) -> BlockCounts:
     """Counts of all blocks of all games, in order: those of a half follow on those of the half before."""
-    total = sum(int(lengths.sum()) for _, lengths in games)
-    num_classes = len(games[0][0][0].spots)
-    # Last axis: how many thresholds a detection passes, from 0 to all. `_at_or_above` turns that into thresholds.
-    shape = total, num_classes, len(THRESHOLDS) + 1
-    detections, hits = np.zeros((2, *shape))
-    spots = np.zeros((total, num_classes))
+    blocks, cells, spot_blocks, spot_classes = [], [], [], []
+    hits: list[list[Bool[np.ndarray, "n"]]] = [[] for _ in half_windows]
     first = 0  # first block of the half
     for timelines, lengths in games:
         for timeline, length in zip(timelines, lengths.tolist(), strict=True):
-            for column, (annotated, detected) in enumerate(
-                zip(timeline.spots, timeline.detections, strict=True)
-            ):
-                block = first + detected.frames // (BLOCK_SECONDS * framerate)
-                passed = np.searchsorted(THRESHOLDS, detected.values, "right")
-                is_hit = match_detections(annotated, detected, half_window=half_window)
-                cell = np.ravel_multi_index((block, np.full_like(block, column), passed), shape)
-                # add.at, because several detections fall into one cell: `+=` would count one of them.
-                np.add.at(detections.ravel(), cell, 1)
-                np.add.at(hits.ravel(), cell, is_hit)
-                np.add.at(spots[:, column], first + annotated.frames // (BLOCK_SECONDS * framerate), 1)
+            pairs = zip(timeline.spots, timeline.detections, strict=True)
+            for column, (annotated, detected) in enumerate(pairs):
+                blocks.append(first + detected.frames // (BLOCK_SECONDS * framerate))
+                cells.append(column * _LEVELS + np.searchsorted(THRESHOLDS, detected.values, "right"))
+                spot_blocks.append(first + annotated.frames // (BLOCK_SECONDS * framerate))
+                spot_classes.append(np.full(len(annotated.frames), column))
+                for of_window, half_window in zip(hits, half_windows, strict=True):
+                    of_window.append(match_detections(annotated, detected, half_window=half_window))
             first += length
-    return BlockCounts(_at_or_above(detections), _at_or_above(hits), spots)
+    num_classes = len(games[0][0][0].spots)
+    block, cell, shape = np.concatenate(blocks), np.concatenate(cells), (num_classes * _LEVELS, first)
+    masks = (np.concatenate(of_window) for of_window in hits)
+    return BlockCounts(
+        _counted(cell, block, shape),
+        tuple(_counted(cell[mask], block[mask], shape) for mask in masks),
+        _counted(np.concatenate(spot_classes), np.concatenate(spot_blocks), (num_classes, first)),
+    )
 
 
-def _at_or_above(
-    passed: Float64[np.ndarray, "blocks classes levels"],
-) -> Float64[np.ndarray, "blocks classes thresholds"]:
-    """Turn counts by number of thresholds passed into counts that pass each threshold."""
-    # Summed from the most passed down to the fewest; those that pass none are left out.
-    return passed[..., ::-1].cumsum(axis=2)[..., -2::-1]
+def _counted(rows: Int64[np.ndarray, "n"], columns: Int64[np.ndarray, "n"], shape: tuple[int, int]) -> Any:
+    """Sparse matrix that counts how often each row and column occur together."""
+    from scipy.sparse import csr_array
+
+    return csr_array((np.ones(len(rows)), (rows, columns)), shape)  # adds up what occurs several times
 
 
 def _mean_ap(
     weights: Float64[np.ndarray, "resamples blocks"], counts: BlockCounts
 ) -> Float64[np.ndarray, "resamples"]:
-    detections, hits = (
-        einsum(weights, part, "r b, b c t -> r c t") for part in (counts.detections, counts.hits)
-    )
-    spots = einsum(weights, counts.spots, "r b, b c -> r c")
-    precision = hits / np.maximum(detections, 1)
-    recall = hits / np.maximum(spots, 1)[..., None]
-    # The 11-point AP of `interpolated_ap`, for all resamples (r) and classes (c) at once; t are thresholds.
-    ap = np.zeros(spots.shape)
-    for level in RECALLS:
-        ap += np.where(recall >= level, precision, 0.0).max(axis=2)
-    ap = np.where(spots > 0, ap / len(RECALLS), 0.0)
-    # Mean over the classes present in the resample, scaled so that classes that never occur count as 0.
-    present = np.maximum((spots > 0).sum(axis=1), 1)
-    occurring = int((counts.spots.sum(axis=0) > 0).sum())
-    means: Float64[np.ndarray, "resamples"] = ap.sum(axis=1) / present * (occurring / spots.shape[1])
-    return means
+    by_block = np.ascontiguousarray(weights.T)
+    spots = counts.spots @ by_block
+    detections = np.maximum(_at_or_above(counts.detections @ by_block), 1)
+    occurring = int((counts.spots.sum(axis=1) > 0).sum())
+    present = np.maximum((spots > 0).sum(axis=0), 1)
+    by_tolerance = []
+    for one in counts.hits:
+        hits = _at_or_above(one @ by_block)
+        precision, recall = hits / detections, hits / np.maximum(spots, 1)[:, None]
+        # The 11-point AP of `interpolated_ap`, for all classes and resamples at once.
+        ap = np.zeros(spots.shape)
+        for level in RECALLS:
+            ap += np.where(recall >= level, precision, 0.0).max(axis=1)
+        ap = np.where(spots > 0, ap / len(RECALLS), 0.0)
+        # Mean over the classes present in the resample, scaled so that classes that never occur count as 0.
+        sums = np.ascontiguousarray(ap.T).sum(
+            axis=1
+        )  # contiguous: numpy then adds in the same order for any chunk
+        by_tolerance.append(sums / present * (occurring / len(spots)))
+    return average_over_tolerances(np.stack(by_tolerance))
+
+
+def _at_or_above(
+    passed: Float64[np.ndarray, "cells resamples"],
+) -> Float64[np.ndarray, "classes thresholds resamples"]:
+    """Turn counts by number of thresholds passed into counts that pass each threshold."""
+    by_level = rearrange(passed, "(c level) r -> c level r", level=_LEVELS)
+    # Summed from the most passed down to the fewest; those that pass none are left out.
+    return by_level[:, ::-1].cumsum(axis=1)[:, -2::-1]

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from bas import console
 from bas.clock import positions_of
 from bas.evaluate.metric.average_precision import (
     MarkArrays,
@@ -64,17 +65,19 @@ def chance_baseline(
         for game, spots in labels.items()
     }
     means = []
-    for seed in range(trials):
-        detections = random_detections(counts, num_frames, seed=seed)
-        timelines = [
-            _with_detections(timeline, detections[game].get(half), fps=fps)
-            for game, halves in annotated.items()
-            for half, timeline in zip(HALVES, halves, strict=True)
-        ]
-        scored = average_precision(
-            timelines, num_classes=len(classes), framerate=FRAMERATE, tolerances=tolerances
-        )
-        means.append(scored.overall.mean)
+    with console.progress("Chance baseline", trials, unit="trials") as advance:
+        for seed in range(trials):
+            detections = random_detections(counts, num_frames, seed=seed)
+            timelines = [
+                _with_detections(timeline, detections[game].get(half), fps=fps)
+                for game, halves in annotated.items()
+                for half, timeline in zip(HALVES, halves, strict=True)
+            ]
+            scored = average_precision(
+                timelines, num_classes=len(classes), framerate=FRAMERATE, tolerances=tolerances
+            )
+            means.append(scored.overall.mean)
+            advance()
     return float(np.percentile(means, _PERCENTILE))
 
 

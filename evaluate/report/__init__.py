@@ -3,6 +3,12 @@
 The HTML page is imported from its module, `bas.evaluate.report.page`: it reads video, and so loads torch.
 """
 
-from bas.evaluate.report.terminal import analysis_document, print_evaluation, report_document
+from bas.evaluate.report.terminal import (
+    analysis_document,
+    print_analysis,
+    print_evaluation,
+    report_document,
+    write_report,
+)
 
-__all__ = ["analysis_document", "print_evaluation", "report_document"]
+__all__ = ["analysis_document", "print_analysis", "print_evaluation", "report_document", "write_report"]

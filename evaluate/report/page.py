@@ -116,7 +116,7 @@ def _notes(page: Page) -> list[str]:
         notes.append(
             f"fewer than {MIN_SPOTS} spots of {', '.join(analysis.rare_classes)}: their AP is unreliable"
         )
-    if analysis.short_games:
+    if analysis.interval is not None and analysis.short_games:
         notes.append(
             f"too short to resample, so the interval is too narrow: {', '.join(analysis.short_games)}"
         )
@@ -125,13 +125,10 @@ def _notes(page: Page) -> list[str]:
 
 def _headline(page: Page, name: str) -> list[dict[str, str]]:
     evaluation, analysis = page.evaluation, page.analysis
-    numbers = [
-        (percent(evaluation.mean_ap), f"{name}, the official score"),
-        (
-            f"{percent(analysis.interval.low, 1)} to {percent(analysis.interval.high, 1)}",
-            "95 % interval (bootstrap over minutes)",
-        ),
-    ]
+    numbers = [(percent(evaluation.mean_ap), f"{name}, the official score")]
+    if analysis.interval is not None:
+        low, high = analysis.interval.low, analysis.interval.high
+        numbers.append((f"{percent(low, 1)} to {percent(high, 1)}", "95 % interval (bootstrap over minutes)"))
     if evaluation.teams:
         numbers.append(
             (percent(evaluation.teams.mean_ap_defined), "Team-mAP, mean over the annotated actions")

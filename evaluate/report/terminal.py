@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from bas import console, files
-from bas.evaluate.analysis.analysis import BACKGROUND, MIN_SPOTS, RESAMPLES, Analysis, ClassDetail
+from bas.evaluate.analysis.analysis import BACKGROUND, MIN_SPOTS, Analysis, ClassDetail
 from bas.evaluate.analysis.bootstrap import BLOCK_SECONDS, MIN_BLOCKS
 from bas.evaluate.analysis.outcomes import Outcome
 from bas.evaluate.metric.team_map import TeamScore
@@ -21,17 +22,8 @@ FORMAT = 2
 """Version of report.json."""
 
 
-def print_evaluation(
-    evaluation: Evaluation,
-    analysis: Analysis | None = None,
-    *,
-    split: str | None = None,
-    json: Path | None = None,
-) -> None:
-    """Print the header line, the table of AP per class, the Team-mAP table if there are teams, and the notes.
-
-    With an analysis, its numbers and warnings follow. With `json`, `report_document` is written to that file.
-    """
+def print_evaluation(evaluation: Evaluation, *, split: str | None = None) -> None:
+    """Print the header line, the table of AP per class, the Team-mAP table if there are teams, and the notes."""
     name = tolerance_name(evaluation.tolerances)
     of_split = f" of {split}" if split else ""
     console.show(
@@ -44,27 +36,32 @@ def print_evaluation(
         console.show(_team_table(evaluation.teams, name=name))
     for note in evaluation.notes:
         console.info(f"note: {note}")
-    if analysis is not None:
-        _print_analysis(analysis, name=f"mAP@{name}")
-    if json is not None:
-        files.write_json(json, report_document(evaluation, analysis, split=split))
-        console.info(f"report: {json}")
 
 
-def _print_analysis(analysis: Analysis, *, name: str) -> None:
+def write_report(
+    path: Path, evaluation: Evaluation, analysis: Analysis | None = None, *, split: str | None = None
+) -> None:
+    """Write `report_document` to a file."""
+    files.write_json(path, report_document(evaluation, analysis, split=split))
+    console.info(f"report: {path}")
+
+
+def print_analysis(analysis: Analysis, *, tolerances: Sequence[float]) -> None:
     """Print interval, chance baseline, class table, window accuracy and tolerance curve, then the warnings.
 
     Args:
         analysis: what to print.
-        name: name of the metric, such as mAP@1.
+        tolerances: those of the evaluation.
     """
-    interval = analysis.interval
-    parts = [
-        f"95 % interval {percent(interval.low, 1)} to {percent(interval.high, 1)} (bootstrap over minutes)"
-    ]
+    parts = []
+    if analysis.interval is not None:
+        low, high = analysis.interval.low, analysis.interval.high
+        parts.append(f"95 % interval {percent(low, 1)} to {percent(high, 1)} (bootstrap over minutes)")
     if analysis.chance is not None:
         parts.append(f"chance {percent(analysis.chance)}")
-    console.show(f"{name}: {', '.join(parts)}", "", _threshold_table(analysis))
+    if parts:
+        console.show(f"mAP@{tolerance_name(tolerances)}: {', '.join(parts)}", "")
+    console.show(_threshold_table(analysis))
     windows = analysis.window_accuracy
     if windows is not None:
         console.show(
@@ -76,7 +73,7 @@ def _print_analysis(analysis: Analysis, *, name: str) -> None:
         "mAP by tolerance: "
         + ", ".join(f"{seconds:g} s {percent(value, 1)}" for seconds, value in analysis.tolerance_curve)
     )
-    if analysis.short_games:
+    if analysis.interval is not None and analysis.short_games:
         console.warn(
             f"Games shorter than {MIN_BLOCKS} minutes cannot be resampled, so the interval is too narrow: "
             f"{listing(analysis.short_games, shown=3)}."
@@ -126,9 +123,9 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
     """The analysis as JSON-compatible values; an undefined or infinite number becomes null."""
     windows = analysis.window_accuracy
     return {
-        "interval": [analysis.interval.low, analysis.interval.high],
+        "interval": None if analysis.interval is None else [analysis.interval.low, analysis.interval.high],
         "interval_of": {
-            "resamples": RESAMPLES,
+            "resamples": analysis.resamples,
             "block_s": BLOCK_SECONDS,
             "short_games": list(analysis.short_games),
         },

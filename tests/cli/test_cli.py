@@ -27,7 +27,8 @@ _OPTIONS = {
     "tune": "--data --decoder --device --features",
     "merge": "--data --decoder --device --features --out",
     "compare": "--data --decoder --device --features --json --markdown --split --tolerance",
-    "eval": "--data --decoder --device --features --flip --json --out --predictions --run --split --tolerance",
+    "eval": "--data --decoder --device --features --flip --json --out --predictions --resamples --run --split "
+    "--tolerance",
     "predict": "--decoder --device --flip --model --out",
     "submit": "--check --data --decoder --device --features --flip --out --split",
     "clips": "--confidence --data --decoder --device --features --mistakes --model --out --split",

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bas import console
-from bas.evaluate.analysis.analysis import analyze
+from bas.evaluate.analysis.analysis import RESAMPLES, analyze
 from bas.evaluate.formats.soccernet import RESULTS_FILE, read_results
 from bas.evaluate.metric.tolerance import parse_tolerance, tolerance_name
 from bas.evaluate.postprocess.detections import detect_games
 from bas.evaluate.predictions import labels_of_games, read_scores_beside
 from bas.evaluate.report.page import Page, write_page
-from bas.evaluate.report.terminal import print_evaluation
+from bas.evaluate.report.terminal import print_analysis, print_evaluation, write_report
 from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import Evaluation, score_detections, score_documents
 from bas.heads.inference.predictor import Predictor, load_predictor, predictions_folder
@@ -31,6 +31,7 @@ def evaluate_run(
     out: Path | None = None,
     json: Path | None = None,
     flip: bool = False,
+    resamples: int = RESAMPLES,
 ) -> Evaluation:
     """Write a run's predictions for a split, score them as the challenge does, and print the result.
 
@@ -44,6 +45,7 @@ def evaluate_run(
         json: file for the report; by default `report.json` beside the predictions, or `report-2.json` and so on
             for other tolerances.
         flip: average the scores over the pictures and their mirror images.
+        resamples: number of bootstrap resamples for the interval; 0 leaves it out.
 
     Raises:
         MissingError, DataError: the model, a match, its labels or a video is missing or invalid.
@@ -61,7 +63,14 @@ def evaluate_run(
     games = predictor.write(games, out, split=split)
     name = "report" if seconds == (1.0,) else f"report-{tolerance_name(seconds).replace(',', '-')}"
     evaluation = evaluate_written(
-        predictor, games, out, tolerance=tolerance, split=split, json=json or out / f"{name}.json", name=name
+        predictor,
+        games,
+        out,
+        tolerance=tolerance,
+        split=split,
+        json=json or out / f"{name}.json",
+        name=name,
+        resamples=resamples,
     )
     _print_tuning_gain(predictor, evaluation, games, out=out)
     return evaluation
@@ -76,6 +85,7 @@ def evaluate_written(
     split: str,
     json: Path,
     name: str,
+    resamples: int = RESAMPLES,
 ) -> Evaluation:
     """Score the files that a predictor wrote, print the tables, and write the report and the page.
 
@@ -87,6 +97,7 @@ def evaluate_written(
         split: name of these games in the report.
         json: path of the report.
         name: name of the page, without suffix.
+        resamples: number of bootstrap resamples for the interval; 0 leaves it out.
 
     Raises:
         MissingError: a game has no labels.
@@ -96,6 +107,7 @@ def evaluate_written(
     for game in games:
         (predictions[game.id],) = read_results(out / game.id / RESULTS_FILE).values()
     evaluation = score_documents(labels, predictions, classes=predictor.actions, tolerance=tolerance)
+    print_evaluation(evaluation, split=split)  # at once: what follows may take longer
     scores = read_scores_beside({game: out / game for game in labels})
     thresholds = {action: postprocess.threshold(action) for action in evaluation.class_names}
     analysis = analyze(
@@ -104,8 +116,10 @@ def evaluate_written(
         predictions,
         scores=scores,
         thresholds=thresholds if postprocess.thresholds else None,
+        resamples=resamples,
     )
-    print_evaluation(evaluation, analysis, split=split, json=json)
+    print_analysis(analysis, tolerances=evaluation.tolerances)
+    write_report(json, evaluation, analysis, split=split)
     page = Page(
         f"{predictor.folder.name} on {split}",
         evaluation,

@@ -13,7 +13,7 @@ from bas.dataset import Dataset, open_dataset
 from bas.errors import SettingsError
 from bas.evaluate.formats.exports import write_osl
 from bas.evaluate.formats.osl import PredictedGame
-from bas.evaluate.report.terminal import print_evaluation
+from bas.evaluate.report.terminal import print_evaluation, write_report
 from bas.evaluate.scoring.score import score
 from bas.heads.inference.predictor import load_predictor
 from bas.heads.training.annotated_games import readable_games
@@ -93,7 +93,8 @@ def _score_held_out(
         predicted += predictor.write_games(held_out, out)
     write_osl(out, predicted, classes=dataset.classes)
     evaluation = score(workspace.data, out, games=[one.game.id for one in predicted])
-    print_evaluation(evaluation, split="the held-out folds", json=out / "report.json")
+    print_evaluation(evaluation, split="the held-out folds")
+    write_report(out / "report.json", evaluation, split="the held-out folds")
     console.info(
         f"Out-of-fold scores of {len(predicted)} matches: {out}. To sample hard negatives: --set fit.out_of_fold={out}"
     )

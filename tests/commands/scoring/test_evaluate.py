@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 from support.media import write_video
-from support.runs import small_run
+from support.runs import bas, small_run
 from torch import nn
 
+from bas.commands.scoring import evaluate_predictions as evaluate_predictions_module
 from bas.commands.scoring.evaluate import evaluate_run, evaluate_written
 from bas.commands.scoring.evaluate_predictions import evaluate_predictions
 from bas.config import PostprocessSettings, load
 from bas.dataset.classes import BALL_CLASSES
 from bas.dataset.splits import official_lists
 from bas.errors import MissingError
+from bas.evaluate.analysis import analysis
 from bas.evaluate.predictions import labels_of_games
 from bas.evaluate.scores import interpolate_rows, read_scores, write_scores
 from bas.evaluate.scoring.score import score
@@ -168,6 +170,32 @@ def test_one_split_of_a_data_folder_is_scored_alone(match_folders: tuple[Path, P
     with pytest.raises(MissingError, match=r"Middlesbrough.*score a single split \(--split\)"):
         evaluate_predictions(labels, results)
     assert len(evaluate_predictions(labels, results, split="test").games) == 2
+
+
+def test_the_score_is_printed_before_the_longer_analysis_begins(
+    match_folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate_predictions_module, "analyze", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_predictions(*match_folders)
+    assert "55.09" in capsys.readouterr().out
+
+
+def test_without_resamples_the_interval_is_left_out(
+    match_folders: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(analysis, "resampled_mean_ap", lambda *_, **__: pytest.fail("resampled"))
+    labels, results = map(str, match_folders)
+    report = tmp_path / "report.json"
+    out = bas("eval", "--data", labels, "--predictions", results, "--resamples", "0", "--json", str(report))
+    assert "interval" not in out
+    assert json.loads(report.read_text())["interval"] is None
+    assert json.loads(report.read_text())["interval_of"]["resamples"] == 0
 
 
 def test_eval_prints_the_score_before_tuning_next_to_the_tuned_one(

@@ -226,6 +226,7 @@ def test_perfect_detections_have_no_errors() -> None:
     assert found.micro == found.macro == (1.0, 1.0, 1.0)
     assert found.offset_frames == {0: 30}
     assert {value for _, value in found.tolerance_curve} == {1.0}
+    assert found.interval is not None
     assert (found.interval.low, found.interval.high) == pytest.approx((1.0, 1.0))
     assert not found.rare_classes
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bas.evaluate.analysis.analysis import analyze
-from bas.evaluate.report.terminal import print_evaluation, report_document
+from bas.evaluate.report.terminal import print_analysis, print_evaluation, report_document, write_report
 from bas.evaluate.scoring.score import Evaluation, score_documents
 from bas.types import Prediction, Spot
 
@@ -40,7 +40,7 @@ def test_the_tables_show_every_score(evaluation: Evaluation, capsys: pytest.Capt
 
 
 def test_the_report_is_json_with_null_for_what_is_undefined(evaluation: Evaluation, tmp_path: Path) -> None:
-    print_evaluation(evaluation, split="test", json=tmp_path / "report.json")
+    write_report(tmp_path / "report.json", evaluation, split="test")
     report = json.loads((tmp_path / "report.json").read_text())
     assert report == report_document(evaluation, split="test")
     assert (report["fps"], report["tolerances_s"], report["window_frames"]) == (25, [1.0], [12])
@@ -69,7 +69,8 @@ def test_an_analysis_is_printed_below_the_score_and_joins_the_report(
     }
     evaluation = score_documents(labels, predictions, classes=CLASSES)
     analysis = analyze(evaluation, labels, predictions, thresholds=dict.fromkeys(CLASSES, 0.5))
-    print_evaluation(evaluation, analysis)
+    print_evaluation(evaluation)
+    print_analysis(analysis, tolerances=evaluation.tolerances)
     printed = capsys.readouterr().out
     assert printed.index("Team-mAP@1") < printed.index("mAP@1: 95 % interval") < printed.index("GOAL 1")
     report = report_document(evaluation, analysis)
