@@ -24,7 +24,10 @@ class ExtractSettings(Settings):
     encoder: str = "tf_efficientnetv2_b0.in1k"
     """Name of a timm model that supports `features_only`."""
     weights: str = "timm"
-    """Weights of the encoder: timm (pretrained, from its hub), random, a .safetensors file, or the folder of a run."""
+    """Weights of the encoder: timm (pretrained, from its hub), embedded (pretrained, installed with bas, for
+    tf_efficientnet_lite0), random, a .safetensors file, or the folder of a run."""
+    normalize: bool = False
+    """Subtract the mean and divide by the standard deviation that timm's configuration of the encoder states."""
     seed: int = Field(0, ge=0, lt=1 << 31)
     """Seed of random weights."""
     stack: tuple[int, int, int] = (-2, 0, 2)

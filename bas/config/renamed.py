@@ -1,4 +1,4 @@
-"""Renamed settings keys, for reading what older versions stored and for error messages."""
+"""Renamed and added settings, for reading what older versions stored, error messages and the names of runs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ _FORMER_NAMES: _Names = {
 }
 
 
+_ADDED: Mapping[str, Mapping[str, Any]] = {"extract": {"normalize": False}}
+"""Settings that came later, with the value that changes nothing."""
+
+
 def new_name(key: Sequence[str]) -> str | None:
     """Current dotted name of a key that was renamed, given as its parts; None for any other key."""
     *section, name = key
@@ -37,13 +41,20 @@ def upgrade(stored: Mapping[str, Any], *, section: Sequence[str] = ()) -> dict[s
     return _translated(stored, _NEW_NAMES, section)
 
 
-def under_former_names(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings under the names they had before any rename.
+def as_in_run_names(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings under the names they had before any rename, without later ones that change nothing.
 
-    The name of a run is a hash of its settings: by these names, which no rename changes, the command that started
-    a run finds it again after bas was updated.
+    The name of a run is a hash of these: the command that started a run finds it again after bas was updated.
     """
-    return _translated(settings, _FORMER_NAMES, ())
+    first = {
+        section: {
+            key: value for key, value in values.items() if value != _ADDED.get(section, {}).get(key, ...)
+        }
+        if isinstance(values, Mapping)
+        else values
+        for section, values in settings.items()
+    }
+    return _translated(first, _FORMER_NAMES, ())
 
 
 def _translated(values: Mapping[str, Any], names: _Names, section: Sequence[str]) -> dict[str, Any]:

@@ -21,6 +21,9 @@ from bas.errors import BasError, MissingError
 from bas.files import sha256_of
 from bas.types import Game, Video
 
+_AS_DECODED = "as decoded, / 255"
+_NORMALIZED = "as decoded, / 255, less the encoder's mean, / its standard deviation"
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
@@ -44,7 +47,7 @@ class Fingerprint:
     """Which time frame 0 has."""
     resize: str = "bilinear, antialiased, rounded to 8 bits"
     padding: str = "zeros, even, to multiples of 32"
-    luma: str = "as decoded, / 255"
+    luma: str = _AS_DECODED
     dtype: str = "<f2"
     format: int = 1
 
@@ -74,6 +77,7 @@ def fingerprint_of(settings: ExtractSettings, *, weights: str) -> Fingerprint:
         flip=settings.flip,
         grid=settings.grid,
         origin="container's zero" if settings.time_origin == "zero" else "first picture",
+        luma=_NORMALIZED if settings.normalize else _AS_DECODED,
     )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bas.config.base import Precision
+from bas.config.pipeline import ExtractSettings
 from bas.errors import SettingsError
 from bas.extract.encode.folding import DataFlow, fold_normalizations
 
@@ -22,12 +23,16 @@ _CPU_PIXELS_PER_CALL = 1 << 20
 class Encoder(nn.Module):
     """Last stage of a timm model; the three pictures of a stack take the places of red, green and blue."""
 
-    def __init__(self, name: str, *, pretrained: bool = False) -> None:
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, name: str, *, pretrained: bool = False, normalize: bool = False) -> None:
         """Build the network.
 
         Args:
             name: any timm model that supports `features_only`.
             pretrained: load timm's weights from its cache or its hub; otherwise initialize randomly.
+            normalize: subtract the mean and divide by the standard deviation of timm's configuration.
 
         Raises:
             SettingsError: timm has no such model, no weights for it, or cannot return its feature maps.
@@ -44,10 +49,15 @@ class Encoder(nn.Module):
         self.name = name
         self.body: nn.Module = body
         self.width: int = body.feature_info.channels()[-1]
+        self.normalize = normalize
+        # Not persistent: they come from timm's configuration, so weights files need not hold them.
+        for key, neutral in (("mean", 0.0), ("std", 1.0)):
+            values = body.default_cfg[key] if normalize else (neutral,) * 3
+            self.register_buffer(key, torch.tensor(values).view(3, 1, 1), persistent=False)
 
     def forward(self, stacks: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c y x"]:
         """Return the feature maps of stacks whose luma is in [0, 1]."""
-        maps: Tensor = self.body(stacks)[-1]
+        maps: Tensor = self.body((stacks - self.mean) / self.std if self.normalize else stacks)[-1]
         return maps
 
 
@@ -66,7 +76,8 @@ class FrozenEncoder(nn.Module):
         """Optimize a copy of `encoder`; the original is not changed.
 
         The factor 1/255 is folded into the first convolution, so that its input is bytes, which
-        bf16 represents exactly.
+        bf16 represents exactly. A mean is not folded: where the convolution pads with zeros, it
+        would have to pad with the mean instead.
 
         Args:
             encoder: encoder to copy.
@@ -87,13 +98,15 @@ class FrozenEncoder(nn.Module):
                 f"expected a map of {encoder.width} channels. Choose a convolutional encoder."
             )
         fold_normalizations(body, flow)
+        scale = 1 / (255 * encoder.std)
         # Networks without a single first convolution keep the factor as an explicit multiplication.
-        self.scale = 1 / 255
+        self.scale: Tensor | None = scale.to(device)
         if flow.stem is not None:
             stem = body.get_submodule(flow.stem)
             assert isinstance(stem, nn.Conv2d)
-            stem.weight.mul_(self.scale)
-            self.scale = 1.0
+            stem.weight.mul_(scale)
+            self.scale = None
+        self.mean = (255 * encoder.mean).to(device) if encoder.normalize else None
         self.dtype = _dtype_of(precision)
         self.precision = precision
         self.device = torch.device(device)
@@ -105,10 +118,17 @@ class FrozenEncoder(nn.Module):
     def forward(self, stacks: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c gh gw"]:
         """Return fp32 feature rows of stacks whose luma is in [0, 255]; equal batches give equal bits."""
         # By default cuDNN rounds the inputs of fp32 convolutions to TF32, with a mantissa of 10 bits.
+        centered = stacks if self.mean is None else stacks - self.mean
+        scaled = centered if self.scale is None else centered * self.scale
         with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            maps = self.body(stacks if self.scale == 1.0 else stacks * self.scale)[-1]
+            maps = self.body(scaled.to(self.dtype))[-1]
         rows: Tensor = functional.adaptive_avg_pool2d(maps.float(), self.grid)
         return rows
+
+
+def bare_encoder(settings: ExtractSettings) -> Encoder:
+    """Build the encoder of the settings with random weights, for weights that are loaded afterwards."""
+    return Encoder(settings.encoder, normalize=settings.normalize)
 
 
 def rows_per_call(batch: int, *, size: tuple[int, int], device: torch.device | str) -> int:

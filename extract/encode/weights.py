@@ -1,4 +1,4 @@
-"""Encoder weights from timm's hub, a safetensors file, a run folder or a seed."""
+"""Encoder weights from timm's hub, the installed package, a safetensors file, a run folder or a seed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from bas.config.pipeline import ExtractSettings
 from bas.errors import DataError, MissingError, SettingsError, UnavailableError
 from bas.extract.decode.frames import DecodeStats
 from bas.extract.decode.timeline import VideoTimeline, open_timeline
-from bas.extract.encode.encoder import Encoder
+from bas.extract.encode.embedded import EMBEDDED_ENCODER, embedded_weights
+from bas.extract.encode.encoder import Encoder, bare_encoder
 from bas.extract.encode.stacks import canvas_of, stack_batches
 from bas.files import atomic_write, locked
 from bas.types import Game
@@ -50,16 +51,18 @@ def build_encoder(settings: ExtractSettings, *, features: Path, training: Sequen
     """
     match settings.weights:
         case "timm":
-            return _pretrained(settings.encoder)
+            return _pretrained(settings)
+        case "embedded":
+            return _embedded(settings)
         case "random":
             settings = settings.model_copy(update={"flip": False})  # both views share one encoder
             path = random_weights_path(settings, features=features, training=training)
             with locked(path.with_suffix(".lock"), wait=True):
                 if not path.exists():
                     _create_random(path, settings, training)
-            return _load(settings.encoder, path)
+            return _load(settings, path)
         case name:
-            return _load(settings.encoder, _weights_file(Path(name)))
+            return _load(settings, _weights_file(Path(name)))
 
 
 def weights_digest(encoder: Encoder) -> str:
@@ -70,6 +73,10 @@ def weights_digest(encoder: Encoder) -> str:
             values = tensor.detach().cpu().contiguous()
             digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
             digest.update(values.numpy().data)
+    if encoder.normalize:
+        digest.update(
+            f"mean {encoder.mean.flatten().tolist()}, std {encoder.std.flatten().tolist()}".encode()
+        )
     return digest.hexdigest()
 
 
@@ -80,11 +87,11 @@ def random_weights_path(settings: ExtractSettings, *, features: Path, training: 
     return features / "encoders" / f"random-{name}-{digits}.safetensors"
 
 
-def measure_norm_statistics(body: nn.Module, stacks: Iterable[UInt8[Tensor, "3 h w"]]) -> int:
+def measure_norm_statistics(encoder: Encoder, stacks: Iterable[UInt8[Tensor, "3 h w"]]) -> int:
     """Set the statistics of every batch normalization to those of `stacks`; return the number of stacks."""
-    norms = [module for module in body.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [module for module in encoder.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
-    body.eval()  # dropout and drop-path stay off; only the normalizations learn
+    encoder.eval()  # dropout and drop-path stay off; only the normalizations learn
     for norm in norms:
         norm.train()
         norm.reset_running_stats()
@@ -93,37 +100,51 @@ def measure_norm_statistics(body: nn.Module, stacks: Iterable[UInt8[Tensor, "3 h
     with torch.no_grad():
         while step := list(islice(source, _STACKS_PER_STEP)):
             count += len(step)
-            body(torch.stack(step).float() / 255)
+            encoder(torch.stack(step).float() / 255)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.eval()
         norm.momentum = momentum
     return count
 
 
-def _pretrained(name: str) -> Encoder:
+def _pretrained(settings: ExtractSettings) -> Encoder:
     try:
-        return Encoder(name, pretrained=True)
+        return Encoder(settings.encoder, pretrained=True, normalize=settings.normalize)
     except OSError as error:
         raise UnavailableError(
-            f"The weights of {name} are not on this machine, and timm's hub cannot be reached: {error}. "
-            "Run this once with network access, or pass --preset tiny or --set extract.weights=random for random "
-            "weights, which need no download, or --set extract.weights=FILE.safetensors."
+            f"The weights of {settings.encoder} are not on this machine, and timm's hub cannot be reached: {error}. "
+            "Run this once with network access, pass --set extract.weights=FILE.safetensors, or take the encoder "
+            f"that is installed with bas: --set extract.encoder={EMBEDDED_ENCODER} --set extract.weights=embedded."
         ) from error
+
+
+def _embedded(settings: ExtractSettings) -> Encoder:
+    if settings.encoder != EMBEDDED_ENCODER:
+        raise SettingsError(
+            f"Invalid extract.weights=embedded: these are the weights of {EMBEDDED_ENCODER}, not of "
+            f"{settings.encoder}. Pass --set extract.encoder={EMBEDDED_ENCODER}, too."
+        )
+    encoder = bare_encoder(settings)
+    found = embedded_weights()
+    encoder.body.load_state_dict({key: found[key] for key in encoder.body.state_dict()})
+    return encoder.eval()
 
 
 def _weights_file(path: Path) -> Path:
     file = path / "model.safetensors" if path.is_dir() else path
     if file.suffix != ".safetensors":
         raise SettingsError(
-            f"Invalid extract.weights={path}. Expected timm, random, a .safetensors file or the folder of a run. "
+            f"Invalid extract.weights={path}. Expected timm, embedded, random, a .safetensors file or the folder of a run. "
             "Convert other weights with safetensors.torch.save_file, under timm's tensor names."
         )
     if not file.exists():
-        raise MissingError(f"Missing weights file {file}. Check extract.weights, or use timm or random.")
+        raise MissingError(
+            f"Missing weights file {file}. Check extract.weights, or use timm, embedded or random."
+        )
     return file
 
 
-def _load(name: str, path: Path) -> Encoder:
+def _load(settings: ExtractSettings, path: Path) -> Encoder:
     """Build an encoder with the tensors of a file: an encoder's, a run's, or a whole timm classifier's."""
     try:
         found = load_file(path)
@@ -132,7 +153,7 @@ def _load(name: str, path: Path) -> Encoder:
     # A run's model holds encoder and head, under the prefixes "encoder." and "head.".
     own = {key.removeprefix("encoder."): value for key, value in found.items() if key.startswith("encoder.")}
     found = {key.removeprefix("body."): value for key, value in (own or found).items()}
-    encoder = Encoder(name)
+    encoder = bare_encoder(settings)
     expected = encoder.body.state_dict()
     for key, value in expected.items():
         if key.endswith(_COUNTER):
@@ -140,7 +161,7 @@ def _load(name: str, path: Path) -> Encoder:
         if key not in found or found[key].shape != value.shape:
             actual = f"has shape {tuple(found[key].shape)}" if key in found else "is missing"
             raise DataError(
-                f"{path} does not hold the weights of {name}: tensor {key} {actual}; expected shape "
+                f"{path} does not hold the weights of {settings.encoder}: tensor {key} {actual}; expected shape "
                 f"{tuple(value.shape)}. Pass --set extract.encoder=NAME with the encoder of this file."
             )
     encoder.body.load_state_dict({key: found.get(key, value) for key, value in expected.items()})
@@ -150,7 +171,7 @@ def _load(name: str, path: Path) -> Encoder:
 def _create_random(path: Path, settings: ExtractSettings, training: Sequence[Game]) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        encoder = Encoder(settings.encoder)
+        encoder = bare_encoder(settings)
     with console.progress(f"measuring {path.name}", _NUM_STACKS, unit="stacks") as advance:
 
         def counted() -> Iterator[UInt8[Tensor, "3 h w"]]:
@@ -158,7 +179,7 @@ def _create_random(path: Path, settings: ExtractSettings, training: Sequence[Gam
                 yield stack
                 advance()
 
-        if not measure_norm_statistics(encoder.body, counted()):
+        if not measure_norm_statistics(encoder, counted()):
             raise MissingError(
                 "Random weights are measured on the videos of the training split, but none could be read. "
                 "Add training matches to the data folder, or pass --set extract.weights=timm."
@@ -174,9 +195,11 @@ def _random_weights_inputs(settings: ExtractSettings, training: Sequence[Game]) 
         for game in training
         for video in game.videos
     ]
-    return settings.model_dump(include={"encoder", "seed", "clock", "stack", "height", "width", "flip"}) | {
-        "videos": videos
-    }
+    return (
+        settings.model_dump(include={"encoder", "seed", "clock", "stack", "height", "width", "flip"})
+        | ({"normalize": True} if settings.normalize else {})
+        | {"videos": videos}
+    )
 
 
 def sample_stacks(

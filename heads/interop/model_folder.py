@@ -17,7 +17,7 @@ import bas
 from bas.config import Pipeline, PostprocessSettings, parse, upgrade
 from bas.errors import DataError, MissingError
 from bas.evaluate.postprocess.search import Tuning, describe_settings
-from bas.extract.encode.encoder import Encoder
+from bas.extract.encode.encoder import bare_encoder
 from bas.files import atomic_write, read_json, write_json
 from bas.heads.models.factory import build_head
 from bas.heads.models.outputs import task_of
@@ -207,7 +207,7 @@ def _build_model(config: Mapping[str, Any], *, source: str) -> Stacker | Feature
     )
     if reads == "rows":
         return FeatureModel(head, settings=settings, classes=classes)
-    return Stacker(Encoder(settings.extract.encoder), head, settings=settings, classes=classes)
+    return Stacker(bare_encoder(settings.extract), head, settings=settings, classes=classes)
 
 
 _PREDICT = "Predict on any video: `bas predict match.mp4 --model THIS_FOLDER`."

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from bas.config import Pipeline, parse
 from bas.errors import DataError
-from bas.extract.encode.encoder import Encoder
+from bas.extract.encode.encoder import bare_encoder
 from bas.heads.interop.checkpoint_reader import PublishedCheckpoint
 from bas.heads.interop.tensor_names import Names, lromul_names, netvlad_names, rename_key, tdeed_names
 from bas.heads.models.factory import build_head
@@ -65,7 +65,7 @@ class PublishedModel:
         columns = target_classes(classes, teams=self.settings.fit.teams != "none")
         if self.row_shape[1:] == (1, 1):
             return FeatureModel(head, settings=self.settings, classes=columns)
-        return Stacker(Encoder(self.settings.extract.encoder), head, settings=self.settings, classes=columns)
+        return Stacker(bare_encoder(self.settings.extract), head, settings=self.settings, classes=columns)
 
     def published_name(self, name: str) -> str:
         """Translate the name of a tensor of bas to that in the checkpoint."""

@@ -10,7 +10,7 @@ import pytest
 
 import bas
 from bas.config import Pipeline, PostprocessSettings, load, read_yaml
-from bas.config.renamed import under_former_names, upgrade
+from bas.config.renamed import as_in_run_names, upgrade
 from bas.errors import SettingsError
 from bas.evaluate.formats.soccernet import RESULTS_FILE
 from bas.evaluate.scores import SCORES_FILE
@@ -84,8 +84,15 @@ def test_the_settings_of_a_run_of_format_1_serve_as_a_preset(tmp_path: Path) -> 
 def test_unfinished_runs_of_format_1_are_found_by_the_names_their_settings_had() -> None:
     """The name of a run is a hash of its settings under these names."""
     settings = _settings().model_dump(mode="json")
-    assert under_former_names(settings) == read_yaml(_STORED / "settings.yaml")
-    assert upgrade(under_former_names(settings)) == settings
+    assert as_in_run_names(settings) == read_yaml(_STORED / "settings.yaml")
+    assert Pipeline.model_validate(upgrade(as_in_run_names(settings))) == _settings()
+
+
+def test_a_later_setting_counts_in_the_name_of_a_run_only_where_it_changes_something() -> None:
+    settings = _settings().model_dump(mode="json")
+    changed = settings | {"extract": settings["extract"] | {"normalize": True}}
+    assert as_in_run_names(changed) != as_in_run_names(settings)
+    assert as_in_run_names(changed)["extract"]["normalize"] is True
 
 
 @pytest.mark.parametrize("changed", [None, "fit", "peaks"])

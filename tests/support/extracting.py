@@ -23,7 +23,7 @@ def tiny_encoder() -> Encoder:
         torch.manual_seed(0)
         encoder = Encoder("test_efficientnet")
         stacks = torch.randint(0, 256, (16, 3, 64, 64), dtype=torch.uint8)
-        measure_norm_statistics(encoder.body, iter(stacks))
+        measure_norm_statistics(encoder, iter(stacks))
     return encoder
 
 

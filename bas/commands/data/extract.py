@@ -18,7 +18,7 @@ from bas.dataset import open_dataset
 from bas.errors import SettingsError
 from bas.extract.decode.timeline import open_timeline
 from bas.extract.encode.device import best_precision
-from bas.extract.encode.encoder import Encoder, FrozenEncoder, rows_per_call
+from bas.extract.encode.encoder import Encoder, FrozenEncoder, bare_encoder, rows_per_call
 from bas.extract.encode.stacks import canvas_of
 from bas.extract.encode.weights import random_weights_path
 from bas.extract.extract import extract, open_caches, statistics_games
@@ -82,7 +82,7 @@ def plan_table(
         and not random_weights_path(settings, features=features, training=training).exists()
     )
     cached = {} if weights_missing else open_caches(games, settings, features=features, training=training)
-    encoder = Encoder(settings.encoder)
+    encoder = bare_encoder(settings)
     rows_per_minute = 60 * _measure_rows_per_second(encoder, settings, device)
     row_bytes = 2 * encoder.width * math.prod(settings.grid)  # of the cache; extraction needs twice the space
     table = console.table("Extraction", "game", "video", "rows", "bytes", "minutes", left=2)

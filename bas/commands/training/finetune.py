@@ -14,7 +14,7 @@ import torch
 import bas
 from bas import console
 from bas.config import Pipeline, to_yaml
-from bas.config.renamed import under_former_names
+from bas.config.renamed import as_in_run_names
 from bas.dataset import Dataset, open_dataset
 from bas.errors import RunFailedError
 from bas.evaluate.postprocess.search import Tuning, show_tuning
@@ -191,7 +191,7 @@ def _digest(
     if settings.fit.out_of_fold:
         folds = Path(settings.fit.out_of_fold)
         files += [out_of_fold_file(folds, video.game) for video in train_videos]
-    stored = under_former_names(settings.model_dump(mode="json"))
+    stored = as_in_run_names(settings.model_dump(mode="json"))
     identity = [stored, stacker.classes, data, [sha256_of(file) for file in files]]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

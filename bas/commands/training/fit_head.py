@@ -13,12 +13,12 @@ import torch
 
 from bas import console
 from bas.config import FitSettings, Pipeline, to_yaml
-from bas.config.renamed import under_former_names
+from bas.config.renamed import as_in_run_names
 from bas.dataset import Dataset, length_ms, open_dataset
 from bas.errors import MissingError, SettingsError
 from bas.evaluate.postprocess.search import show_tuning
 from bas.evaluate.predictions import labels_of_games
-from bas.extract.encode.encoder import Encoder
+from bas.extract.encode.encoder import bare_encoder
 from bas.extract.encode.weights import build_encoder
 from bas.extract.extract import statistics_games
 from bas.files import sha256_of
@@ -145,7 +145,7 @@ class _Data:
 
 def _new_head(settings: Pipeline, dataset: Dataset, second_dataset: Dataset | None) -> Head:
     """A head initialized from the seed."""
-    width = Encoder(settings.extract.encoder).width
+    width = bare_encoder(settings.extract).width
     torch.manual_seed(settings.fit.seed)  # after the encoder, whose initial weights use the generator too
     task = task_of(
         settings,
@@ -228,7 +228,7 @@ def _digest(settings: Pipeline, data: _Data, files: Sequence[Path]) -> str:
         None if cached is None else cached.identity() for cached in (data.train, data.valid, data.second)
     ]
     hashes = [sha256_of(file) for file in files]
-    stored = under_former_names(settings.model_dump(mode="json", exclude={"finetune"}))
+    stored = as_in_run_names(settings.model_dump(mode="json", exclude={"finetune"}))
     return hashlib.sha256(json.dumps([stored, identities, hashes], sort_keys=True).encode()).hexdigest()
 
 

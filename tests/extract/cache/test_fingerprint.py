@@ -18,6 +18,7 @@ INCLUDED: dict[str, object] = {
     "width": 398,
     "grid": (3, 5),
     "flip": True,
+    "normalize": True,
     "time_origin": "zero",
 }
 EXCLUDED: dict[str, object] = {

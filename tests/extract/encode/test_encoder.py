@@ -18,10 +18,10 @@ FULLY_FOLDED = ["test_efficientnet", "tf_efficientnetv2_b0", "resnet18", "regnet
 PARTLY_FOLDED = ["repvgg_a0", "test_nfnet", "test_convnext", "resnetv2_18"]
 
 
-def with_random_statistics(name: str) -> Encoder:
+def with_random_statistics(name: str, *, normalize: bool = False) -> Encoder:
     """An encoder whose normalizations are all far from the identity."""
     torch.manual_seed(0)
-    encoder = Encoder(name).eval()
+    encoder = Encoder(name, normalize=normalize).eval()
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:
             assert module.running_var is not None
@@ -42,12 +42,25 @@ def stacks() -> torch.Tensor:
     return torch.randint(0, 256, (2, 3, 64, 96), generator=torch.Generator().manual_seed(1)).float()
 
 
+@pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("name", FULLY_FOLDED + PARTLY_FOLDED)
-def test_the_frozen_encoder_equals_the_encoder_to_1e_5(name: str, stacks: torch.Tensor) -> None:
-    encoder = with_random_statistics(name)
+def test_the_frozen_encoder_equals_the_encoder_to_1e_5(
+    name: str, normalize: bool, stacks: torch.Tensor
+) -> None:
+    encoder = with_random_statistics(name, normalize=normalize)
     with torch.no_grad():
         expected = functional.adaptive_avg_pool2d(encoder(stacks / 255), (2, 3))
     assert (frozen(encoder)(stacks) - expected).norm() <= 1e-5 * expected.norm()
+
+
+def test_normalization_uses_the_mean_and_deviation_of_timm_s_configuration(stacks: torch.Tensor) -> None:
+    plain, normalized = with_random_statistics("resnet18"), with_random_statistics("resnet18", normalize=True)
+    mean, std = (
+        torch.tensor(values).view(3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    )
+    with torch.no_grad():
+        assert torch.equal(normalized(stacks / 255), plain((stacks / 255 - mean) / std))
+    assert normalized.state_dict().keys() == plain.state_dict().keys()
 
 
 @pytest.mark.parametrize("name", FULLY_FOLDED)

