@@ -29,6 +29,7 @@ from bas.errors import DataError, LockedError, MissingError, OutputError
 
 _BLOCK_BYTES = 1 << 22
 _LEFTOVER = re.compile(r".+\.tmp\.[0-9a-f]{16}")
+_SAMPLES, _SAMPLE_BYTES = 32, 1 << 14
 _swept: dict[Path, int] = {}
 """Folders without leftovers, with their time of change: a folder that only this process writes to is listed once."""
 
@@ -169,6 +170,17 @@ def sha256_of(path: Path) -> str:
 
 
 def open_regular(path: Path) -> BinaryIO:
+def sample_of(path: Path) -> str:
+    """SHA-256 in hex of the size and of 32 blocks spread over a file, which tells files apart in milliseconds."""
+    with open_regular(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        digest, last = hashlib.sha256(str(size).encode()), max(0, size - _SAMPLE_BYTES)
+        for number in range(_SAMPLES):
+            offset = number * last // (_SAMPLES - 1)
+            digest.update(os.pread(stream.fileno(), _SAMPLE_BYTES, offset))
+        return digest.hexdigest()
+
+
     """Open a file for reading, never a pipe or a device: reading one could block, or never end.
 
     Raises:

@@ -19,7 +19,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bas import console
 from bas.errors import BasError, DataError, MissingError, StoppedError
-from bas.files import atomic_write, locked, read_json, remove_leftovers, sha256_of, sync_folder, write_json
+from bas.files import (
+    atomic_write,
+    locked,
+    parse_json,
+    read_json,
+    remove_leftovers,
+    sha256_of,
+    sync_folder,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +38,7 @@ State = Literal["running", "stopped", "failed", "done"]
 _KEPT = 3
 _MANIFEST = "MANIFEST.json"
 
+_FILES = "model.safetensors", "training.pt", "history.json"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -91,12 +101,19 @@ class Run:
             shutil.rmtree(self._checkpoint(number))
 
     def newest(self) -> Checkpoint | None:
-        """The newest intact checkpoint, or None; damaged ones are skipped with a warning."""
-        for number in reversed(self._numbers()):
+        """The newest intact checkpoint; None if there is none yet. Damaged ones are skipped with a warning.
+
+        Raises:
+            DataError: all checkpoints are damaged.
+        """
+        numbers = self._numbers()
+        for number in reversed(numbers):
             try:
                 return self.load(number)
             except DataError as error:
                 console.warn(f"{error} Using the previous checkpoint instead.")
+                if number == numbers[0]:
+                    raise
         return None
 
     def load(self, number: int) -> Checkpoint:
@@ -105,25 +122,25 @@ class Run:
         Raises:
             DataError: one of its files is missing or damaged.
         """
-        import torch
-        from safetensors.torch import load_file
+        from bas.tensors import load_plain, load_tensors
 
         folder = self._checkpoint(number)
         try:
             hashes = read_json(folder / _MANIFEST)
-            for name, expected in hashes.items():
-                if sha256_of(folder / name) != expected:
-                    raise DataError(
-                        f"{folder / name} is damaged: its SHA-256 differs from the recorded one. "
-                        f"To start over, delete {self.folder}."
-                    )
-            model = load_file(folder / "model.safetensors")
-            # weights_only: tensors and plain values, no pickled code.
-            training = torch.load(folder / "training.pt", weights_only=True, map_location="cpu")
-            history = json.loads((folder / "history.json").read_bytes())
-        except (OSError, MissingError) as error:
+            _require(isinstance(hashes, dict) and set(hashes) == set(_FILES), f"invalid {_MANIFEST}")
+            for name in _FILES:
+                _require(
+                    sha256_of(folder / name) == hashes[name], f"{name} differs from its recorded SHA-256"
+                )
+            model = load_tensors(folder / "model.safetensors")
+            training = load_plain(folder / "training.pt")
+            history = read_json(folder / "history.json")
+            _require(
+                isinstance(training, dict) and _are_records(history), "its content is not what bas writes"
+            )
+        except (OSError, ValueError, DataError, MissingError) as error:
             raise DataError(
-                f"Incomplete checkpoint {folder}: {error}. To start over, delete {self.folder}."
+                f"Damaged checkpoint {folder}: {error}. To start over, delete {self.folder}."
             ) from error
         return Checkpoint(number, model, training, history)
 
@@ -176,18 +193,44 @@ def open_run(folder: Path, *, settings_yaml: str) -> Iterator[Run]:
 
 
 def history_of(folder: Path) -> list[dict[str, Any]]:
-    """Records of a run's epochs; empty for a model folder that is not a run."""
+    """Records of a run's epochs; empty for a model folder that is not a run.
+
+    Raises:
+        DataError: metrics.jsonl is damaged.
+    """
     metrics = folder / "metrics.jsonl"
-    return [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.is_file() else []
+    lines = metrics.read_bytes().splitlines() if metrics.is_file() else []
+    records = [parse_json(line, source=str(metrics)) for line in lines]
+    if not _are_records(records) or any({"epoch", "loss", "mAP@1", "seconds"} - {*one} for one in records):
+        raise DataError(f"{metrics} is damaged. Delete it: only the training curves are lost.")
+    return records
 
 
 def run_state(folder: Path) -> State | None:
-    """State of the run in `folder`; None if it is not a run."""
+    """State of the run in `folder`; None if it is not a run.
+
+    Raises:
+        DataError: STATUS.json is damaged.
+    """
     status = folder / "STATUS.json"
     if not status.exists():
         return None
-    state: State = read_json(status)["state"]
-    return state
+    match read_json(status):
+        case {"state": "running" | "stopped" | "failed" | "done" as state}:
+            return state
+    raise DataError(
+        f"{status} is damaged: it names no state of a run. Delete it and repeat the command that started the run; "
+        "finished epochs are kept."
+    )
+
+
+def _are_records(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(record, dict) for record in value)
+
+
+def _require(condition: bool, text: str) -> None:
+    if not condition:
+        raise ValueError(text)
 
 
 def newest_finished(runs: Path, *, without: str | None = None) -> Path:
@@ -203,12 +246,20 @@ def newest_finished(runs: Path, *, without: str | None = None) -> Path:
     done = [
         status.parent
         for status in runs.glob("*/STATUS.json")
-        if run_state(status.parent) == "done"
-        and (without is None or not status.parent.name.startswith(without))
+        if (without is None or not status.parent.name.startswith(without)) and _is_done(status.parent)
     ]
     if not done:
         raise MissingError(
             f"No finished run in {runs}. Train one (bas fit-head netvlad), convert published weights (bas import-weights), "
             "or name the folder of a model that somebody shared."
         )
+
+
+def _is_done(run: Path) -> bool:
+    """Whether a run is finished; a damaged one does not keep others from being found."""
+    try:
+        return run_state(run) == "done"
+    except DataError as error:
+        console.warn(str(error))
+        return False
     return max(done, key=lambda folder: (folder / "STATUS.json").stat().st_mtime_ns)

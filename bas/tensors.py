@@ -39,7 +39,7 @@ def load_plain(file: Path) -> Any:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is damaged, or asks to execute code.
+        ValueError: it is damaged, or asks to execute code; the cause is torch's own error.
     """
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
@@ -55,7 +55,8 @@ def load_plain(file: Path) -> Any:
         TypeError,
         ValueError,
     ) as error:
-        raise ValueError(str(error)) from error
+        # Without torch's own message, which advises to read the file unsafely.
+        raise ValueError(f"{file.name} holds more than tensors and plain values, or is damaged") from error
 
 
 def _recorded_sha256(config: Path) -> str | None:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import UInt8
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from bas import console
@@ -23,6 +22,7 @@ from bas.extract.encode.embedded import EMBEDDED_ENCODER, embedded_weights
 from bas.extract.encode.encoder import Encoder, bare_encoder
 from bas.extract.encode.stacks import canvas_of, stack_batches
 from bas.files import atomic_write, locked
+from bas.tensors import load_tensors
 from bas.types import Game
 
 _NUM_STACKS = 128  # sample on which the statistics of random weights are measured
@@ -146,10 +146,7 @@ def _weights_file(path: Path) -> Path:
 
 def _load(settings: ExtractSettings, path: Path) -> Encoder:
     """Build an encoder with the tensors of a file: an encoder's, a run's, or a whole timm classifier's."""
-    try:
-        found = load_file(path)
-    except SafetensorError as error:
-        raise DataError(f"{path} is not a valid safetensors file: {error}. Copy it again.") from error
+    found = load_tensors(path)
     # A run's model holds encoder and head, under the prefixes "encoder." and "head.".
     own = {key.removeprefix("encoder."): value for key, value in found.items() if key.startswith("encoder.")}
     found = {key.removeprefix("body."): value for key, value in (own or found).items()}

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import pickle  # noqa: TID251  (the name of an error; nothing is unpickled)
 import re
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from bas.errors import DataError, MissingError
+from bas.tensors import load_plain
 
 _WRAPPERS = re.compile(r"^(?:module\.|_orig_mod\.)+")
 """Prefixes that DataParallel and torch.compile add to every name."""
@@ -80,20 +78,9 @@ def _content(file: Path) -> Mapping[str, Any]:
     if not file.is_file():
         raise MissingError(f"{file} does not exist. Give the checkpoint file.")
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    # Damaged files raise any of these: the list was found by damaging files at random.
-    except (
-        pickle.UnpicklingError,
-        struct.error,
-        AssertionError,
-        AttributeError,
-        EOFError,
-        LookupError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise _read_error(file, str(error)) from error
+        content = load_plain(file)
+    except ValueError as error:
+        raise _read_error(file, str(error.__cause__)) from error
     if not isinstance(content, Mapping):
         raise DataError(f"{file} holds a {type(content).__name__}. Expected a mapping of names to tensors.")
     return content

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 import bas
@@ -19,11 +18,13 @@ from bas.errors import DataError, MissingError
 from bas.evaluate.postprocess.search import Tuning, describe_settings
 from bas.extract.encode.encoder import bare_encoder
 from bas.files import atomic_write, read_json, write_json
+from bas.heads.interop.config_schema import is_model_config
 from bas.heads.models.factory import build_head
 from bas.heads.models.outputs import task_of
 from bas.heads.models.stacker import FeatureModel, Stacker
 from bas.messages import counted
 from bas.runs import run_state
+from bas.tensors import load_tensors
 
 FORMAT = 2
 
@@ -55,10 +56,12 @@ def write_model(
     """
     # Written before config.json, which marks a folder as a model.
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    atomic_write(folder / "model.safetensors", save_tensors(tensors))
+    content = save_tensors(tensors)
+    atomic_write(folder / "model.safetensors", content)
     config = {
         "format": FORMAT,
         "bas": bas.__version__,
+        "sha256": hashlib.sha256(content).hexdigest(),
         "reads": "luma" if isinstance(model, Stacker) else "rows",
         "row_shape": list(model.head.row_shape),
         "classes": list(model.classes),
@@ -75,20 +78,22 @@ def read_config(folder: Path) -> dict[str, Any]:
 
     Raises:
         MissingError: the folder holds no model.
-        DataError: config.json has an unknown format.
+        DataError: config.json is damaged or has an unknown format.
     """
     source = folder / "config.json"
     if not source.is_file():
         raise MissingError(_no_model(folder))
+    config: dict[str, Any] = {}
     match read_json(source):
-        case {"format": found, "settings": dict(), "classes": [*_]} as config if found == FORMAT:
-            return dict(config)
-        case {"format": 1, "settings": dict(), "classes": [*_]} as config:
-            return _upgraded(config)
-        case _:
-            raise DataError(
-                f"{source} does not describe a model in format {FORMAT}. Update bas, or copy the folder again."
-            )
+        case {"format": found} as recorded if found == FORMAT:
+            config = dict(recorded)
+        case {"format": 1, "settings": dict()} as recorded:
+            config = _upgraded(recorded)
+    if not is_model_config(config):
+        raise DataError(
+            f"{source} does not describe a model in format {FORMAT}. Update bas, or copy the folder again."
+        )
+    return config
 
 
 def load_settings(folder: str | Path) -> Pipeline:
@@ -153,9 +158,10 @@ def load_single_model(folder: Path, *, device: str) -> Stacker | FeatureModel:
         )
     config = read_config(folder)
     model = _build_model(config, source=str(folder / "config.json"))
+    tensors = load_tensors(folder / "model.safetensors")
     try:
-        model.load_state_dict(load_tensors((folder / "model.safetensors").read_bytes()))
-    except (SafetensorError, RuntimeError) as error:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
         raise DataError(f"{folder}/model.safetensors does not match its config.json: {error}.") from error
     model.folder = folder
     model.base_postprocess = base_postprocess(config)

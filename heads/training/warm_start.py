@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from bas import console
 from bas.errors import DataError, MissingError
 from bas.heads.interop.model_folder import load_classes
 from bas.heads.models.base import Head
 from bas.messages import counted
+from bas.tensors import load_tensors
 
 _PREFIX = "head."  # prefix of a head's tensors in model.safetensors
 _CLASS_LAYERS = ("classifier.layer.", "displacement.")
@@ -65,10 +64,7 @@ def matching_tensors(
         DataError: the model is damaged, or no tensor matches.
     """
     file = model_file(folder)
-    try:
-        tensors = load_file(file)
-    except SafetensorError as error:
-        raise DataError(f"{file} is damaged: {error}. Copy it again.") from error
+    tensors = load_tensors(file)
     theirs = {key.removeprefix(_PREFIX): value for key, value in tensors.items() if key.startswith(_PREFIX)}
     ours = head.state_dict()
     other_classes = load_classes(folder) != tuple(classes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import signal
@@ -12,8 +14,8 @@ from typing import Any
 import pytest
 import torch
 
-from bas.errors import LockedError, MissingError, StoppedError
-from bas.runs import Checkpoint, Run, newest_finished, open_run, run_state
+from bas.errors import DataError, LockedError, MissingError, StoppedError
+from bas.runs import Checkpoint, Run, history_of, newest_finished, open_run, run_state
 
 
 def _checkpoint(epoch: int) -> Checkpoint:
@@ -70,6 +72,80 @@ def test_a_damaged_checkpoint_is_skipped(
             file.unlink()
     _assert_same(run.newest(), _checkpoint(1))
     assert "00000002" in capsys.readouterr().err
+
+
+def test_all_checkpoints_damaged_is_an_error_and_no_silent_start(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    for epoch in (1, 2):
+        run.save(_checkpoint(epoch), best=1)
+        (tmp_path / "checkpoints" / f"{epoch:08d}" / "training.pt").write_bytes(b"")
+    with pytest.raises(DataError, match=f"00000001: .*To start over, delete {tmp_path}") as caught:
+        run.newest()
+    assert caught.value.exit_code == 65
+
+
+@pytest.mark.fault("T02")
+@pytest.mark.parametrize("content", [b"[]", b"null", b"{}", b'{"training.pt": 1}', b"7", b"{", b""])
+@pytest.mark.parametrize("name", ["MANIFEST.json", "history.json", "training.pt", "model.safetensors"])
+def test_a_file_of_another_shape_makes_a_checkpoint_damaged_even_with_its_hash(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    run = Run(tmp_path)
+    run.save(_checkpoint(1), best=1)
+    folder = tmp_path / "checkpoints" / "00000001"
+    _replace_with_hash(folder, name, content)
+    if (name, content) == ("history.json", b"[]"):  # the history of a run without a finished epoch
+        assert run.load(1).history == []
+        return
+    with pytest.raises(DataError, match="Damaged checkpoint .*00000001: .*To start over, delete"):
+        run.load(1)
+
+
+@pytest.mark.fault("S01")
+def test_code_in_the_training_state_is_refused_and_not_executed(tmp_path: Path) -> None:
+    class Attack:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    run = Run(tmp_path)
+    run.save(_checkpoint(1), best=1)
+    torch.save({"step": Attack()}, tmp_path / "attack.pt")
+    _replace_with_hash(
+        tmp_path / "checkpoints" / "00000001", "training.pt", (tmp_path / "attack.pt").read_bytes()
+    )
+    with pytest.raises(DataError, match="Damaged checkpoint"):
+        run.load(1)
+    assert not (tmp_path / "executed").exists()
+
+
+def _replace_with_hash(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    if name != "MANIFEST.json":
+        hashes = json.loads((folder / "MANIFEST.json").read_text())
+        hashes[name] = hashlib.sha256(content).hexdigest()
+        (folder / "MANIFEST.json").write_text(json.dumps(hashes))
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "{}", '{"state": 3}', '{"state": "asleep"}', "{", ""])
+def test_a_damaged_status_is_named_and_hides_no_other_run(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_run(tmp_path / "good", settings_yaml="") as run:
+        run.set_state("done")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "STATUS.json").write_text(text)
+    (tmp_path / "a stray file").touch()
+    with pytest.raises(DataError, match="bad/STATUS.json"):
+        run_state(tmp_path / "bad")
+    assert newest_finished(tmp_path) == tmp_path / "good"
+    assert "bad/STATUS.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "{}", "7", "{", "\xff"])
+def test_damaged_metrics_are_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "metrics.jsonl").write_text(text)
+    with pytest.raises(DataError, match="metrics.jsonl"):
+        history_of(tmp_path)
 
 
 @pytest.mark.parametrize("number", [5, 4])
