@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import zipfile
 import zlib
@@ -34,7 +35,7 @@ def gather_documents(path: Path, *names: str) -> dict[str, Document]:
     top level is named after `path` itself.
 
     Args:
-        path: a folder, a zip archive, or a single document of any name.
+        path: a folder, a zip archive, or a single document of any name, which may be packed with gzip.
         names: file names in order of preference; `*.json` matches any, each file being its own game.
 
     Raises:
@@ -106,9 +107,22 @@ def _from_folder(root: Path, names: Sequence[str]) -> dict[str, Document]:
 
 
 def _read_file(path: Path) -> Document:
+    if path.suffix.lower() == ".gz":
+        return Document(str(path), _unpacked(path))
     if path.stat().st_size > MAX_DOCUMENT_BYTES:
         raise _too_large(str(path))
     return Document(str(path), path.read_bytes())
+
+
+def _unpacked(path: Path) -> bytes:
+    try:
+        with gzip.open(path) as file:
+            content = file.read(MAX_DOCUMENT_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is a damaged gzip file: {error}. Pack or download it again.") from error
+    if len(content) > MAX_DOCUMENT_BYTES:
+        raise _too_large(str(path))
+    return content
 
 
 def _from_archive(path: Path, names: Sequence[str]) -> dict[str, Document]:

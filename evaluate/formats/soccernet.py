@@ -51,10 +51,10 @@ def read_scored_labels(path: Path) -> dict[str, tuple[Spot, ...]]:
 
 
 def read_results(path: Path) -> dict[str, tuple[Prediction, ...]]:
-    """Read the predictions of every game in SoccerNet's results_spotting.json or OSL JSON.
+    """Read the predictions of every game in SoccerNet's results_spotting.json, OSL JSON or E2E-Spot's JSON.
 
     Args:
-        path: a folder or zip archive of results_spotting.json files, or a single file.
+        path: a folder or zip archive of results_spotting.json files, or a single file (E2E-Spot's may end in .gz).
 
     Raises:
         MissingError: there are no results.
@@ -70,7 +70,7 @@ def read_results(path: Path) -> dict[str, tuple[Prediction, ...]]:
 def join_halves(
     predictions: Mapping[str, tuple[Prediction, ...]], games: Collection[str]
 ) -> dict[str, tuple[Prediction, ...]]:
-    """Join predictions listed per video of a half (`<game>/1_*` and `<game>/2_*`, as in osl.json) into their game.
+    """Join predictions listed per video of a half (`<game>/1_*` in osl.json, `<game>/1` in E2E-Spot) into their game.
 
     Args:
         predictions: predictions by game or by video of a half.
@@ -79,7 +79,7 @@ def join_halves(
     joined: dict[str, tuple[Prediction, ...]] = {}
     for name, each in predictions.items():
         game, _, stem = name.rpartition("/")
-        if name not in games and game in games and stem.startswith(("1_", "2_")):
+        if name not in games and game in games and stem.partition("_")[0] in ("1", "2"):
             name, each = game, tuple(replace(one, half=int(stem[0])) for one in each)
         joined[name] = (*joined.get(name, ()), *each)
     return joined

@@ -144,7 +144,10 @@ def _annotation(entry: Any, position: Any) -> Mapping[str, Any]:
         "half": 1,
         "visibility": entry.get("visibility", "visible"),
     }
-    confidence = entry.get("confidence_score", entry.get("confidence"))
+    # VideoAnnotationTool, opensportslib, and E2E-Spot with its descendants, such as T-DEED.
+    confidence = next(
+        (entry[key] for key in ("confidence_score", "confidence", "score") if key in entry), None
+    )
     extra = {"team": entry.get("team"), "confidence": confidence}
     return converted | {key: value for key, value in extra.items() if value is not None}
 
