@@ -18,7 +18,6 @@ from bas import console
 from bas.config import ExtractSettings
 from bas.config.base import Decoder, Precision
 from bas.dataset import Dataset
-from bas.dataset.video.display import read_display
 from bas.errors import (
     BasError,
     DataError,
@@ -34,6 +33,7 @@ from bas.extract.encode.device import best_precision
 from bas.extract.encode.encoder import Encoder, FrozenEncoder
 from bas.extract.encode.stacks import canvas_of
 from bas.extract.encode.weights import build_encoder, weights_digest
+from bas.extract.resume import comes_from
 from bas.extract.quality import exceeds_loss
 from bas.extract.segments import VideoTask
 from bas.extract.video import Outcome, VideoReport, extract_video
@@ -137,7 +137,7 @@ def cached_features(
     """Return the cache of every video of `games`, by video path; extract missing ones first.
 
     All cached rows are checked against their hashes, and damaged ones are extracted again. Of the
-    video only its size is compared with the cache, while `extract` and `bas doctor` read all of it.
+    video a sample is compared with the cache, while `extract` and `bas doctor` read all of it.
 
     Raises:
         MissingError, DataError: some videos cannot be read, or are worse than the settings allow.
@@ -176,7 +176,7 @@ def _warn_of_losses(opened: Mapping[Path, FeatureCache]) -> None:
 def open_caches(
     games: Sequence[Game], settings: ExtractSettings, *, features: Path, training: Sequence[Game] = ()
 ) -> dict[Path, FeatureCache]:
-    """Open the complete and valid caches, by video path; skip those whose video has another size by now."""
+    """Open the complete and valid caches, by video path; skip those whose video was replaced."""
     encoder = build_encoder(settings, features=features, training=training)
     fingerprint = fingerprint_of(settings, weights=weights_digest(encoder))
     found = {}
@@ -184,13 +184,10 @@ def open_caches(
         try:
             path = cache_path(features, fingerprint, game, video)
             opened = open_cache(path, fingerprint=fingerprint)
-            turned = read_display(video.path).orientation.text
-            if verify(path) or turned != opened.video.turned:
-                continue
+            if comes_from(opened, video.path) and not verify(path):
+                found[video.path] = opened
         except (MissingError, DataError):  # `extract` reports the problem and repairs the file
             continue
-        if video.path.stat().st_size == opened.video.bytes:
-            found[video.path] = opened
     return found
 
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from bas import console
+from bas.clock import milliseconds
 from bas.config.base import Precision
+from bas.dataset import length_ms
+from bas.dataset.video.display import read_display
 from bas.errors import DataError, MissingError, SettingsError
 from bas.extract.cache.fingerprint import VideoIdentity
 from bas.extract.cache.parts import Part, Segments, read_part, write_part
 from bas.extract.cache.reader import DamagedSpan, FeatureCache, open_cache, verify
 from bas.extract.segments import VideoTask
-from bas.files import remove_leftovers
+from bas.files import remove_leftovers, sample_of, sha256_of
+
+_SUSPICIOUS_MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,22 @@ def find_existing(task: VideoTask, identity: Callable[[], VideoIdentity]) -> Exi
         spans = ", ".join(str(span) for span in damaged)
         console.warn(f"{task.target} is damaged at {spans}; extracting these spans again.")
     return ExistingCache(cache, damaged)
+
+
+def comes_from(cache: FeatureCache, video: Path) -> bool:
+    """Whether a cache was extracted from the file that is there now, as far as a sample of its bytes tells.
+
+    Raises:
+        MissingError, DataError: the file is missing or not a video.
+    """
+    found = cache.video
+    if read_display(video).orientation.text != found.turned or video.stat().st_size != found.bytes:
+        return False
+    if found.sample:
+        return sample_of(video) == found.sample
+    # A cache of an earlier version has no sample. Another length is a reason to read all of the video.
+    length = milliseconds(cache.num_frames / cache.rate)
+    return abs(length_ms(video) - length) < _SUSPICIOUS_MS or sha256_of(video) == found.sha256
 
 
 def remove_temporaries(task: VideoTask) -> None:

@@ -151,6 +151,7 @@ def _publish_cache(
         versions=f"bas {bas.__version__}, torch {version('torch')}, timm {version('timm')}",
         complete=1,
         turned=parts[0].video.turned,
+        video_sample=parts[0].video.sample,
     )
     # In this order: a kill before the last line leaves all parts, and the next run starts from them.
     write_cache(

@@ -11,14 +11,14 @@ import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from bas.config.pipeline import ExtractSettings
 from bas.dataset.video.display import read_display
 from bas.errors import BasError, MissingError
-from bas.files import sha256_of
+from bas.files import sample_of, sha256_of
 from bas.types import Game, Video
 
 _AS_DECODED = "as decoded, / 255"
@@ -94,6 +94,8 @@ class VideoIdentity:
     sha256: str
     turned: str = ""
     """How players turn its pictures, as `Orientation.text` says it."""
+    sample: str = field(default="", compare=False)
+    """SHA-256 of some of its blocks, by which commands that do not read all of it notice another video."""
 
 
 def identify_in_background(path: Path) -> Callable[[], VideoIdentity]:
@@ -107,7 +109,7 @@ def identify_in_background(path: Path) -> Callable[[], VideoIdentity]:
     def work() -> None:
         try:
             turned = read_display(path).orientation.text
-            future.set_result(VideoIdentity(path.stat().st_size, sha256_of(path), turned))
+            future.set_result(VideoIdentity(path.stat().st_size, sha256_of(path), turned, sample_of(path)))
         except OSError as error:
             future.set_exception(
                 MissingError(f"{path} cannot be read: {error.strerror}. Check the path and its permissions.")

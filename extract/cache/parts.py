@@ -64,8 +64,8 @@ def part_path(folder: Path, segment: int) -> Path:
 def write_part(folder: Path, part: Part, rows: Float16[np.ndarray, "rows channels height width"]) -> None:
     """Publish one segment: SHA-256 of all that follows, length of the header, header in JSON, flags, rows."""
     fields = asdict(part)
-    if not part.video.turned:  # as in parts that are older than this field
-        del fields["video"]["turned"]
+    # As in parts that are older than the fields which may be empty.
+    fields["video"] = {name: value for name, value in fields["video"].items() if value != ""}
     flags = fields.pop("valid").tobytes()
     header = json.dumps(fields, sort_keys=True).encode()
     pieces: list[bytes | memoryview] = [_LENGTH.pack(len(header)), header, flags, _bytes_of(rows)]
@@ -88,9 +88,15 @@ def read_part(
 ) -> tuple[Part, Float16[np.ndarray, "rows channels height width"]] | None:
     """Read one segment with its rows; None if the file is missing or damaged."""
     try:
-        content = memoryview(part_path(folder, segment).read_bytes())
-    except FileNotFoundError:
+        return _parse_part(memoryview(part_path(folder, segment).read_bytes()))
+    # All but the first only if somebody gave the file a valid hash.
+    except (FileNotFoundError, ValueError, TypeError, LookupError, struct.error):
         return None
+
+
+def _parse_part(
+    content: memoryview,
+) -> tuple[Part, Float16[np.ndarray, "rows channels height width"]] | None:
     digest = hashlib.sha256(_FORMAT)
     digest.update(content[_DIGEST_BYTES:])
     if content[:_DIGEST_BYTES] != digest.digest():

@@ -89,7 +89,9 @@ class FeatureCache:
     def video(self) -> VideoIdentity:
         """Identity of the video from which the rows were computed."""
         attributes = self.header.attributes
-        return VideoIdentity(attributes.video_bytes, attributes.video_sha256, attributes.turned)
+        return VideoIdentity(
+            attributes.video_bytes, attributes.video_sha256, attributes.turned, attributes.video_sample
+        )
 
     @property
     def hop(self) -> int:

@@ -133,6 +133,45 @@ def test_rows_of_a_video_of_another_size_are_not_opened(settings: ExtractSetting
     assert open_caches([game], settings, features=tmp_path / "features") == {}
 
 
+@pytest.mark.fault("C07")
+def test_rows_of_a_video_replaced_by_another_of_the_same_age_and_size_are_not_opened(
+    settings: ExtractSettings, tmp_path: Path
+) -> None:
+    game = make_game(tmp_path)
+    path = game.videos[0].path
+    run([game], settings, tmp_path)
+    assert list(open_caches([game], settings, features=tmp_path / "features")) == [path]
+    replace_keeping_age_and_size(path, make_game(tmp_path, "other", pictures=79).videos[0].path)
+    assert open_caches([game], settings, features=tmp_path / "features") == {}
+    assert list(cached_features([game], settings, features=tmp_path / "features", device="cpu")) == [path]
+    assert opened(game, settings, tmp_path).num_frames == 79
+
+
+@pytest.mark.fault("C07")
+def test_the_cache_of_an_earlier_version_is_used_until_its_video_has_another_length(
+    settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    game = make_game(tmp_path)
+    path = game.videos[0].path
+    monkeypatch.setattr("bas.extract.cache.fingerprint.sample_of", lambda path: "")  # it had none
+    run([game], settings, tmp_path)
+    assert opened(game, settings, tmp_path).video.sample == ""
+    assert list(open_caches([game], settings, features=tmp_path / "features")) == [path]
+    replace_keeping_age_and_size(path, make_game(tmp_path, "other", pictures=40).videos[0].path)
+    assert open_caches([game], settings, features=tmp_path / "features") == {}
+
+
+def replace_keeping_age_and_size(path: Path, other: Path) -> None:
+    """Give a video the content of a shorter one, filled up with an element that Matroska skips."""
+    before, content = path.stat(), other.read_bytes()
+    room = before.st_size - len(content)
+    assert room >= 9
+    void = b"\xec\x01" + (room - 9).to_bytes(7) + bytes(room - 9)
+    path.write_bytes(content + void)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+
+
 def test_missing_rows_are_extracted_before_they_are_opened(settings: ExtractSettings, tmp_path: Path) -> None:
     games = [make_game(tmp_path, name) for name in ("one", "two")]
     run(games[:1], settings, tmp_path)

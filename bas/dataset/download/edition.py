@@ -149,5 +149,12 @@ def _state(archive_sha256: str, files: dict[str, FileRecord], *, complete: bool)
 
 
 def _read_state(record: Path) -> dict[str, Any]:
-    state: dict[str, Any] = read_json(record) if record.is_file() else _state("", {}, complete=False)
-    return state
+    if not record.is_file():
+        return _state("", {}, complete=False)
+    match read_json(record):
+        case {"archive_sha256": str(), "complete": bool(), "files": dict(files)} as state:
+            if all(isinstance(one, dict) and set(one) == {"bytes", "sha256"} for one in files.values()):
+                return dict(state)
+    raise DataError(
+        f"{record} is damaged. Delete it and run the same command again; files that are there are kept."
+    )

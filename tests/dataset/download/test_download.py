@@ -374,3 +374,26 @@ def test_an_unknown_split_or_missing_archive_is_named(tmp_path: Path) -> None:
         download("2025", split="trian", data=tmp_path, fetch=Local(b""))
     with pytest.raises(UnavailableError, match=r"No valid\.zip of"):
         download("2025", split="valid", data=tmp_path, fetch=lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "null",
+        "{}",
+        '{"archive_sha256": "", "complete": true, "files": []}',
+        '{"archive_sha256": "", "complete": true, "files": {"a": 1}}',
+    ],
+)
+def test_a_damaged_record_of_a_download_is_named_with_a_remedy(tmp_path: Path, text: str) -> None:
+    record = tmp_path / ".download" / "spotting-ball-2025-valid.json"
+    record.parent.mkdir()
+    record.write_text(text)
+    with pytest.raises(
+        DataError, match=f"{record.name} is damaged. Delete it and run the same command again"
+    ):
+        download("2025", split="valid", data=tmp_path, fetch=Local(plain(contents())))
+    record.unlink()
+    download("2025", split="valid", data=tmp_path, fetch=Local(plain(contents())))
+    assert_complete(tmp_path)
