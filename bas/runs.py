@@ -40,6 +40,7 @@ _MANIFEST = "MANIFEST.json"
 
 _FILES = "model.safetensors", "training.pt", "history.json"
 
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """Everything that a run needs to resume as if it had never stopped."""

@@ -10,6 +10,7 @@ import numpy as np
 from bas.config import PostprocessSettings
 from bas.dataset.splits import official_lists
 from bas.errors import DataError, MissingError
+from bas.evaluate.dense_scores import SCORES_FILE, read_scores, write_scores
 from bas.evaluate.formats.exports import write_exports
 from bas.evaluate.formats.osl import PredictedGame
 from bas.evaluate.formats.soccernet import (
@@ -19,7 +20,6 @@ from bas.evaluate.formats.soccernet import (
     results_document,
 )
 from bas.evaluate.postprocess.detections import detect
-from bas.evaluate.scores import SCORES_FILE, read_scores, write_scores
 from bas.files import write_json
 from bas.types import Detection, Game, Scores, Spot
 

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float16
 
 from bas.config.base import Decoder
-from bas.config.pipeline import ExtractSettings
+from bas.config.extract import ExtractSettings
 from bas.errors import OutputError
 from bas.extract.decode.frames import DecodeStats
 from bas.extract.decode.timeline import VideoTimeline

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from bas.clock import milliseconds, span_text
-from bas.config.pipeline import ExtractSettings
+from bas.config.extract import ExtractSettings
 from bas.errors import DataError
 from bas.extract.decode.timeline import VideoTimeline
 

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float16, Float32
 
 from bas.clock import milliseconds, span_text
 from bas.config.base import Decoder, Precision
-from bas.config.pipeline import ExtractSettings
+from bas.config.extract import ExtractSettings
 from bas.errors import DataError
 from bas.extract.cache.fingerprint import Fingerprint, VideoIdentity
 from bas.extract.cache.parts import Part, Segments, hash_rows, write_part

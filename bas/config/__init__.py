@@ -1,7 +1,9 @@
 """Settings of every stage, presets, and `--set`."""
 
 from bas.config.base import Settings, TrainSettings
+from bas.config.extract import ExtractSettings
 from bas.config.finetune import AugmentSettings, FinetuneSettings, RandomTransform
+from bas.config.fit import FitSettings
 from bas.config.heads import (
     Blocks3DSettings,
     ClipSettings,
@@ -13,14 +15,8 @@ from bas.config.heads import (
     Scoring,
     SGPSettings,
 )
-from bas.config.pipeline import (
-    CalibrationPoint,
-    DetectionSettings,
-    ExtractSettings,
-    FitSettings,
-    Pipeline,
-    PostprocessSettings,
-)
+from bas.config.pipeline import Pipeline
+from bas.config.postprocess import CalibrationPoint, DetectionSettings, PostprocessSettings
 from bas.config.presets import STAGES, Stage, load, parse, read_yaml, to_yaml
 from bas.config.renamed import upgrade
 

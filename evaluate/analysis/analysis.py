@@ -23,7 +23,7 @@ from bas.evaluate.analysis.window_accuracy import WindowAccuracy, window_accurac
 from bas.evaluate.metric.average_precision import ScoringTimeline, average_precision
 from bas.evaluate.metric.timelines import half_timelines
 from bas.evaluate.metric.tolerance import half_window_frames
-from bas.evaluate.postprocess.confidence import threshold_curve
+from bas.evaluate.postprocess.thresholds import threshold_curve
 from bas.evaluate.scoring.score import Evaluation
 from bas.types import DenseScores, Prediction, Spot
 

@@ -21,8 +21,8 @@ from bas.evaluate.metric.average_precision import (
 )
 from bas.evaluate.metric.timelines import half_timelines
 from bas.evaluate.metric.tolerance import OFFICIAL_SECONDS, half_window_frames
-from bas.evaluate.postprocess.confidence import threshold_curve
 from bas.evaluate.postprocess.detections import calibrate, pick_detections, smooth
+from bas.evaluate.postprocess.thresholds import threshold_curve
 from bas.evaluate.scoring.score import FRAMERATE
 from bas.types import DenseScores, Spot
 from bas.vocabulary import split_team

@@ -19,7 +19,7 @@ from jaxtyping import Float64, Int64
 
 from bas import console
 from bas.config import CalibrationPoint, DetectionSettings, PostprocessSettings
-from bas.evaluate.postprocess.confidence import calibration_points
+from bas.evaluate.postprocess.calibration import calibration_points
 from bas.evaluate.postprocess.detections import detect_games
 from bas.evaluate.postprocess.objective import (
     AP_EPSILON,

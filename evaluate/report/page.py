@@ -11,7 +11,7 @@ from typing import Any
 
 from bas import files
 from bas.clock import time_text
-from bas.config.pipeline import TimeOrigin
+from bas.config.extract import TimeOrigin
 from bas.dataset import VideoTimes, probe
 from bas.evaluate.analysis.analysis import BACKGROUND, MIN_SPOTS, Analysis
 from bas.evaluate.analysis.outcomes import Outcome, worst_mistakes

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from bas.config.pipeline import ExtractSettings
+from bas.config.extract import ExtractSettings
 from bas.dataset.video.display import read_display
 from bas.errors import BasError, MissingError
 from bas.files import sample_of, sha256_of

@@ -13,7 +13,7 @@ from jaxtyping import Int64
 
 from bas.clock import ClockFrames, place_on_clock
 from bas.config.base import Decoder
-from bas.config.pipeline import ExtractSettings, TimeOrigin
+from bas.config.extract import ExtractSettings, TimeOrigin
 from bas.dataset.video.probe import VideoTimes, probe
 from bas.errors import DataError
 from bas.extract.decode.frames import DecodeStats, Frame, read_frames

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bas.config.base import Precision
-from bas.config.pipeline import ExtractSettings
+from bas.config.extract import ExtractSettings
 from bas.errors import SettingsError
 from bas.extract.encode.folding import DataFlow, fold_normalizations
 

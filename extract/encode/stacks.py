@@ -11,7 +11,7 @@ from jaxtyping import Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from bas.config.pipeline import ExtractSettings
+from bas.config.extract import ExtractSettings
 from bas.extract.decode.frames import Frame
 from bas.extract.decode.timeline import RowLayout
 

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from bas import console
-from bas.config.pipeline import ExtractSettings
+from bas.config.extract import ExtractSettings
 from bas.errors import DataError, MissingError, SettingsError, UnavailableError
 from bas.extract.decode.frames import DecodeStats
 from bas.extract.decode.timeline import VideoTimeline, open_timeline

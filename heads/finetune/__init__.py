@@ -1,12 +1,12 @@
 """Joint training of encoder and head on clips of the video (stage 3)."""
 
-from bas.heads.finetune.clip_sampler import ClipShape, clip_shape
-from bas.heads.finetune.dataset import (
+from bas.heads.finetune.clip_loader import (
     AnnotatedTimeline,
     ClipSample,
     build_loader,
     open_annotated_videos,
 )
+from bas.heads.finetune.clip_sampler import ClipShape, clip_shape
 from bas.heads.finetune.distributed import DistributedContext, init_distributed
 from bas.heads.finetune.memory import expected_bytes
 from bas.heads.finetune.model import ClipModel

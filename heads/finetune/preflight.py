@@ -10,8 +10,8 @@ import torch
 from bas.config import FinetuneSettings, Pipeline
 from bas.dataset import Dataset
 from bas.errors import SettingsError
+from bas.heads.finetune.clip_loader import AnnotatedTimeline
 from bas.heads.finetune.clip_sampler import ClipShape
-from bas.heads.finetune.dataset import AnnotatedTimeline
 from bas.heads.finetune.distributed import DistributedContext
 from bas.heads.finetune.memory import device_memory
 from bas.heads.inference.ensemble import load_stacker

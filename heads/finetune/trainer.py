@@ -16,7 +16,7 @@ from bas.config import FinetuneSettings, Pipeline
 from bas.errors import RunFailedError, StoppedError
 from bas.evaluate.postprocess.search import Tuning
 from bas.extract.encode.device import best_precision
-from bas.heads.finetune.dataset import ClipLoader, ClipSample
+from bas.heads.finetune.clip_loader import ClipLoader, ClipSample
 from bas.heads.finetune.distributed import DistributedContext
 from bas.heads.finetune.freezing import layerwise_parameter_groups
 from bas.heads.finetune.model import ClipModel

@@ -13,7 +13,7 @@ from bas.extract.encode.device import best_precision
 from bas.extract.encode.encoder import FrozenEncoder
 from bas.extract.encode.stacks import canvas_of
 from bas.extract.online import features_of
-from bas.heads.finetune.dataset import AnnotatedTimeline
+from bas.heads.finetune.clip_loader import AnnotatedTimeline
 from bas.heads.finetune.distributed import DistributedContext
 from bas.heads.models.stacker import Stacker
 from bas.signals import StopFlag

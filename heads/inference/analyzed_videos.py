@@ -8,10 +8,10 @@ from pathlib import Path
 
 from bas.errors import MissingError
 from bas.evaluate.analysis.outcomes import Outcome, match_outcomes
+from bas.evaluate.dense_scores import SCORES_FILE, read_scores
 from bas.evaluate.formats.soccernet import LABEL_FILES, RESULTS_FILE, read_results
 from bas.evaluate.metric.tolerance import OFFICIAL_SECONDS, half_window_frames
 from bas.evaluate.predictions import labels_of_games
-from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import FRAMERATE
 from bas.extract.decode.timeline import VideoTimeline, open_timeline
 from bas.heads.inference.predictor import Predictor, load_predictor, sidecar_folder, video_game

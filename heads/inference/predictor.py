@@ -27,11 +27,11 @@ from bas.config.base import Decoder
 from bas.dataset import Dataset, open_dataset, probe
 from bas.dataset.layouts import SPOTS
 from bas.errors import MissingError
+from bas.evaluate.dense_scores import SCORES_FILE, read_scores
 from bas.evaluate.formats.exports import write_osl
 from bas.evaluate.formats.osl import PredictedGame
 from bas.evaluate.postprocess.detections import detect
 from bas.evaluate.predictions import write_game
-from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.extract.extract import games_with_features
 from bas.heads.inference.ensemble import VideoModel, flip_averaged, load_video_model, require_video_model
 from bas.heads.inference.features import features_for

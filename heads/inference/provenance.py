@@ -16,8 +16,8 @@ from typing import Any
 from bas import console
 from bas.config import upgrade
 from bas.errors import DataError, MissingError
+from bas.evaluate.dense_scores import SCORES_FILE
 from bas.evaluate.formats.soccernet import RESULTS_FILE
-from bas.evaluate.scores import SCORES_FILE
 from bas.files import read_json, sample_of, sha256_of, write_json
 from bas.heads.interop.model_folder import read_config
 from bas.types import Game

@@ -15,8 +15,9 @@ from bas.config import (
 )
 from bas.errors import SettingsError
 from bas.heads.models.base import Head
-from bas.heads.models.baselines import GRU, Linear
 from bas.heads.models.blocks3d import STACK_SECONDS, Blocks3D
+from bas.heads.models.gru import GRU
+from bas.heads.models.linear import Linear
 from bas.heads.models.netvlad import TemporalPooling
 from bas.heads.models.outputs import Task
 from bas.heads.models.sgp import SGP

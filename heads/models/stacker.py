@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bas.config import Pipeline, PostprocessSettings
-from bas.evaluate.scores import frame_scores
+from bas.evaluate.dense_scores import frame_scores
 from bas.extract.encode.encoder import Encoder
 from bas.extract.encode.stacks import Canvas
 from bas.heads.models.base import Head, WindowHead

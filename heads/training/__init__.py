@@ -7,17 +7,17 @@ from bas.heads.training.annotated_games import (
     readable_games,
     spots_of,
 )
-from bas.heads.training.dataset import (
-    TrainingSet,
-    build_training_set,
-    out_of_fold_file,
-    targets_and_probabilities,
-)
 from bas.heads.training.losses import head_loss
 from bas.heads.training.optimizer import TrainingOptimizer, deterministic_on_cpu, parameter_groups
 from bas.heads.training.sampling import draw_rows, jitter_steps
 from bas.heads.training.targets import TargetBatch, Targets, target_batch
 from bas.heads.training.trainer import best_epoch, fit_head
+from bas.heads.training.training_set import (
+    TrainingSet,
+    build_training_set,
+    out_of_fold_file,
+    targets_and_probabilities,
+)
 from bas.heads.training.validation import Validation, score_cached
 from bas.heads.training.warm_start import matching_tensors, model_file, warm_start
 

@@ -17,7 +17,7 @@ from bas.extract.decode.timeline import VideoTimeline, open_timeline
 from bas.extract.extract import cached_features, games_with_features
 from bas.extract.quality import enforce_bad_video_policy
 from bas.files import sha256_of
-from bas.heads.training.dataset import CachedVideo
+from bas.heads.training.training_set import CachedVideo
 from bas.types import Game, Spot
 from bas.workspace import Workspace
 

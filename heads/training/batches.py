@@ -14,9 +14,9 @@ from torch import Tensor
 
 from bas.config import FitSettings
 from bas.heads.models.base import Head
-from bas.heads.training.dataset import TrainingSet
 from bas.heads.training.sampling import draw_rows, jitter_steps
 from bas.heads.training.targets import TargetBatch, target_batch
+from bas.heads.training.training_set import TrainingSet
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from bas.config import FitSettings
 from bas.extract.encode.device import best_precision
 from bas.heads.models.base import FeatureRows, Head
 from bas.heads.training.batches import Epoch
-from bas.heads.training.dataset import TrainingSet
 from bas.heads.training.losses import head_loss
 from bas.heads.training.optimizer import TrainingOptimizer, deterministic_on_cpu, parameter_groups
+from bas.heads.training.training_set import TrainingSet
 from bas.heads.training.validation import Validation
 from bas.heads.training.warm_start import warm_start
 from bas.runs import Checkpoint, Run

@@ -12,7 +12,7 @@ from bas.evaluate.postprocess.search import Tuning, tune
 from bas.evaluate.scoring.score import score_detections
 from bas.heads.models.base import Head
 from bas.heads.models.stacker import score_features
-from bas.heads.training.dataset import CachedVideo
+from bas.heads.training.training_set import CachedVideo
 from bas.types import DenseScores, Scores, Spot
 
 P = ParamSpec("P")

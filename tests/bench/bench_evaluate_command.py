@@ -23,9 +23,9 @@ from bas.console import show, table
 from bas.dataset.classes import BALL_CLASSES
 from bas.evaluate.analysis.analysis import analyze
 from bas.evaluate.analysis.bootstrap import resampled_mean_ap
+from bas.evaluate.dense_scores import SCORES_FILE, read_scores, write_scores
 from bas.evaluate.formats.soccernet import RESULTS_FILE, results_document
 from bas.evaluate.postprocess.detections import detect
-from bas.evaluate.scores import SCORES_FILE, read_scores, write_scores
 from bas.evaluate.scoring.score import Documents, Evaluation, read_documents, score_documents
 from bas.files import write_json
 from bas.types import Scores

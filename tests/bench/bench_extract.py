@@ -24,7 +24,7 @@ from support.caches import cache_attributes
 from support.killing import end_of, start_child
 
 from bas import console
-from bas.config.pipeline import ExtractSettings
+from bas.config.extract import ExtractSettings
 from bas.dataset import open_dataset
 from bas.extract import segments
 from bas.extract.cache.fingerprint import fingerprint_of
@@ -57,7 +57,7 @@ _WINDOWS = 5_000
 _EXTRACT_SCRIPT = """
 import sys
 from pathlib import Path
-from bas.config.pipeline import ExtractSettings
+from bas.config.extract import ExtractSettings
 from bas.extract.extract import extract
 from bas.types import Game, Video
 settings, half, folder = ExtractSettings.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])

@@ -24,10 +24,11 @@ from bas.heads.models.base import FeatureRows, Head, WindowHead
 from bas.heads.models.factory import build_head
 from bas.heads.models.outputs import Task
 from bas.heads.training.batches import Epoch
-from bas.heads.training.dataset import FeatureBank, TrainingSet
+from bas.heads.training.feature_bank import FeatureBank
 from bas.heads.training.losses import head_loss
 from bas.heads.training.optimizer import TrainingOptimizer, parameter_groups
 from bas.heads.training.targets import Targets
+from bas.heads.training.training_set import TrainingSet
 
 _RATE = Fraction(25, 2)
 _CHANNELS, _CLASSES = 192, 12

@@ -12,8 +12,8 @@ import bas
 from bas.config import Pipeline, PostprocessSettings, load, read_yaml
 from bas.config.renamed import as_in_run_names, upgrade
 from bas.errors import SettingsError
+from bas.evaluate.dense_scores import SCORES_FILE
 from bas.evaluate.formats.soccernet import RESULTS_FILE
-from bas.evaluate.scores import SCORES_FILE
 from bas.heads.inference.provenance import provenance_of
 from bas.heads.interop.model_folder import FORMAT, load_settings, read_config, write_config
 from bas.types import Game

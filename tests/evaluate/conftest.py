@@ -13,7 +13,7 @@ from einops import reduce, repeat
 from support import GOLDEN
 from support.caches import cache_attributes
 
-from bas.evaluate.scores import frame_scores
+from bas.evaluate.dense_scores import frame_scores
 from bas.extract.cache.format import CacheHeader
 from bas.extract.cache.reader import FeatureCache
 from bas.types import Scores, VideoFeatures

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bas.evaluate.scores import interpolate_rows
+from bas.evaluate.dense_scores import interpolate_rows
 from bas.extract.cache.reader import FeatureCache
 
 

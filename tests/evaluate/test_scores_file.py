@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bas.errors import DataError, MissingError
-from bas.evaluate.scores import read_scores, write_scores
+from bas.evaluate.dense_scores import read_scores, write_scores
 from bas.hdf5 import TRAILER_BYTES
 from bas.types import Scores
 

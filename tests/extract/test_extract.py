@@ -16,7 +16,7 @@ from support.extracting import make_game, tiny_encoder, tiny_settings
 from torch.nn import functional
 
 from bas.commands.data.extract import plan_table
-from bas.config.pipeline import ExtractSettings
+from bas.config.extract import ExtractSettings
 from bas.errors import DataError, MissingError, OutputError, PartialError, RunFailedError, SettingsError
 from bas.extract import extract as run_module
 from bas.extract import segments as segments_module

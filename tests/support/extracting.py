@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from bas.config.pipeline import ExtractSettings
+from bas.config.extract import ExtractSettings
 from bas.extract.encode.encoder import Encoder
 from bas.extract.encode.weights import measure_norm_statistics
 from bas.types import Game, Video

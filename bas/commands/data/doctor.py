@@ -16,7 +16,7 @@ from bas.dataset.checks import Finding, FolderReport, GameFacts
 from bas.dataset.layouts import Layout, labels_name
 from bas.dataset.splits import SPLITS_FILE
 from bas.errors import BasError, DataError, MissingError
-from bas.evaluate.scores import SCORES_FILE
+from bas.evaluate.dense_scores import SCORES_FILE
 from bas.extract.cache.reader import verify
 from bas.messages import counted, listing
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from bas import console
 from bas.evaluate.analysis.analysis import RESAMPLES, analyze
+from bas.evaluate.dense_scores import SCORES_FILE, read_scores
 from bas.evaluate.formats.soccernet import RESULTS_FILE, read_results
 from bas.evaluate.metric.tolerance import parse_tolerance, tolerance_name
 from bas.evaluate.postprocess.detections import detect_games
 from bas.evaluate.predictions import labels_of_games, read_scores_beside
 from bas.evaluate.report.page import Page, write_page
 from bas.evaluate.report.terminal import print_analysis, print_evaluation, write_report
-from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import Evaluation, score_detections, score_documents
 from bas.heads.inference.predictor import Predictor, load_predictor, predictions_folder
 from bas.messages import counted

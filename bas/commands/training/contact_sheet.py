@@ -15,8 +15,8 @@ from bas.config import Pipeline
 from bas.dataset import open_dataset
 from bas.errors import SettingsError
 from bas.files import atomic_write
+from bas.heads.finetune.clip_loader import ClipSample, build_loader, open_annotated_videos
 from bas.heads.finetune.clip_sampler import ClipShape, clip_shape
-from bas.heads.finetune.dataset import ClipSample, build_loader, open_annotated_videos
 from bas.heads.finetune.distributed import DistributedContext
 from bas.heads.finetune.preflight import load_starting_model, require_clips_fit
 from bas.messages import counted

@@ -20,8 +20,8 @@ from bas.errors import RunFailedError
 from bas.evaluate.postprocess.search import Tuning, show_tuning
 from bas.evaluate.predictions import labels_of_games
 from bas.files import sha256_of
+from bas.heads.finetune.clip_loader import AnnotatedTimeline, build_loader, open_annotated_videos
 from bas.heads.finetune.clip_sampler import clip_shape
-from bas.heads.finetune.dataset import AnnotatedTimeline, build_loader, open_annotated_videos
 from bas.heads.finetune.distributed import DistributedContext, init_distributed
 from bas.heads.finetune.memory import expected_bytes
 from bas.heads.finetune.model import ClipModel
@@ -36,7 +36,7 @@ from bas.heads.finetune.validation import OnlineScorer
 from bas.heads.inference.guards import require_unseen
 from bas.heads.interop.model_folder import training_games, write_model
 from bas.heads.models.stacker import Stacker
-from bas.heads.training.dataset import out_of_fold_file
+from bas.heads.training.training_set import out_of_fold_file
 from bas.heads.training.validation import Validation
 from bas.heads.training.warm_start import model_file
 from bas.messages import counted

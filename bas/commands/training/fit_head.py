@@ -29,8 +29,8 @@ from bas.heads.models.factory import build_head
 from bas.heads.models.outputs import task_of
 from bas.heads.models.stacker import Stacker
 from bas.heads.training.annotated_games import CachedGames, load_cached_games, readable_games
-from bas.heads.training.dataset import TrainingSet, build_training_set, out_of_fold_file
 from bas.heads.training.trainer import fit_head
+from bas.heads.training.training_set import TrainingSet, build_training_set, out_of_fold_file
 from bas.heads.training.validation import Validation, score_cached
 from bas.heads.training.warm_start import matching_tensors, model_file
 from bas.messages import counted

@@ -14,8 +14,8 @@ from bas.commands.training.fit_head import fit
 from bas.config import load
 from bas.dataset import open_dataset
 from bas.evaluate.analysis.chance_baseline import TRIALS, chance_of
+from bas.evaluate.dense_scores import SCORES_FILE, read_scores
 from bas.evaluate.predictions import labels_of_games
-from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import Evaluation
 from bas.heads.inference.predictor import predictions_folder
 from bas.heads.interop.model_folder import load_settings

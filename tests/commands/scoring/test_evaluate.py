@@ -21,8 +21,8 @@ from bas.dataset.classes import BALL_CLASSES
 from bas.dataset.splits import official_lists
 from bas.errors import MissingError
 from bas.evaluate.analysis import analysis
+from bas.evaluate.dense_scores import interpolate_rows, read_scores, write_scores
 from bas.evaluate.predictions import labels_of_games
-from bas.evaluate.scores import interpolate_rows, read_scores, write_scores
 from bas.evaluate.scoring.score import score
 from bas.heads.inference.predictor import Predictor
 from bas.heads.inference.provenance import Provenance

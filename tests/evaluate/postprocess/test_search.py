@@ -14,9 +14,10 @@ from bas.config import DetectionSettings, PostprocessSettings
 from bas.evaluate.analysis.analysis import analyze
 from bas.evaluate.formats.soccernet import parse_predictions, results_document
 from bas.evaluate.metric.average_precision import ClassMarks
-from bas.evaluate.postprocess.confidence import calibration_points, threshold_curve
+from bas.evaluate.postprocess.calibration import calibration_points
 from bas.evaluate.postprocess.detections import calibrate, detect
 from bas.evaluate.postprocess.search import Tuning, tune
+from bas.evaluate.postprocess.thresholds import threshold_curve
 from bas.evaluate.scoring.score import Evaluation, score_detections, score_documents
 from bas.types import Scores, Spot
 

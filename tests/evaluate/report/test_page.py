@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from support import media
 
-from bas.config.pipeline import TimeOrigin
+from bas.config.extract import TimeOrigin
 from bas.dataset import VideoTimes, probe
 from bas.evaluate.analysis.analysis import analyze
 from bas.evaluate.report import page

@@ -18,7 +18,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from support.caches import cache_attributes
 
-from bas.config.pipeline import ExtractSettings
+from bas.config.extract import ExtractSettings
 from bas.errors import DataError, MissingError
 from bas.extract.cache.fingerprint import fingerprint_of
 from bas.extract.cache.format import CacheAttributes

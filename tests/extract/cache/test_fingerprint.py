@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bas.config.pipeline import ExtractSettings
+from bas.config.extract import ExtractSettings
 from bas.extract.cache.fingerprint import cache_path, fingerprint_of
 from bas.types import Game, Video
 

@@ -15,7 +15,7 @@ from bas.errors import DataError
 from bas.extract.cache.parts import hash_rows
 from bas.extract.cache.reader import open_cache
 from bas.extract.cache.writer import write_cache
-from bas.heads.training.dataset import FeatureBank
+from bas.heads.training.feature_bank import FeatureBank
 
 _VIDEOS = 120
 _ROWS = 8

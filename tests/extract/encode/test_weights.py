@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from support.extracting import make_game, tiny_encoder, tiny_settings
 
-from bas.config.pipeline import ExtractSettings
+from bas.config.extract import ExtractSettings
 from bas.errors import DataError, MissingError, SettingsError, UnavailableError
 from bas.extract.encode import embedded as embedded_module
 from bas.extract.encode import weights as weights_module

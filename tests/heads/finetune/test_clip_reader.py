@@ -20,6 +20,7 @@ from bas.config.finetune import AugmentSettings, RandomTransform
 from bas.extract.decode.frames import DecodeStats, read_frames
 from bas.extract.decode.timeline import VideoTimeline, open_timeline
 from bas.extract.encode.stacks import canvas_of
+from bas.heads.finetune.clip_loader import ClipLoader, ClipSample
 from bas.heads.finetune.clip_reader import Clip, ClipReader
 from bas.heads.finetune.clip_sampler import (
     ClipShape,
@@ -29,7 +30,6 @@ from bas.heads.finetune.clip_sampler import (
     keyframe_indices,
     plan_epoch,
 )
-from bas.heads.finetune.dataset import ClipLoader, ClipSample
 from bas.heads.models.base import Head
 from bas.heads.models.factory import build_head
 from bas.heads.models.outputs import Task

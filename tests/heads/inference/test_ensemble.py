@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from bas.config import load
-from bas.evaluate.scores import frame_scores
+from bas.evaluate.dense_scores import frame_scores
 from bas.heads.inference.ensemble import Ensemble, Mirrored
 from bas.heads.models.stacker import Stacker
 from bas.types import Scores, VideoFeatures

@@ -13,7 +13,7 @@ from support.runs import games_of, small_run
 import bas
 from bas.commands.scoring.evaluate import evaluate_run
 from bas.dataset import Dataset, open_dataset
-from bas.evaluate.scores import read_scores
+from bas.evaluate.dense_scores import read_scores
 from bas.files import atomic_write
 from bas.heads.inference.ensemble import flip_averaged, load_video_model
 from bas.heads.inference.predictor import load_predictor

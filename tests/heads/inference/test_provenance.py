@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bas.evaluate.dense_scores import SCORES_FILE, write_scores
 from bas.evaluate.formats.soccernet import RESULTS_FILE
-from bas.evaluate.scores import SCORES_FILE, write_scores
 from bas.files import write_json
 from bas.heads.inference.provenance import Provenance
 from bas.types import Game, Scores, Video

@@ -22,7 +22,7 @@ import bas
 from bas.cli import app
 from bas.commands.sharing.import_weights import import_weights
 from bas.errors import BasError, DataError, MissingError, SettingsError
-from bas.evaluate.scores import SCORES_FILE, read_scores
+from bas.evaluate.dense_scores import SCORES_FILE, read_scores
 from bas.heads.interop.published_models import SimplePooling
 from bas.heads.models.stacker import FeatureModel, Stacker
 

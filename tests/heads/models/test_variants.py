@@ -20,8 +20,8 @@ from bas.commands.training.fit_head import fit
 from bas.config import Pipeline, load
 from bas.dataset import labels_of, open_dataset
 from bas.errors import DataError, MissingError, SettingsError
+from bas.evaluate.dense_scores import SCORES_FILE, read_scores
 from bas.evaluate.postprocess.detections import detect
-from bas.evaluate.scores import SCORES_FILE, read_scores
 from bas.evaluate.scoring.score import Evaluation, score_detections
 from bas.heads.inference.ensemble import load_video_model
 from bas.heads.inference.predictor import load_predictor

@@ -10,12 +10,13 @@ import torch
 
 from bas.config import FitSettings, LinearSettings, SGPSettings
 from bas.heads.models.base import Head
-from bas.heads.models.baselines import Linear
+from bas.heads.models.linear import Linear
 from bas.heads.models.outputs import Task
 from bas.heads.models.sgp import SGP
 from bas.heads.training.batches import Epoch, WindowBatch
-from bas.heads.training.dataset import FeatureBank, TrainingSet
+from bas.heads.training.feature_bank import FeatureBank
 from bas.heads.training.targets import Targets
+from bas.heads.training.training_set import TrainingSet
 
 _LENGTHS = (40, 25)
 _NUM = sum(_LENGTHS)

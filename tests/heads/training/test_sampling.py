@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from support import GOLDEN
 
 from bas.config import FitSettings
-from bas.evaluate.scores import SCORES_FILE, write_scores
-from bas.heads.training.dataset import AnnotatedVideo, targets_and_probabilities
+from bas.evaluate.dense_scores import SCORES_FILE, write_scores
 from bas.heads.training.sampling import (
     OutOfFold,
     balance_classes,
@@ -22,6 +21,7 @@ from bas.heads.training.sampling import (
     draw_rows,
     sampling_probabilities,
 )
+from bas.heads.training.training_set import AnnotatedVideo, targets_and_probabilities
 from bas.types import Game, Scores, Spot, Video
 
 _GOLDEN = json.loads((GOLDEN / "sampling_weights.json").read_text())

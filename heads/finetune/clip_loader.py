@@ -22,8 +22,8 @@ from bas.heads.finetune.clip_reader import Clip, ClipReader, DecodeUsage
 from bas.heads.finetune.clip_sampler import BatchSlot, ClipShape, ClipSource, keyframe_indices, plan_epoch
 from bas.heads.finetune.distributed import DistributedContext
 from bas.heads.training.annotated_games import open_timelines, spots_of
-from bas.heads.training.dataset import AnnotatedVideo, targets_and_probabilities
 from bas.heads.training.targets import TargetBatch, target_batch
+from bas.heads.training.training_set import AnnotatedVideo, targets_and_probabilities
 from bas.types import Game
 from bas.vocabulary import target_classes
 from bas.workspace import Workspace

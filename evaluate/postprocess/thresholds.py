@@ -1,11 +1,4 @@
-"""Calibration of confidences to spread over [0, 1], since the official metric uses 200 thresholds between them.
-
-Networks crowd their scores: focal loss keeps them low, cross-entropy pushes them to both ends. Detections
-whose scores lie within 1/199 of each other then fall between the same two thresholds. What matters is
-how much precision changes between two thresholds, that is, by which factor the number of detections
-above them differs. So equal steps of confidence are equal steps of the logarithm of the rank. The map
-is strictly increasing, so the ranking does not change.
-"""
+"""Thresholds at which a list of detections is shown to people."""
 
 from __future__ import annotations
 
@@ -15,35 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from bas.config import CalibrationPoint
 from bas.evaluate.metric.average_precision import ClassMarks, pooled_hits
-
-_STEPS = 20
-
-_DECIMALS = 6
-
-
-def calibration_points(scores: Float64[np.ndarray, "n"]) -> tuple[CalibrationPoint, ...]:
-    """Calibration from score to confidence of one action, estimated from the scores of its detections.
-
-    Returns:
-        Pairs of score and confidence from (0, 0) to (1, 1); empty if there are too few scores.
-    """
-    if len(scores) < _STEPS:
-        return ()
-    increasing = np.sort(scores)
-    ranks = np.arange(len(increasing), 0, -1)  # 1 for the highest score
-    # From near 0 for the lowest score to 1 for the highest, in equal steps of the logarithm of the rank.
-    confidences = 1 - np.log(ranks) / np.log(len(increasing) + 1)
-    steps = np.arange(1, _STEPS) / _STEPS
-    # Equal scores after rounding would make the map vertical: keep the first, lowest confidence of each.
-    points, first = np.unique(
-        np.round(np.interp(steps, confidences, increasing), _DECIMALS), return_index=True
-    )
-    inside = (points > 0) & (points < 1)
-    pairs = zip(points[inside].tolist(), steps[first][inside].tolist(), strict=True)
-    return (0.0, 0.0), *pairs, (1.0, 1.0)
-
 
 _MIN_DISPLAY_PRECISION = 0.1  # below this, a list of detections looks like noise to whoever reviews it
 
