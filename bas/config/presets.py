@@ -6,7 +6,6 @@ A preset may set any subset of the settings; the others keep their defaults.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -18,12 +17,15 @@ from bas.config.heads import HEAD_KINDS
 from bas.config.mistakes import describe
 from bas.config.pipeline import Pipeline
 from bas.config.renamed import upgrade
-from bas.errors import SettingsError
+from bas.config.strict_yaml import parse_yaml
+from bas.errors import DataError, SettingsError
+from bas.files import read_file
 
 Stage = Literal["extract", "heads", "finetune"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 _COMMAND_LINE = "the command line"
+_MAX_YAML_BYTES = 1 << 20
 _FOLDER = Path(__file__).parent.parent / "configs"
 
 
@@ -65,7 +67,7 @@ def load(
         key, equals, value = assignment.partition("=")
         if not equals:
             raise SettingsError(f"Invalid --set {assignment}. Expected KEY=VALUE, for example extract.hop=2.")
-        nested = _parse_yaml(value, source=f"--set {assignment}")
+        nested = parse_yaml(value, source=f"--set {assignment}")
         for part in reversed(key.strip().split(".")):
             nested = {part: nested}
         _overlay(merged, nested)
@@ -103,8 +105,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         SettingsError: the file is missing, is not YAML, or is not a mapping.
     """
     try:
-        value = _parse_yaml(path.read_text("utf-8"), source=str(path))
-    except (OSError, UnicodeDecodeError) as error:
+        content = read_file(path, limit_bytes=_MAX_YAML_BYTES)
+        value = parse_yaml(content.decode(), source=str(path))
+    except (OSError, DataError, UnicodeDecodeError) as error:
         raise SettingsError(f"Cannot read {path}: {error}.") from error
     if value is None:
         return {}
@@ -161,31 +164,3 @@ def _overlay(base: dict[str, Any], top: Mapping[str, Any]) -> None:
         else:
             # A copy: a later source must not change what this one holds.
             base[key] = dict(value) if isinstance(value, Mapping) else value
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML loader with the booleans of YAML 1.2, without dates, that refuses duplicate keys."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        # PyYAML keeps the last of two equal keys without a word.
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.YAMLError(f"duplicate key {key!r}{node.start_mark}")
-        return super().construct_mapping(node, deep)
-
-
-# YAML 1.1 reads no, on and y as booleans and 2024-10-01 as a date, where a name or folder is meant.
-_UNWANTED = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
-_StrictLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _UNWANTED]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_StrictLoader.add_implicit_resolver(_UNWANTED[0], re.compile(r"true|false"), list("tf"))
-
-
-def _parse_yaml(text: str, *, source: str) -> Any:
-    try:
-        return yaml.load(text, _StrictLoader)  # noqa: S506  (a subclass of the safe loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise SettingsError(f"Invalid YAML in {source}: {error}") from error
