@@ -237,7 +237,7 @@ def locked(path: Path, *, wait: bool) -> Iterator[None]:
 
 
 def read_json(path: Path, *, limit_bytes: int = 64 << 20) -> Any:
-    """Read a JSON document strictly: UTF-8 without a byte order mark, no duplicate keys, no NaN.
+    """Read a JSON document strictly: UTF-8, with or without a byte order mark, no duplicate keys, no NaN.
 
     Raises:
         MissingError: the file does not exist or cannot be read.
@@ -265,6 +265,6 @@ def parse_json(content: bytes, *, source: str) -> Any:
         raise ValueError(f"{constant} is not valid JSON")
 
     try:
-        return json.loads(content.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
+        return json.loads(content.decode("utf-8-sig"), object_pairs_hook=unique, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise DataError(f"Invalid JSON in {source}: {error}. Restore the file from its source.") from error

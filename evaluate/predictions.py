@@ -64,13 +64,16 @@ def labels_of_games(games: Sequence[Game]) -> dict[str, tuple[Spot, ...]]:
     for game in games:
         if game.labels is None:
             raise MissingError(_unlabeled(game))
-        in_file = read_scored_labels(game.labels)
+        if game.labels not in lists:
+            lists[game.labels] = read_scored_labels(game.labels)
+        in_file = lists[game.labels]
         labels[game.id] = in_file[game.id] if game.id in in_file else next(iter(in_file.values()))
     return labels
 
 
 def _unlabeled(game: Game) -> str:
     problem = f"{game.id} has no labels, so it cannot be scored"
+    lists: dict[Path, dict[str, tuple[Spot, ...]]] = {}  # one file may hold the labels of all games
     if game.id in official_lists("spotting-ball")["challenge"]:
         return (
             f"{problem}: labels of the challenge games are hidden. Choose another split, or submit the predictions: "

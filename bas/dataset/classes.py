@@ -79,5 +79,5 @@ def recognize_classes(
     raise DataError(
         f"Unknown class list: the labels are {', '.join(sorted(annotated)[:5]) or '(none)'}. Expected ball actions "
         f"({', '.join(BALL_CLASSES[:3])}, ...) or SoccerNet-v2 ({', '.join(SOCCERNET_V2_CLASSES[:3])}, ...). "
-        "From Python, pass `classes`."
+        "List your own in class.txt beside the labels, one per line."
     )

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-from bas.dataset.annotations.interchange import soccernet_documents
-from bas.dataset.annotations.video_lists import listed_classes
+from bas.dataset.annotations.label_files import read_label_file
+from bas.dataset.annotations.video_lists import declared_classes
 from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES
 from bas.dataset.games import require_videos
 from bas.dataset.layouts import Layout, RecognizedLayout, VideoSize, recognize_layout
 from bas.dataset.manifest import require_sizes
 from bas.dataset.splits import select
 from bas.errors import DataError, MissingError
-from bas.files import read_json
 from bas.types import Game
 
 
@@ -83,10 +82,8 @@ def _classes(root: Path, found: RecognizedLayout) -> tuple[str, ...]:
             return BALL_CLASSES
         case Layout.SOCCERNET_V2:
             return SOCCERNET_V2_CLASSES
-        case Layout.OSL | Layout.E2E_SPOT:
-            return listed_classes(root) or _classes_of_labels(found.games)
-        case Layout.FOLDER | Layout.FILE:
-            return _classes_of_labels(found.games)
+        case Layout.OSL | Layout.E2E_SPOT | Layout.FOLDER | Layout.FILE:
+            return declared_classes(root) or _classes_of_labels(found.games)
         case _:
             assert_never(found.layout)
 
@@ -102,9 +99,10 @@ def _classes_of_labels(games: tuple[Game, ...]) -> tuple[str, ...]:
 
 
 def _labels_in(path: Path) -> list[str]:
+    """Labels of a file; none of one that is damaged, which every reader of its labels reports."""
     try:
-        content = read_json(path)
-        documents = soccernet_documents(content, source=str(path)) or {"": content}
+        file = read_label_file(path)
+        documents = file.documents or {"": file.content}
         return [str(entry["label"]) for one in documents.values() for entry in one["annotations"]]
     except (DataError, LookupError, TypeError):
         return []

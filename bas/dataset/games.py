@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from bas.dataset.names import composed
 from bas.errors import DataError, MissingError
 from bas.messages import listing
 from bas.types import Game
@@ -18,7 +19,7 @@ _OTHER_SIZE = {"720p": "224p", "224p": "720p"}
 
 
 def game_id(text: str, *, source: str) -> str:
-    """Validate a game id, up to four plain folder names, and strip a final slash.
+    """Validate a game id, up to four plain folder names; strip a final slash and compose accents.
 
     Args:
         text: from a file name, a list of splits or a predictions file.
@@ -27,7 +28,7 @@ def game_id(text: str, *, source: str) -> str:
     Raises:
         DataError: `text` is empty, absolute, leads upwards, or contains characters unfit for folder names.
     """
-    parts = text.removesuffix("/").split("/")
+    parts = composed(text).removesuffix("/").split("/")
     if len(parts) > _MOST_PARTS or not all(_PART.fullmatch(part) for part in parts):
         raise DataError(
             f"{source}: invalid game id {text!r}. Expected up to {_MOST_PARTS} folder names separated by slashes, "
@@ -42,14 +43,24 @@ def require_videos(game: Game) -> None:
     Raises:
         MissingError: names the expected files, the existing ones, and the remedy.
     """
+    if text := _missing_videos(game, place=f" in {game.videos[0].path.parent}"):
+        raise MissingError(f"{game.id}: {text}")
+
+
+def missing_videos(game: Game) -> str:
+    """What a game lacks, in words that are the same for all games that lack the same; empty if it is complete."""
+    return _missing_videos(game, place="")
+
+
+def _missing_videos(game: Game, *, place: str) -> str:
     missing = [video.path for video in game.videos if not video.path.is_file()]
     if not missing:
-        return
+        return ""
     folder = missing[0].parent
     there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     expected = [video.path.name for video in game.videos]
-    raise MissingError(
-        f"{game.id}: expected {' and '.join(expected)} in {folder}; the folder contains {listing(there)}. "
+    return (
+        f"expected {' and '.join(expected)}{place}; the folder contains {listing(there)}. "
         f"{_remedy([path.name for path in missing], there, expected)}"
     )
 

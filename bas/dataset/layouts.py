@@ -14,6 +14,7 @@ from typing import Literal, assert_never
 from bas.dataset.annotations.interchange import VideoList
 from bas.dataset.annotations.video_lists import games_of, video_lists_in
 from bas.dataset.games import game_id
+from bas.dataset.names import NamesOnDisk
 from bas.dataset.video.containers import VIDEO_SUFFIXES
 from bas.errors import DataError, MissingError
 from bas.files import read_json
@@ -80,7 +81,7 @@ def recognize_layout(root: Path, *, video: VideoSize) -> RecognizedLayout:
         DataError: layouts are mixed, or the games lie in the wrong folder.
     """
     if root.is_file():
-        return RecognizedLayout(Layout.FILE, (_bare_game(root, stem=root.stem),))
+        return RecognizedLayout(Layout.FILE, (_bare_game(root, NamesOnDisk(), stem=root.stem),))
     if not root.is_dir():
         raise MissingError(
             f"{not_existing(root)} Pass the folder of the matches: --data FOLDER, `bas doctor FOLDER`, or BAS_DATA."
@@ -95,8 +96,9 @@ def recognize_layout(root: Path, *, video: VideoSize) -> RecognizedLayout:
     _require_in_place(root, folders)
     layout = _only_layout(root, folders)
     if layout is Layout.FOLDER:
-        videos = [path for folder in folders for path in folder.videos]
-        games = [_bare_game(path, stem=path.relative_to(root).with_suffix("").as_posix()) for path in videos]
+        names = NamesOnDisk()
+        stems = {path: path.relative_to(root).with_suffix("") for folder in folders for path in folder.videos}
+        games = [_bare_game(path, names, stem=stem.as_posix()) for path, stem in stems.items()]
         _require_unique(root, games)
     else:
         games = [_soccernet_game(root, folder.path, layout, video) for folder in folders]
@@ -197,6 +199,9 @@ def _only_layout(root: Path, folders: Sequence[_Folder]) -> Layout:
     counts = Counter(layout for folder in folders for layout in folder.layouts)
     if len(counts) == 1:
         return next(iter(counts))
+    for folder in folders:  # a damaged file may be all that makes its folder another layout
+        if (labels := folder.path / _BALL_LABELS).is_file():
+            read_json(labels)
     examples = []
     for layout, count in counts.items():
         example = next(folder for folder in folders if layout in folder.layouts)
@@ -258,8 +263,8 @@ def _soccernet_game(root: Path, folder: Path, layout: Layout, video: VideoSize) 
     )
 
 
-def _bare_game(path: Path, *, stem: str) -> Game:
-    labels = path.with_suffix(".json")
+def _bare_game(path: Path, names: NamesOnDisk, *, stem: str) -> Game:
+    labels = names.find(path.with_suffix(".json"), below=path.parent)
     return Game(game_id(stem, source=str(path)), (Video(path, 1),), labels if labels.is_file() else None)
 
 

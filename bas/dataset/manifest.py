@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from bas.dataset.names import NamesOnDisk, composed
 from bas.errors import DataError
 from bas.files import read_json, sha256_of, write_json
 from bas.messages import listing
@@ -43,7 +44,7 @@ def add_to_manifest(root: Path, entries: Mapping[str, FileRecord]) -> None:
 
 
 def read_manifest(root: Path) -> dict[str, FileRecord]:
-    """Read the manifest of a data folder as records by relative path; empty if there is no manifest.
+    """Read the manifest of a data folder as records by relative path in composed letters; empty if there is none.
 
     Raises:
         DataError: it is invalid, or names a file outside the folder.
@@ -56,7 +57,13 @@ def read_manifest(root: Path) -> dict[str, FileRecord]:
         raise DataError(
             f'Invalid manifest {path}. Expected {{"relative path": {{"bytes": ..., "sha256": "..."}}}}.'
         )
-    return {name: _entry(path, name, value) for name, value in content.items()}
+    return {composed(name): _entry(path, name, value) for name, value in content.items()}
+
+
+def missing_files(root: Path, manifest: Mapping[str, FileRecord]) -> list[str]:
+    """Names in the manifest for which the data folder has no file."""
+    names = NamesOnDisk()
+    return [name for name in manifest if not names.find(root / name, below=root).is_file()]
 
 
 def require_sizes(root: Path, games: Iterable[Game]) -> None:
@@ -86,7 +93,7 @@ def difference(root: Path, path: Path, manifest: Mapping[str, FileRecord], *, ha
         manifest: of the folder.
         hashes: compare hashes too, which reads the whole file.
     """
-    entry = manifest.get(path.relative_to(root).as_posix())
+    entry = manifest.get(composed(path.relative_to(root).as_posix()))
     if entry is None:
         return ""
     size = path.stat().st_size

@@ -10,7 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from bas.dataset.names import NamesOnDisk, composed
 from bas.errors import DataError, MissingError
+from bas.files import reopens
 from bas.messages import not_existing
 
 MAX_DOCUMENT_BYTES = 64 << 20
@@ -28,11 +30,12 @@ class Document:
     content: bytes
 
 
+@reopens
 def gather_documents(path: Path, *names: str) -> dict[str, Document]:
     """Read all documents below `path` that have the first of `names` to occur there, by game.
 
-    The name of a game is its folder relative to `path`, with forward slashes; a document at the
-    top level is named after `path` itself.
+    The name of a game is its folder relative to `path`, with forward slashes and composed accents; a document at
+    the top level is named after `path` itself.
 
     Args:
         path: a folder, a zip archive, or a single document of any name, which may be packed with gzip.
@@ -45,7 +48,7 @@ def gather_documents(path: Path, *names: str) -> dict[str, Document]:
     if not path.exists():
         raise MissingError(f"{not_existing(path)} Expected a folder or zip with {' or '.join(names)}.")
     if is_single_document(path):
-        return {path.stem: _read_file(path)}
+        return {composed(path.stem): _read_file(path)}
     return _from_folder(path, names) if path.is_dir() else _from_archive(path, names)
 
 
@@ -58,7 +61,8 @@ def document_folder(path: Path, game: str) -> Path | None:
     """Folder of the document that `gather_documents` found for a game in `path`; None in an archive."""
     if path.is_file():
         return path.parent if is_single_document(path) else None
-    return path / game if (path / game).is_dir() else path
+    folder = NamesOnDisk().find(path / game, below=path)
+    return folder if folder.is_dir() else path
 
 
 def pair_games(games: Collection[str], found: Collection[str]) -> dict[str, str]:
@@ -69,17 +73,32 @@ def pair_games(games: Collection[str], found: Collection[str]) -> dict[str, str]
     Raises:
         DataError: the match is ambiguous.
     """
+    names = set(found)
+    by_ending: dict[str, list[str]] = {}
+    for name in found:
+        for ending in path_endings(name):
+            by_ending.setdefault(ending, []).append(name)
     result = {}
     for game in games:
-        similar = [name for name in found if name.endswith(f"/{game}") or game.endswith(f"/{name}")]
-        if game in found:
+        if game in names:
             result[game] = game
-        elif similar:
+            continue
+        similar = [*by_ending.get(game, ()), *(ending for ending in path_endings(game) if ending in names)]
+        if similar:
             _require_unambiguous(game, similar)
             result[game] = similar[0]
-    for match in result.values():  # nor may two games share one match
-        _require_unambiguous(match, [game for game in result if result[game] == match])
+    sharing: dict[str, list[str]] = {}
+    for game, match in result.items():
+        sharing.setdefault(match, []).append(game)
+    for match, of_match in sharing.items():  # nor may two games share one match
+        _require_unambiguous(match, of_match)
     return result
+
+
+def path_endings(name: str) -> list[str]:
+    """What is left of a name without its first folder, its first two, and so on."""
+    parts = name.split("/")
+    return ["/".join(parts[i:]) for i in range(1, len(parts))]
 
 
 def wrapping_folder(pairs: Mapping[str, str]) -> str | None:
@@ -159,7 +178,14 @@ def _chosen(
 ) -> dict[str, PurePosixPath]:
     """The files with the preferred name among `paths`, by game."""
     for name in names:
-        games = {_game(path, name, where=where): path for path in sorted(paths) if _matches(path, name)}
+        games: dict[str, PurePosixPath] = {}
+        for path in (path for path in sorted(paths) if _matches(path, name)):
+            game = _game(path, name, where=where)
+            if game in games:
+                raise DataError(
+                    f"{where} has {games[game]} and {path}, which differ only in how accents are stored. Keep one."
+                )
+            games[game] = path
         if games:
             return games
     listing = ", ".join(str(path) for path in sorted(paths)[:3]) or "nothing"
@@ -177,8 +203,8 @@ def _matches(path: PurePosixPath, name: str) -> bool:
 def _game(path: PurePosixPath, name: str, *, where: Path) -> str:
     named = path.with_suffix("") if name.startswith("*") else path.parent
     if named.parts:
-        return str(named)
-    return where.stem if where.is_file() else where.resolve().name
+        return composed(str(named))
+    return composed(where.stem if where.is_file() else where.resolve().name)
 
 
 def _too_large(what: str) -> DataError:

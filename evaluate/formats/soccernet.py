@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bas import clock
-from bas.dataset.annotations.interchange import soccernet_documents
+from bas.dataset.annotations.interchange import parse_video_list, soccernet_documents
 from bas.errors import DataError
 from bas.evaluate.formats.documents import Document, gather_documents
 from bas.evaluate.metric.average_precision import VECTOR_SECONDS
@@ -169,11 +169,11 @@ class _GameDocument:
 def _game_documents(game: str, document: Document, *, key: str = "annotations") -> list[_GameDocument]:
     """The games in a document: one in SoccerNet's form, any number in OSL or E2E-Spot JSON."""
     content = _load(document)
-    converted = soccernet_documents(content, source=document.source)
-    if converted is not None:
+    videos = parse_video_list(content, source=document.source)
+    if videos is not None:
         return [
             _GameDocument(name, {key: one["annotations"]}, f"{document.source}: {name}")
-            for name, one in converted.items()
+            for name, one in soccernet_documents(videos, source=document.source).items()
         ]
     if not isinstance(content, dict):
         raise DataError(f"{document.source} is a JSON {type(content).__name__}. Expected an object.")
@@ -183,7 +183,7 @@ def _game_documents(game: str, document: Document, *, key: str = "annotations") 
 def _load(document: Document) -> Any:
     """Parse like the official scorer, which accepts NaN and repeated keys."""
     try:
-        return json.loads(document.content.decode("utf-8"))
+        return json.loads(document.content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise DataError(
             f"{document.source} is not valid JSON: {error}. Restore the file from its source."

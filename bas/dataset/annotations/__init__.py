@@ -2,14 +2,14 @@
 
 from bas.dataset.annotations.interchange import VideoList, soccernet_documents
 from bas.dataset.annotations.soccernet import Labels, labels_of, read_annotations, require_left_right
-from bas.dataset.annotations.video_lists import games_of, listed_classes, listed_splits, video_lists_in
+from bas.dataset.annotations.video_lists import declared_classes, games_of, listed_splits, video_lists_in
 
 __all__ = [
     "Labels",
     "VideoList",
+    "declared_classes",
     "games_of",
     "labels_of",
-    "listed_classes",
     "listed_splits",
     "read_annotations",
     "require_left_right",

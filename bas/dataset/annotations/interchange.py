@@ -15,12 +15,21 @@ from typing import Any, Literal
 
 from bas.clock import game_time, milliseconds
 from bas.dataset.games import game_id
+from bas.dataset.video.containers import VIDEO_SUFFIXES
 from bas.errors import DataError
 
 Form = Literal["OSL JSON", "E2E-Spot JSON"]
 
 _PATH_KEYS = "path_video", "path_features", "path"
 _WHOLE_GAME = "224p", "720p"
+_FILE_SUFFIXES = VIDEO_SUFFIXES | {
+    ".avi",
+    ".h5",
+    ".npy",
+    ".npz",
+    ".pkl",
+    ".pt",
+}  # of videos and of feature rows
 _LARGEST_DENOMINATOR = 1001  # of a frame rate, as in 30000/1001
 
 
@@ -73,17 +82,14 @@ def parse_video_list(content: Any, *, source: str) -> VideoList | None:
             return None
 
 
-def soccernet_documents(content: Any, *, source: str) -> dict[str, dict[str, Any]] | None:
-    """Convert a list of videos to `{"annotations": [...]}` by game id; None for a file of another kind.
+def soccernet_documents(videos: VideoList, *, source: str) -> dict[str, dict[str, Any]]:
+    """Content of each game of a list in SoccerNet's form, `{"annotations": [...]}`, by game id.
 
     Raises:
-        DataError: it is a list of videos, but invalid, or lists a game twice.
+        DataError: the list has a game twice.
     """
-    found = parse_video_list(content, source=source)
-    if found is None:
-        return None
     documents: dict[str, dict[str, Any]] = {}
-    for item in found.items:
+    for item in videos.items:
         if item.id in documents:
             raise DataError(f"{source} lists {item.id} twice. Keep one of them.")
         documents[item.id] = {"annotations": list(item.annotations)}
@@ -188,11 +194,12 @@ def _names(labels: Any) -> tuple[str, ...]:
 
 
 def _id_of(path: str, *, source: str) -> str:
-    """Game id of a path: without its suffix, and without the last part if that is 224p or 720p."""
+    """Game id of a path: without a file suffix, and without the last part if that is 224p or 720p."""
     file = PurePosixPath(path)
     if not file.name:
         raise DataError(f"{source} lists a video with the path {path!r}. Expected the path of a file.")
-    name = file.with_suffix("")
+    # "1. FC Koln" has a dot but no suffix.
+    name = file.with_suffix("") if file.suffix.lower() in _FILE_SUFFIXES else file
     if name.name in _WHOLE_GAME and len(name.parts) > 1:
         name = name.parent
     return game_id(str(name), source=source)

@@ -10,10 +10,9 @@ from typing import Any, Literal
 
 from bas.clock import game_time
 from bas.dataset.annotations.fields import contradicts, half_and_time, is_beyond, whole_number
-from bas.dataset.annotations.interchange import soccernet_documents
+from bas.dataset.annotations.label_files import LabelFile, read_label_file
 from bas.dataset.video.probe import length_ms
 from bas.errors import DataError, MissingError
-from bas.files import read_json
 from bas.messages import counted, did_you_mean, listing, quote
 from bas.types import Game, Spot
 
@@ -33,6 +32,7 @@ _VISIBILITY = {"visible": True, "not shown": False}
 _LONGEST_MS = 24 * 60 * 60 * 1000
 
 _SHOWN = 10  # mistakes listed in a message
+_MOST_CONTRADICTIONS = 0.5  # share of a file's annotations; with more, its positions count from elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,9 @@ def read_annotations(
 ) -> Labels:
     """Read `Labels-ball.json`, `Labels-v2.json` or a file of the same format, or OSL JSON or E2E-Spot JSON.
 
-    Positions are integers or strings of digits. The game time must agree with the position and gives the
-    half. `team` and `visibility` are optional. Exact duplicates are dropped with a warning.
+    Positions are integers or strings of digits. The game time gives the half; where it contradicts the position,
+    the position counts, as for the official scorer, with a warning. A file in which most contradict is refused.
+    `team` and `visibility` are optional. Exact duplicates are dropped with a warning.
 
     Args:
         path: label file.
@@ -98,23 +99,32 @@ def read_annotations(
         MissingError: `path` does not exist.
         DataError: counts the mistakes in the file, and lists the first ten.
     """
-    content = _of_game(path, read_json(path), game)
+    content = _of_game(path, read_label_file(path), game)
     annotations = content.get("annotations") if isinstance(content, dict) else None
     if not isinstance(annotations, list):
         raise DataError(f"{path} has no list of annotations. Restore the file from its source.")
     reader = _Reader(tuple(classes), frozenset(halves), video_ms or {})
     spots: list[Spot] = []
     problems: list[str] = []
+    contradictions: list[str] = []
     for i, annotation in enumerate(annotations):
         try:
             spots.append(reader.spot(annotation))
         except _Mistake as mistake:
             problems.append(f"annotations[{i}]: {mistake}")
+        else:
+            contradictions += [f"annotations[{i}]: {text}" for text in _contradiction(annotation, spots[-1])]
+    if len(contradictions) > _MOST_CONTRADICTIONS * len(annotations):
+        problems += contradictions
     problems += _mixed_teams(spots)
     if problems:
         raise DataError(_message(path, problems, len(annotations)))
     kept = dict.fromkeys(spots)
-    warnings = [*_misfiled(path, content.get("UrlLocal")), *_duplicates(path, spots, kept)]
+    warnings = [
+        *_misfiled(path, content.get("UrlLocal")),
+        *_duplicates(path, spots, kept),
+        *_contradicting(path, contradictions),
+    ]
     return Labels(tuple(sorted(kept, key=lambda spot: (spot.half, spot.position_ms))), tuple(warnings))
 
 
@@ -138,18 +148,17 @@ def require_left_right(labels: Labels, *, source: str) -> None:
     )
 
 
-def _of_game(path: Path, content: Any, game: str | None) -> Any:
+def _of_game(path: Path, file: LabelFile, game: str | None) -> Any:
     """Annotations of one game in a file; if the file holds a single game, its id need not match."""
-    documents = soccernet_documents(content, source=str(path))
-    if documents is None:
-        return content
-    if game in documents:
-        return documents[game]
-    if len(documents) != 1:
+    if file.videos is None:
+        return file.content
+    if game in file.documents:
+        return file.documents[game]
+    if len(file.documents) != 1:
         raise DataError(
-            f"{path} lists {listing(list(documents), shown=3)}, but not {game}. Add its events to the file."
+            f"{path} lists {listing(list(file.documents), shown=3)}, but not {game}. Add its events to the file."
         )
-    return next(iter(documents.values()))
+    return next(iter(file.documents.values()))
 
 
 class _Mistake(Exception):
@@ -185,14 +194,10 @@ class _Reader:
         parsed = half_and_time(value)
         if parsed is None:
             raise _Mistake(f"invalid gameTime {quote(value)}; expected '1 - MM:SS'")
-        half, time_ms = parsed
+        half, _ = parsed
         if half not in self.halves:
             expected = " or ".join(str(half) for half in sorted(self.halves))
             raise _Mistake(f"invalid half {half} in gameTime {value!r}; the videos are of half {expected}")
-        if contradicts(time_ms, position_ms):
-            raise _Mistake(
-                f"gameTime {value!r} contradicts position {position_ms:,} ms ({game_time(half, position_ms)})"
-            )
         end = self.video_ms.get(half)
         if end is not None and is_beyond(position_ms, end):
             raise _Mistake(
@@ -247,6 +252,24 @@ def _misfiled(path: Path, url: Any) -> list[str]:
         return []
     name = url.strip("/").rpartition("/")[2]
     return [f"{path} is labeled as {name!r}, but is in the folder {folder!r}"] if name != folder else []
+
+
+def _contradiction(annotation: Mapping[str, Any], spot: Spot) -> list[str]:
+    """How the game time of a valid annotation contradicts its position; empty if it does not."""
+    time = annotation["gameTime"]
+    parsed = half_and_time(time)
+    assert parsed is not None  # it gave the half
+    if not contradicts(parsed[1], spot.position_ms):
+        return []
+    own = game_time(spot.half, spot.position_ms)
+    return [f"gameTime {time!r} contradicts position {spot.position_ms:,} ms ({own})"]
+
+
+def _contradicting(path: Path, contradictions: Sequence[str]) -> list[str]:
+    if not contradictions:
+        return []
+    used = f"used the position of {counted(len(contradictions), 'annotation')} with another gameTime"
+    return [f"{path}: {used}, as the official scorer does ({listing(contradictions, shown=1)})"]
 
 
 def _duplicates(path: Path, spots: Sequence[Spot], kept: Collection[Spot]) -> list[str]:

@@ -71,7 +71,7 @@ def write(path: Path, content: Any) -> Path:
 def test_every_format_gives_the_same_spots(
     tmp_path: Path, content: Any, layout: Layout, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_video(tmp_path / GAME / "720p.mp4", 100)
+    write_video(tmp_path / GAME / "720p.mp4", 100, size=(224, 128))
     write(tmp_path / "annotations_test.json", content)
     if layout is Layout.E2E_SPOT:
         (tmp_path / "class.txt").write_text("DRIVE\nPASS\n")
@@ -160,7 +160,7 @@ def test_mistakes_in_entries_are_reported_as_in_soccernet_labels(tmp_path: Path)
         ({"data": [1]}, "invalid item .*Expected an input of type video"),
         ({"videos": [{"annotations": []}]}, "invalid video .*Expected path_video"),
         ([{"video": "a", "events": [], "fps": 0}], "invalid video .*Expected its name, fps"),
-        ({"data": osl_v2("a.mp4")["data"] * 2}, "would have the same game id"),
+        ({"data": osl_v2("a.mp4")["data"] * 2}, "lists a twice"),
         (
             {"data": [{"inputs": [{"path": "a.mp4"}], "events": [{"head": "a"}, {"head": "b"}]}]},
             "events of 2 heads: a, b",

@@ -210,7 +210,6 @@ def test_no_label_of_seven_matches_is_lost(tmp_path: Path) -> None:
     [
         b'{"annotations": [], "annotations": []}',
         b'{"annotations": [NaN]}',
-        b'\xef\xbb\xbf{"annotations": []}',
         b'{"annotations": [{"gameTi',
         b"",
     ],
@@ -220,6 +219,29 @@ def test_json_is_read_strictly(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(DataError, match="Invalid JSON in"):
         read_annotations(path, classes=BALL_CLASSES, halves={1})
+
+
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
+    path = write_labels(tmp_path / "Labels-ball.json", [annotation()])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(read_annotations(path, classes=BALL_CLASSES, halves={1}).spots) == 1
+
+
+@pytest.mark.fault("L05")
+def test_one_game_time_that_contradicts_its_position_is_told_and_the_position_used(tmp_path: Path) -> None:
+    entries = [annotation(60_000 * minute) for minute in range(1, 9)]
+    entries[3]["gameTime"] = "1 - 04:31"
+    labels = read(tmp_path, *entries)
+    assert [spot.position_ms for spot in labels.spots] == [60_000 * minute for minute in range(1, 9)]
+    (warning,) = labels.warnings
+    assert "position of 1 annotation with another gameTime" in warning
+    assert "annotations[3]: gameTime '1 - 04:31' contradicts position 240,000 ms (1 - 04:00)" in warning
+
+
+@pytest.mark.fault("L05")
+def test_a_file_in_which_most_game_times_contradict_is_refused(tmp_path: Path) -> None:
+    entries = [annotation(60_000 * minute, gameTime="1 - 00:00") for minute in range(1, 4)]
+    assert "(3 in 4 annotations)" in refused(tmp_path, annotation(0), *entries)
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"annotations": {}}', "1"])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 import zipfile
 from pathlib import Path
 
 import pytest
+from support.matches import touch
 
 from bas.errors import DataError, MissingError
 from bas.evaluate.formats import documents
-from bas.evaluate.formats.documents import gather_documents, pair_games, wrapping_folder
+from bas.evaluate.formats.documents import document_folder, gather_documents, pair_games, wrapping_folder
 
 NAME = "results_spotting.json"
 
@@ -105,6 +107,28 @@ def test_games_are_paired_despite_a_wrapping_folder() -> None:
     assert wrapping_folder(pairs) == "run/test/"
     assert wrapping_folder(pair_games(games, games)) is None
     assert pair_games(games, {"A - B"}) == {games[0]: "A - B"}
+
+
+@pytest.mark.parametrize("suffix", [".zip", ""])
+def test_a_game_is_the_same_in_every_unicode_normalization(tmp_path: Path, suffix: str) -> None:
+    name = unicodedata.normalize("NFC", "Málaga - Córdoba")
+    labels, predictions = (unicodedata.normalize(form, name) for form in ("NFD", "NFC"))
+    for folder, game, file in (("labels", labels, "Labels-ball.json"), ("made", predictions, "results.json")):
+        touch(tmp_path / folder / "league" / game, file)
+        if suffix:
+            with zipfile.ZipFile(tmp_path / f"{folder}.zip", "w") as archive:
+                archive.write(tmp_path / folder / "league" / game / file, f"league/{game}/{file}")
+    found = gather_documents(tmp_path / f"labels{suffix}", "Labels-ball.json")
+    made = gather_documents(tmp_path / f"made{suffix}", "results.json")
+    assert pair_games(found, made) == {f"league/{name}": f"league/{name}"}
+    assert document_folder(tmp_path / "labels", f"league/{name}") == tmp_path / "labels" / "league" / labels
+
+
+def test_two_games_that_differ_only_in_normalization_are_refused(tmp_path: Path) -> None:
+    for form in ("NFC", "NFD"):
+        touch(tmp_path / unicodedata.normalize(form, "Málaga"), "results.json")
+    with pytest.raises(DataError, match="differ only in how accents are stored"):
+        gather_documents(tmp_path, "results.json")
 
 
 def test_an_ambiguous_game_is_refused() -> None:

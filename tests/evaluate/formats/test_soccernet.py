@@ -148,7 +148,7 @@ def test_an_entry_that_crashes_the_official_scorer_is_named(reason: str) -> None
     [
         (b"{", "is not valid JSON"),
         (b"\xff\xfe", "is not valid JSON"),
-        (b"\xef\xbb\xbf{}", "is not valid JSON"),
+        (b"\xef\xbb\xbf{}", "has no list 'predictions'"),
         (b"[1]", r"is a JSON list\. Expected an object"),
         (b'{"annotations": []}', "has no list 'predictions'"),
         (b'{"predictions": {}}', "has no list 'predictions'"),
