@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Bool, Int64
 
-_RATE = re.compile(r"[0-9]{1,9}(?:/[0-9]{1,9}|\.[0-9]{1,20})?")
+_RATE = re.compile(r"[0-9]{1,20}(?:/[0-9]{1,20}|\.[0-9]{1,20})?")
 _GAME_TIME = re.compile(r"([0-9]+) - ([0-9]+):([0-9]{2})")
 _VARYING_SHARE = 0.05  # a video with a larger share of irregular intervals has a variable frame rate
 _LONGEST_INTERVAL = Fraction(1, 4)  # seconds; longer intervals are gaps in any video

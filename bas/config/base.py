@@ -22,7 +22,7 @@ def require_odd(length: int) -> int:
     return length
 
 
-OddInt = Annotated[int, Field(ge=1), AfterValidator(require_odd)]
+OddInt = Annotated[int, Field(ge=1, le=10_001), AfterValidator(require_odd)]
 
 
 class Settings(BaseModel):
@@ -34,9 +34,9 @@ class Settings(BaseModel):
 class TrainSettings(Settings):
     """Length of a training, optimizer and learning rate schedule."""
 
-    epochs: int = Field(20, ge=1)
+    epochs: int = Field(20, ge=1, le=100_000)
     """Number of epochs."""
-    batch: int = Field(64, ge=1)
+    batch: int = Field(64, ge=1, le=65_536)
     """Windows per training step."""
     seed: int = Field(0, ge=0, lt=1 << 31)
     """Seed of initial weights, sampling and augmentation."""
@@ -45,7 +45,7 @@ class TrainSettings(Settings):
     """Optimizer; adam applies weight decay as an L2 penalty, sgd uses Nesterov momentum 0.9."""
     weight_decay: float = Field(0.01, ge=0)
     """Weight decay; biases and normalization layers are exempt."""
-    warmup_epochs: float = Field(1.0, ge=0)
+    warmup_epochs: float = Field(1.0, ge=0, le=100_000)
     """Epochs of linear warm-up from 0, followed by a cosine decay."""
     min_lr_ratio: float = Field(0.01, ge=0, le=1)
     """Final learning rate of the cosine decay, as a share of the highest."""

@@ -12,6 +12,9 @@ from bas.config.base import Settings
 
 TimeOrigin = Literal["auto", "start", "zero"]
 
+_Offset = Annotated[int, Field(ge=-1000, le=1000)]
+_Cells = Annotated[int, Field(ge=1, le=128)]
+
 
 class ExtractSettings(Settings):
     """Stage 1: feature extraction. All settings down to `time_origin` are part of the cache's fingerprint."""
@@ -27,15 +30,15 @@ class ExtractSettings(Settings):
     """Subtract the mean and divide by the standard deviation that timm's configuration of the encoder states."""
     seed: int = Field(0, ge=0, lt=1 << 31)
     """Seed of random weights."""
-    stack: tuple[int, int, int] = (-2, 0, 2)
+    stack: tuple[_Offset, _Offset, _Offset] = (-2, 0, 2)
     """The three frames that form one encoder input, relative to the row's own frame."""
-    hop: int = Field(2, ge=1)
+    hop: int = Field(2, ge=1, le=1000)
     """Frames from one row to the next."""
-    height: int = Field(720, ge=32)
+    height: int = Field(720, ge=32, le=4096)
     """Picture height before padding; pictures of another size are scaled."""
-    width: int = Field(1280, ge=32)
+    width: int = Field(1280, ge=32, le=4096)
     """Picture width before padding."""
-    grid: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (6, 10)
+    grid: tuple[_Cells, _Cells] = (6, 10)
     """Rows and columns that the feature map is averaged to."""
     flip: bool = False
     """Mirror every picture left to right; the flipped view has its own cache."""
@@ -47,9 +50,9 @@ class ExtractSettings(Settings):
     """Video file of a match to read."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Precision of the encoder; auto selects bf16 where the hardware supports it."""
-    batch: int = Field(30, ge=1)
+    batch: int = Field(30, ge=1, le=4096)
     """Rows per encoder call; a call never spans two segments."""
-    segment_seconds: int = Field(60, ge=1)
+    segment_seconds: int = Field(60, ge=1, le=86_400)
     """Length of a part file: the most work that a killed extraction loses."""
     on_bad_video: Literal["fail", "skip", "degrade"] = "fail"
     """Handling of a damaged, cut or incomplete video: fail stops, skip leaves it out, degrade caches its usable rows."""

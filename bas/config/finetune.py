@@ -69,7 +69,7 @@ class Sharpness(RandomTransform):
 class MotionBlur(RandomTransform):
     """A blur along a line, as of a moving camera."""
 
-    kernel: int = Field(11, ge=3)
+    kernel: int = Field(11, ge=3, le=1001)
     """Length of the line in pixels, odd."""
     degrees: float = Field(7.5, ge=0)
     """Largest angle to the horizontal, in degrees."""
@@ -78,7 +78,7 @@ class MotionBlur(RandomTransform):
 class Blur(RandomTransform):
     """A Gaussian blur."""
 
-    kernel: Annotated[int, Field(ge=3), AfterValidator(require_odd)] = 5
+    kernel: Annotated[int, Field(ge=3, le=1001), AfterValidator(require_odd)] = 5
     """Kernel size in pixels, odd."""
 
 
@@ -150,13 +150,13 @@ class AugmentSettings(Settings):
 class FinetuneSettings(TrainSettings):
     """Stage 3: joint training of encoder and head. Targets, losses and sampling are those of `fit`."""
 
-    epochs: int = Field(10, ge=1)
+    epochs: int = Field(10, ge=1, le=100_000)
     """Number of epochs."""
-    samples: int = Field(1000, ge=1)
+    samples: int = Field(1000, ge=1, le=10_000_000)
     """Clips per epoch."""
-    batch: int = Field(4, ge=1)
+    batch: int = Field(4, ge=1, le=4096)
     """Clips per training step, over all processes; clips pass through the model one at a time."""
-    clip_rows: int | None = Field(None, ge=1)
+    clip_rows: int | None = Field(None, ge=1, le=100_000)
     """Rows of a clip; null is the head's window, but at least 31."""
     freeze: str = "none"
     """Frozen part of the model: none, encoder, or encoder.blocks[:k] for the stem and the first k blocks."""
@@ -164,7 +164,7 @@ class FinetuneSettings(TrainSettings):
     """Precision of the model; auto selects bf16 on a GPU that supports it, otherwise fp32."""
     checkpointing: bool = True
     """Recompute the encoder's activations in the backward pass: a third more work, but memory for one chunk only."""
-    chunk_rows: int = Field(8, ge=1)
+    chunk_rows: int = Field(8, ge=1, le=100_000)
     """Rows per encoder call."""
     head_learning_rate: float = Field(1e-3, gt=0)
     """Highest learning rate of the head."""
@@ -172,9 +172,9 @@ class FinetuneSettings(TrainSettings):
     """Highest learning rate of the encoder's last block; earlier blocks are scaled by `layer_decay`."""
     layer_decay: float = Field(1.0, gt=0, le=1)
     """Factor of the learning rate from each encoder block to the block before it."""
-    checkpoint_steps: int = Field(100, ge=1)
+    checkpoint_steps: int = Field(100, ge=1, le=10_000_000)
     """Steps between two checkpoints; every epoch ends with one as well."""
-    shuffle_clips: int = Field(16, ge=1)
+    shuffle_clips: int = Field(16, ge=1, le=10_000)
     """Size of the shuffle buffer, in clips per clip of a batch, which keeps neighboring clips of a video apart."""
     augment: AugmentSettings = AugmentSettings()
     """Augmentation of clips."""

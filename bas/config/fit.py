@@ -12,7 +12,7 @@ from bas.config.base import OddInt, TrainSettings
 class FitSettings(TrainSettings):
     """Stage 2: training of a head on cached rows."""
 
-    samples: int = Field(6000, ge=1)
+    samples: int = Field(6000, ge=1, le=10_000_000)
     """Windows per epoch."""
     init_from: str = ""
     """Folder of a run or model to initialize the head from; tensors that do not fit are skipped."""

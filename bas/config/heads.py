@@ -35,9 +35,9 @@ class NetVLADSettings(_HeadSettings):
     pool: Pooling = "NetVLAD++"
     """Temporal pooling; ++ pools the rows before the frame and those from it on separately, R omits the
     cluster centers."""
-    dim: int = Field(192, ge=1)
+    dim: int = Field(192, ge=1, le=16_384)
     """Width of a row after the linear layer; rows that already have this many channels skip it."""
-    clusters: int = Field(8, ge=1)
+    clusters: int = Field(8, ge=1, le=1024)
     """Clusters of each pool; with ++ there is one pool before the frame and one from it on."""
     window_seconds: float = Field(1.6, gt=0, le=30)
     """Length of the whole window; one half lies before the frame, the other from the frame on."""
@@ -50,11 +50,11 @@ class Blocks3DSettings(_HeadSettings):
     """Kind of the head."""
     frames: Literal[15, 33] = 15
     """Frames that a window covers in steps of two: 15 are 5 stacks, 33 are 11."""
-    blocks: int = Field(4, ge=1)
+    blocks: int = Field(4, ge=1, le=64)
     """Number of blocks."""
-    expansion: int = Field(3, ge=1)
+    expansion: int = Field(3, ge=1, le=64)
     """Expansion ratio inside a block."""
-    projection: int = Field(256, ge=1)
+    projection: int = Field(256, ge=1, le=16_384)
     """Channels of each slice before pooling."""
     drop_path: float = Field(0.2, ge=0, lt=1)
     """Probability that a window skips a block during training."""
@@ -67,9 +67,9 @@ class Blocks3DSettings(_HeadSettings):
 class ClipSettings(_HeadSettings):
     """Settings of heads that classify every row of a clip."""
 
-    clip_rows: int = Field(100, ge=8)
+    clip_rows: int = Field(100, ge=8, le=100_000)
     """Rows of a clip, in training and scoring."""
-    dim: int = Field(192, ge=16)
+    dim: int = Field(192, ge=16, le=16_384)
     """Width of a row after pooling; rows that already have this many channels skip the linear layer."""
     pool: Literal["gem", "average"] = "average"
     """Spatial pooling of a row's feature map; gem needs an encoder whose maps are non-negative."""
@@ -80,13 +80,13 @@ class SGPSettings(ClipSettings):
 
     kind: Literal["sgp"] = "sgp"
     """Kind of the head."""
-    dim: int = Field(192, ge=16, multiple_of=16)
+    dim: int = Field(192, ge=16, le=16_384, multiple_of=16)
     """Width of a row after pooling; rows that already have this many channels skip the linear layer."""
-    levels: int = Field(2, ge=1)
+    levels: int = Field(2, ge=1, le=16)
     """Number of times that the frame rate is halved."""
     kernel: OddInt = 9
     """Kernel size of the short convolutions in rows, odd."""
-    k: int = Field(4, ge=1)
+    k: int = Field(4, ge=1, le=64)
     """Size of the long windows relative to the short ones."""
     displacement: Literal["none", "shared", "class"] = "shared"
     """Regression of the displacement to the nearest action, in rows: none, one value shared by all classes as in T-DEED,
@@ -100,7 +100,7 @@ class GRUSettings(ClipSettings):
 
     kind: Literal["gru"] = "gru"
     """Kind of the head."""
-    hidden: int = Field(192, ge=1)
+    hidden: int = Field(192, ge=1, le=16_384)
     """Hidden units per direction."""
 
 

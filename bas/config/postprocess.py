@@ -17,11 +17,11 @@ class DetectionSettings(Settings):
     """Selection of detections: peaks takes local maxima. The others visit all frames from the highest score down and
     suppress those nearer than `min_distance`: hard drops them; linear multiplies their scores by their distance
     as a share of `min_distance`, quadratic by the square of that share."""
-    sigma: float = Field(3.0, ge=0)
+    sigma: float = Field(3.0, ge=0, le=10_000)
     """Standard deviation of the Gaussian that smooths the scores, in frames."""
     min_score: float = Field(0.02, ge=0, le=1)
     """Smallest smoothed score of a detection."""
-    min_distance: int = Field(8, ge=1)
+    min_distance: int = Field(8, ge=1, le=1_000_000)
     """Smallest number of frames between two detections of a class; with linear and quadratic, the range of suppression."""
 
 

@@ -64,10 +64,10 @@ def test_rows_have_type_range_and_choices() -> None:
     assert [(rows[key].type, rows[key].values) for key in (
         "extract.grid", "fit.optimizer", "fit.focal_alpha", "head.clip_rows", "finetune.augment.posterize.bits",
     )] == [
-        ("list of 2 ints", "each >= 1"),
+        ("list of 2 ints", "each >= 1, <= 128"),
         ("choice", "adamw, adam, sgd"),
         ("float or null", ">= 0, <= 1"),
-        ("int", ">= 8"),
+        ("int", ">= 8, <= 100000"),
         ("list of 2 ints", "each >= 1, <= 8"),
     ]  # fmt: skip
 
