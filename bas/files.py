@@ -169,7 +169,6 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def open_regular(path: Path) -> BinaryIO:
 def sample_of(path: Path) -> str:
     """SHA-256 in hex of the size and of 32 blocks spread over a file, which tells files apart in milliseconds."""
     with open_regular(path) as stream:
@@ -181,6 +180,7 @@ def sample_of(path: Path) -> str:
         return digest.hexdigest()
 
 
+def open_regular(path: Path) -> BinaryIO:
     """Open a file for reading, never a pipe or a device: reading one could block, or never end.
 
     Raises:

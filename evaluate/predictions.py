@@ -61,6 +61,7 @@ def labels_of_games(games: Sequence[Game]) -> dict[str, tuple[Spot, ...]]:
         MissingError: a game has no labels.
     """
     labels = {}
+    lists: dict[Path, dict[str, tuple[Spot, ...]]] = {}  # one file may hold the labels of all games
     for game in games:
         if game.labels is None:
             raise MissingError(_unlabeled(game))
@@ -73,7 +74,6 @@ def labels_of_games(games: Sequence[Game]) -> dict[str, tuple[Spot, ...]]:
 
 def _unlabeled(game: Game) -> str:
     problem = f"{game.id} has no labels, so it cannot be scored"
-    lists: dict[Path, dict[str, tuple[Spot, ...]]] = {}  # one file may hold the labels of all games
     if game.id in official_lists("spotting-ball")["challenge"]:
         return (
             f"{problem}: labels of the challenge games are hidden. Choose another split, or submit the predictions: "
