@@ -12,7 +12,6 @@ from pathlib import Path, PurePosixPath
 
 from bas.dataset.names import NamesOnDisk, composed
 from bas.errors import DataError, MissingError
-from bas.files import reopens
 from bas.messages import not_existing
 
 MAX_DOCUMENT_BYTES = 64 << 20
@@ -30,7 +29,6 @@ class Document:
     content: bytes
 
 
-@reopens
 def gather_documents(path: Path, *names: str) -> dict[str, Document]:
     """Read all documents below `path` that have the first of `names` to occur there, by game.
 
