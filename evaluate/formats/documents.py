@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import lzma
 import os
 import zipfile
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bas.dataset.names import NamesOnDisk, composed
 from bas.errors import DataError, MissingError
+from bas.files import open_regular, read_file
 from bas.messages import not_existing
 
 MAX_DOCUMENT_BYTES = 64 << 20
 """Maximum size of one document, the same as for any JSON document that bas reads."""
 
-_MAX_ARCHIVE_MEMBERS = 100_000
+ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+"""What zipfile raises on damaged archives and on names that are not UTF-8, found by damaging archives at random."""
+
+_HIGHEST_RATIO, _RATIO_FROM_BYTES = 100, 10 << 20  # of compression; predictions are far below
+MAX_ARCHIVE_MEMBERS = 100_000
 _MAX_TOTAL_BYTES = 1 << 30
 
 
@@ -56,6 +63,25 @@ def is_single_document(path: Path) -> bool:
 
 
 def document_folder(path: Path, game: str) -> Path | None:
+def raise_if_of_disk(error: Exception) -> None:
+    """Raise one of `ARCHIVE_ERRORS` again if the disk failed and not the archive: bz2 raises an OSError, too."""
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+        raise error
+
+
+def require_plausible(member: zipfile.ZipInfo, *, source: str) -> None:
+    """Refuse a member of an archive that is compressed as no document is.
+
+    Raises:
+        DataError: it is.
+    """
+    if member.file_size > max(_RATIO_FROM_BYTES, _HIGHEST_RATIO * member.compress_size):
+        raise DataError(
+            f"{source} declares {member.file_size:,} bytes, compressed to {member.compress_size:,}, unlike any document. "
+            "Is it the right file?"
+        )
+
+
     """Folder of the document that `gather_documents` found for a game in `path`; None in an archive."""
     if path.is_file():
         return path.parent if is_single_document(path) else None
@@ -116,7 +142,7 @@ def _require_unambiguous(name: str, games: Sequence[str]) -> None:
 def _from_folder(root: Path, names: Sequence[str]) -> dict[str, Document]:
     below = [
         PurePosixPath(Path(folder).relative_to(root).as_posix(), file)
-        for folder, _, files in os.walk(root, followlinks=True)
+        for folder, files in _folders(root)
         for file in files
     ]
     chosen = _chosen(below, names, where=root)
@@ -124,16 +150,27 @@ def _from_folder(root: Path, names: Sequence[str]) -> dict[str, Document]:
 
 
 def _read_file(path: Path) -> Document:
+def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Every folder below `root` with its files; links are followed, except into a folder that they lie in."""
+    above = {str(root): [os.path.realpath(root)]}
+    for folder, folders, files in os.walk(root, followlinks=True):
+        chain = above.pop(folder)
+        targets = {name: os.path.realpath(os.path.join(folder, name)) for name in folders}  # noqa: PTH118
+        folders[:] = [name for name in folders if targets[name] not in chain]
+        above.update({os.path.join(folder, name): [*chain, targets[name]] for name in folders})  # noqa: PTH118
+        yield folder, files
+
+
     if path.suffix.lower() == ".gz":
         return Document(str(path), _unpacked(path))
     if path.stat().st_size > MAX_DOCUMENT_BYTES:
         raise _too_large(str(path))
-    return Document(str(path), path.read_bytes())
+    return Document(str(path), read_file(path, limit_bytes=MAX_DOCUMENT_BYTES))
 
 
 def _unpacked(path: Path) -> bytes:
     try:
-        with gzip.open(path) as file:
+        with open_regular(path) as packed, gzip.open(packed) as file:
             content = file.read(MAX_DOCUMENT_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} is a damaged gzip file: {error}. Pack or download it again.") from error
@@ -144,9 +181,9 @@ def _unpacked(path: Path) -> bytes:
 
 def _from_archive(path: Path, names: Sequence[str]) -> dict[str, Document]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             members = {PurePosixPath(info.filename): info for info in archive.infolist()}
-            if len(members) > _MAX_ARCHIVE_MEMBERS:
+            if len(members) > MAX_ARCHIVE_MEMBERS:
                 raise DataError(
                     f"{path} contains {len(members):,} files, too many for an archive of predictions."
                 )
@@ -156,6 +193,7 @@ def _from_archive(path: Path, names: Sequence[str]) -> dict[str, Document]:
                 if size > MAX_DOCUMENT_BYTES:
                     raise _too_large(f"{path}:{member}")
             total = sum(sizes.values())
+                require_plausible(members[member], source=f"{path}:{member}")
             if total > _MAX_TOTAL_BYTES:
                 raise DataError(
                     f"The documents in {path} have {total:,} bytes. Expected at most {_MAX_TOTAL_BYTES:,} in one "
@@ -165,7 +203,8 @@ def _from_archive(path: Path, names: Sequence[str]) -> dict[str, Document]:
                 game: Document(f"{path}:{member}", archive.read(members[member]))
                 for game, member in chosen.items()
             }
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except ARCHIVE_ERRORS as error:
+        raise_if_of_disk(error)
         raise DataError(f"{path} is a damaged archive: {error}. Pack or download it again.") from error
     except (RuntimeError, NotImplementedError) as error:  # encrypted, or an unsupported compression method
         raise DataError(f"{path} cannot be read: {error}. Unpack it and pass the folder.") from error

@@ -21,6 +21,7 @@ from bas.dataset.annotations.interchange import parse_video_list, soccernet_docu
 from bas.errors import DataError
 from bas.evaluate.formats.documents import Document, gather_documents
 from bas.evaluate.metric.average_precision import VECTOR_SECONDS
+from bas.files import require_modest
 from bas.types import Detection, Prediction, Spot
 
 RESULTS_FILE = "results_spotting.json"
@@ -182,6 +183,7 @@ def _game_documents(game: str, document: Document, *, key: str = "annotations") 
 
 def _load(document: Document) -> Any:
     """Parse like the official scorer, which accepts NaN and repeated keys."""
+    require_modest(document.content, source=document.source)
     try:
         return json.loads(document.content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,13 @@ from pathlib import Path, PurePosixPath
 
 from bas.dataset import length_ms
 from bas.errors import DataError, MissingError
-from bas.evaluate.formats.documents import MAX_DOCUMENT_BYTES
+from bas.evaluate.formats.documents import (
+    ARCHIVE_ERRORS,
+    MAX_ARCHIVE_MEMBERS,
+    MAX_DOCUMENT_BYTES,
+    raise_if_of_disk,
+    require_plausible,
+)
 from bas.evaluate.formats.soccernet import RESULTS_FILE
 from bas.evaluate.metric.timelines import HALVES
 from bas.evaluate.submission.entries import DocumentRules, document_faults
@@ -89,9 +94,9 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
     if not archive.is_file():
         raise MissingError(f"{archive} does not exist or is not a file. Pass the zip to check.")
     try:
-        with zipfile.ZipFile(archive) as opened:
-            yield opened
-    except (zipfile.BadZipFile, OSError) as error:
+        opened = zipfile.ZipFile(archive)
+    except (*ARCHIVE_ERRORS, NotImplementedError) as error:
+        raise_if_of_disk(error)
         with archive.open("rb") as stream:
             magic = stream.read(4)
         if magic == _ZIP_MAGIC:
@@ -111,6 +116,12 @@ def _members(archive: zipfile.ZipFile, games: Sequence[str]) -> tuple[list[str],
     faults += [f"{name} occurs {count} times in the archive; keep one" for name, count in repeated]
     members, contents = dict(zip(names, infos, strict=True)), {}
     for name, game in expected.items():
+    with opened:
+        if len(opened.infolist()) > MAX_ARCHIVE_MEMBERS:
+            raise DataError(
+                f"{archive} contains {len(opened.infolist()):,} files, too many for an archive of predictions."
+            )
+        yield opened
         if name in members:
             try:
                 contents[game] = _read_member(archive, members[name])
@@ -142,7 +153,8 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         )
     try:
         return archive.read(member)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except ARCHIVE_ERRORS as error:
+        raise_if_of_disk(error)
         raise DataError(f"{member.filename} is damaged in the archive: {error}") from error
     except (RuntimeError, NotImplementedError) as error:  # encrypted, or an unsupported compression method
         raise DataError(f"a server cannot read {member.filename}: {error}") from error
@@ -153,6 +165,7 @@ def _misplaced(others: Sequence[str], expected: Mapping[str, str], *, found: Col
 
     Args:
         others: paths in the archive at which no file is expected.
+    require_plausible(member, source=member.filename)
         expected: game by expected path.
         found: all paths in the archive.
     """
