@@ -11,16 +11,19 @@ from typing import Literal
 
 from bas import console
 from bas.dataset.annotations.soccernet import Labels, read_annotations
+from bas.dataset.annotations.video_lists import top_level_lists
 from bas.dataset.dataset import Dataset, open_dataset
-from bas.dataset.games import require_videos
-from bas.dataset.layouts import VideoSize, archives_in
-from bas.dataset.manifest import FileRecord, difference, files_of, read_manifest
+from bas.dataset.games import missing_videos
+from bas.dataset.layouts import Layout, VideoSize, archives_in
+from bas.dataset.manifest import FileRecord, difference, files_of, missing_files, read_manifest
 from bas.dataset.splits import SPLITS_FILE, split_lists
+from bas.dataset.video.containers import VIDEO_SUFFIXES
 from bas.dataset.video.probe import VideoTimes, probe
 from bas.errors import BasError
 from bas.messages import counted, listing
 from bas.types import Game
 
+_LABELS_ONLY = "labels without videos: enough for bas eval --predictions, but not for training or predicting"
 _MODEL_ASPECT = Fraction(16, 9)
 _MOST_SQUEEZE = 0.03  # 224 x 128 and PAL's 16:9 with square samples lie within
 
@@ -86,13 +89,16 @@ def examine(root: Path, *, video: VideoSize | None = None) -> FolderReport:
     dataset = _open(root, video)
     splits = split_lists(root, dataset.layout)
     manifest = read_manifest(root)
-    findings = [*_check_folder(dataset, splits, manifest)]
+    findings = [*_check_folder(dataset, splits, manifest), *_check_lists(dataset)]
+    if not (has_videos := _has_videos(dataset)):
+        findings.append(Finding(str(root), _LABELS_ONLY, severity="note"))
+    by_split = {name: frozenset(ids) for name, ids in splits.items()}
     games = []
     with console.progress(f"examining {root}", len(dataset.games), unit="games") as advance:
         for game in dataset.games:
             check = _GameCheck(dataset, game, manifest)
-            listed = tuple(name for name, ids in splits.items() if game.id in ids)
-            games.append(check.run(splits=listed))
+            listed = tuple(name for name, ids in by_split.items() if game.id in ids)
+            games.append(check.run(splits=listed, with_videos=has_videos))
             findings += check.findings
             advance(note=game.id)
     return FolderReport(dataset, tuple(games), splits, tuple(findings))
@@ -105,12 +111,15 @@ class _GameCheck:
         self.findings: list[Finding] = []
         self._dataset, self._game, self._manifest = dataset, game, manifest
 
-    def run(self, *, splits: tuple[str, ...]) -> GameFacts:
-        """Check everything about the game, and return its readable properties."""
-        try:
-            require_videos(self._game)
-        except BasError as error:
-            self._error(error)
+    def run(self, *, splits: tuple[str, ...], with_videos: bool) -> GameFacts:
+        """Check everything about the game, and return its readable properties.
+
+        Args:
+            splits: names of the splits that list the game.
+            with_videos: whether the game should have its videos.
+        """
+        if with_videos and (text := missing_videos(self._game)):
+            self._error(text)
         probed = {v.half: times for v in self._game.videos if (times := self._times(v.path))}
         labels = self._labels({half: times.length_ms for half, times in probed.items()})
         for path in files_of(self._game):
@@ -201,10 +210,28 @@ def _check_folder(
         yield Finding(
             str(root), f"{listing(archives)} may contain more matches; unpack first", severity="note"
         )
-    missing = [name for name in manifest if not (root / name).is_file()]
+    missing = missing_files(root, manifest)
     if missing:
         message = f"listed files that are missing ({len(missing)}): {listing(missing)}"
         yield Finding("manifest", message, severity="error")
+
+
+def _has_videos(dataset: Dataset) -> bool:
+    """Whether any game's folder holds a video, even one with an unexpected name."""
+    folders = {video.path.parent for game in dataset.games for video in game.videos}
+    names = (path.suffix.lower() for folder in folders if folder.is_dir() for path in folder.iterdir())
+    return any(suffix in VIDEO_SUFFIXES for suffix in names)
+
+
+def _check_lists(dataset: Dataset) -> Iterator[Finding]:
+    """Findings about JSON files at the top that might be lists of videos, but were passed over."""
+    if dataset.layout is not Layout.FOLDER:  # the other layouts read all of them, or none
+        return
+    found = top_level_lists(dataset.root)
+    for path, error in found.damaged.items():
+        yield Finding(str(path), str(error), severity="error")
+    for path in found.others:
+        yield Finding(str(path), f"{path} is named after a split, but lists no videos", severity="note")
 
 
 def _squeeze(times: VideoTimes) -> Iterator[str]:

@@ -15,10 +15,14 @@ from bas.dataset import VideoSize, examine
 from bas.dataset.checks import Finding, FolderReport, GameFacts
 from bas.dataset.layouts import Layout, labels_name
 from bas.dataset.splits import SPLITS_FILE
-from bas.errors import BasError, DataError, MissingError
+from bas.errors import BasError, DataError, LockedError, MissingError
 from bas.evaluate.dense_scores import SCORES_FILE
 from bas.extract.cache.reader import verify
+from bas.files import locked
 from bas.messages import counted, listing
+
+_MOST_ROWS = 100
+"""Games in the table; of more, the first and a count."""
 
 
 def examine_folder(folder: Path, *, video: VideoSize | None) -> None:
@@ -33,26 +37,46 @@ def examine_folder(folder: Path, *, video: VideoSize | None) -> None:
         DataError: a finding is an error.
     """
     if folder.suffix == ".h5" and folder.is_file():
-        return _examine_caches(folder, [folder])
+        return _examine_caches(folder, [folder], [])
     try:
         report = examine(folder, video=video)
     except MissingError:
         caches = sorted(path for path in folder.rglob("*.h5") if path.name != SCORES_FILE)
-        if not caches:
+        unfinished = [parts for parts in sorted(folder.rglob("*.parts")) if _cache_of(parts) not in caches]
+        if not caches and not unfinished:
             raise
-        return _examine_caches(folder, caches)
+        return _examine_caches(folder, caches, unfinished)
     return print_findings(report)
 
 
-def _examine_caches(folder: Path, caches: list[Path]) -> None:
-    findings = []
+def _examine_caches(folder: Path, caches: list[Path], unfinished: list[Path]) -> None:
+    findings = [_unfinished(parts) for parts in unfinished]
     num_bytes = sum(path.stat().st_size for path in caches)
     with console.progress(f"verifying {folder}", len(caches), unit="caches") as advance:
         for path in caches:
             findings += [Finding(str(path), fault, severity="error") for fault in _faults(path)]
             advance()
-    console.show(f"{folder}: {counted(len(caches), 'cache')}, {num_bytes / 1e9:.2f} GB")
+    more = f", {len(unfinished):,} unfinished" if unfinished else ""
+    console.show(f"{folder}: {counted(len(caches), 'cache')}, {num_bytes / 1e9:.2f} GB{more}")
     print_verdict(findings, what=str(folder))
+
+
+def _cache_of(parts: Path) -> Path:
+    return parts.with_suffix(".h5")
+
+
+def _unfinished(parts: Path) -> Finding:
+    """Finding about a cache of which only some segments are there."""
+    lock, location = parts.with_suffix(".lock"), str(_cache_of(parts))
+    try:
+        if lock.is_file():
+            with locked(lock, wait=False):
+                pass
+    except LockedError:
+        return Finding(location, "is being extracted by another process", severity="note")
+    return Finding(
+        location, "extraction is unfinished; the same bas extract command continues it", severity="error"
+    )
 
 
 def _faults(path: Path) -> list[str]:
@@ -121,9 +145,9 @@ def _expected_files(report: FolderReport) -> str:
     return f"in each match's folder {', '.join(video.path.name for video in game.videos)} and {labels}"
 
 
-def _games_table(games: Iterable[GameFacts]) -> Table:
+def _games_table(games: Sequence[GameFacts]) -> Table:
     rows = console.table("Games", "game", "split", "length", "size", "fps", "codec", "actions", left=2)
-    for game in games:
+    for game in games[:_MOST_ROWS]:
         lengths = " + ".join(time_text(video.length_ms) for video in game.videos)
         rows.add_row(
             game.id,
@@ -134,6 +158,8 @@ def _games_table(games: Iterable[GameFacts]) -> Table:
             _unique(video.codec for video in game.videos),
             "-" if game.counts is None else f"{game.counts.total():,}",
         )
+    if len(games) > _MOST_ROWS:
+        rows.add_row(f"and {len(games) - _MOST_ROWS:,} more")
     return rows
 
 

@@ -5,15 +5,21 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from SoccerNet.utils import getListGames
 from support import media
+from support.caches import cache_attributes
 from support.matches import annotation, touch, write_labels
 
-from bas.commands.data.doctor import examine_folder, print_findings, print_verdict
+from bas import console
+from bas.commands.data.doctor import _games_table, examine_folder, print_findings, print_verdict
 from bas.dataset import FolderReport, examine, write_manifest
-from bas.dataset.checks import Finding
+from bas.dataset.checks import Finding, GameFacts
 from bas.errors import DataError, MissingError
+from bas.extract.cache.parts import hash_rows
+from bas.extract.cache.writer import write_cache
+from bas.files import locked
 
 TRAIN = getListGames("train", task="spotting-ball")
 
@@ -165,6 +171,89 @@ def test_pictures_of_another_shape_than_the_models_are_noted(
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="holds no match"):
         examine(tmp_path)
+
+
+def test_a_folder_of_labels_without_videos_is_no_error(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "manifest.json").unlink()
+    for video in root.rglob("*.mp4"):
+        video.unlink()
+    examine_folder(root, video=None)
+    printed = capsys.readouterr().out
+    assert printed.count("labels without videos") == 1
+    assert "No errors" in printed
+
+
+def test_many_matches_that_lack_the_same_are_one_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "manifest.json").unlink()
+    for game in TRAIN[1:]:
+        (root / game / "224p.mp4").unlink()
+    with pytest.raises(DataError, match="3 errors"):
+        examine_folder(root, video="224p")
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("ERROR")]
+    expected = "expected 224p.mp4; the folder contains Labels-ball.json. Download or copy 224p.mp4 into it."
+    assert lines == [f"ERROR {TRAIN[1]} and 2 more: {expected}"]
+
+
+def test_a_video_of_another_name_is_no_folder_of_labels(root: Path) -> None:
+    for video in root.rglob("*.mp4"):
+        video.rename(video.with_name("full.mp4"))
+    assert any("expected 720p.mp4; the folder contains" in text for _, text in errors(examine(root)))
+
+
+def test_one_contradicting_game_time_keeps_the_actions_of_its_file(root: Path) -> None:
+    (root / "manifest.json").unlink()
+    entries = [annotation(40), annotation(400, "DRIVE", gameTime="1 - 00:31"), annotation(800, "DRIVE")]
+    write_labels(root / TRAIN[0] / "Labels-ball.json", entries)
+    report = examine(root)
+    assert errors(report) == []
+    assert report.games[0].counts == {"PASS": 1, "DRIVE": 2}
+    assert any("with another gameTime" in text for game, text in notes(report) if game == TRAIN[0])
+
+
+@pytest.mark.fault("C01")
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_half_extracted_match_is_an_error_among_caches(
+    tmp_path: Path, finished: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "key" / "league"
+    parts = touch(folder / "two.parts", "00000.part")
+    if finished:
+        _write_cache(folder / "one.h5")
+    with pytest.raises(DataError, match="1 error"):
+        examine_folder(tmp_path, video=None)
+    printed = capsys.readouterr().out
+    assert f"ERROR {folder / 'two.h5'}: extraction is unfinished" in printed
+    assert f"{int(finished)} cache" in printed
+    with locked(folder / "two.lock", wait=True):
+        examine_folder(tmp_path, video=None)  # being extracted
+    assert "note  " in capsys.readouterr().out
+    (parts / "00000.part").unlink()
+    _write_cache(folder / "two.h5")  # parts that a kill left behind a finished cache
+    examine_folder(tmp_path, video=None)
+
+
+def _write_cache(path: Path) -> None:
+    rows = np.zeros((2, 1, 1, 1), "<f2")
+    write_cache(
+        path,
+        cache_attributes(num_frames=4, segment_rows=2),
+        row_shape=rows.shape[1:],
+        pts=np.arange(4),
+        valid=np.ones(2, bool),
+        segment_sha256=(hash_rows(rows),),
+        segments=iter([rows]),
+    )
+
+
+def test_more_games_than_a_table_holds_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    games = [GameFacts(f"g{number}", (), (), None) for number in range(120)]
+    console.show(_games_table(games))
+    printed = capsys.readouterr().out
+    assert "g99" in printed
+    assert "g100" not in printed
+    assert "and 20 more" in printed
 
 
 def test_the_verdict_groups_locations_and_prints_errors_first(capsys: pytest.CaptureFixture[str]) -> None:
