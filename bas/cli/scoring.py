@@ -34,6 +34,15 @@ def evaluate(
         Path | None,
         typer.Option(help="JSON report to write (default for a run: report.json beside its predictions)."),
     ] = None,
+    framerate: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100,
+            metavar="N",
+            help="Frames per second of the scorer (default, as published: 2 for SoccerNet-v2, otherwise 25).",
+        ),
+    ] = None,
     resamples: Annotated[
         int, typer.Option(min=0, help="Bootstrap resamples for the 95 % interval; 0 leaves it out.")
     ] = 1000,
@@ -50,7 +59,13 @@ def evaluate(
                 "--predictions scores existing files: leave out --run, --out and --flip."
             )
         evaluate_predictions(
-            data, predictions, tolerance=tolerance, split=split, json=json, resamples=resamples
+            data,
+            predictions,
+            tolerance=tolerance,
+            split=split,
+            json=json,
+            framerate=framerate,
+            resamples=resamples,
         )
         return
     from bas.commands.scoring.evaluate import evaluate_run
@@ -63,6 +78,7 @@ def evaluate(
         out=out,
         json=json,
         flip=flip,
+        framerate=framerate,
         resamples=resamples,
     )
 

@@ -34,6 +34,7 @@ def chance_of(evaluation: Evaluation, labels: Mapping[str, Sequence[Spot]], scor
         num_frames={game: {half: len(one.values) for half, one in of.items()} for game, of in scores.items()},
         fps=next(one.fps for of_game in scores.values() for one in of_game.values()),
         tolerance=evaluation.tolerances,
+        framerate=evaluation.framerate,
     )
 
 
@@ -44,6 +45,7 @@ def chance_baseline(
     num_frames: Mapping[str, Mapping[int, int]],
     fps: Fraction,
     tolerance: Tolerance = 1,
+    framerate: int = FRAMERATE,
     trials: int = TRIALS,
 ) -> float:
     """95th percentile of the mAP of `trials` sets of random detections, with uniform frames and confidences.
@@ -57,11 +59,12 @@ def chance_baseline(
         num_frames: number of frames of every half, by the same games.
         fps: frames per second of `num_frames`.
         tolerance: as `bas.evaluate.metric.tolerance.parse_tolerance` takes it.
+        framerate: frames per second of the official clock.
         trials: number of sets, seeded 0, 1, 2, ...
     """
     classes, tolerances = tuple(counts), parse_tolerance(tolerance)
     annotated = {
-        game: half_timelines(spots, (), classes=classes, framerate=FRAMERATE).timelines
+        game: half_timelines(spots, (), classes=classes, framerate=framerate).timelines
         for game, spots in labels.items()
     }
     means = []
@@ -69,12 +72,12 @@ def chance_baseline(
         for seed in range(trials):
             detections = random_detections(counts, num_frames, seed=seed)
             timelines = [
-                _with_detections(timeline, detections[game].get(half), fps=fps)
+                _with_detections(timeline, detections[game].get(half), fps=fps, framerate=framerate)
                 for game, halves in annotated.items()
                 for half, timeline in zip(HALVES, halves, strict=True)
             ]
             scored = average_precision(
-                timelines, num_classes=len(classes), framerate=FRAMERATE, tolerances=tolerances
+                timelines, num_classes=len(classes), framerate=framerate, tolerances=tolerances
             )
             means.append(scored.overall.mean)
             advance()
@@ -109,12 +112,12 @@ def random_detections(
 
 
 def _with_detections(
-    annotated: ScoringTimeline, detections: MarkArrays | None, *, fps: Fraction
+    annotated: ScoringTimeline, detections: MarkArrays | None, *, fps: Fraction, framerate: int
 ) -> ScoringTimeline:
     """Timeline with the spots of a half and the given detections; None if there are none."""
     if detections is None:
         return annotated
-    frames = official_frames(positions_of(detections.frames, fps), framerate=FRAMERATE)
+    frames = official_frames(positions_of(detections.frames, fps), framerate=framerate)
     entries = MarkArrays(frames, detections.columns, detections.values)
     nothing = MarkArrays(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
     return ScoringTimeline(

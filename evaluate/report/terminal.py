@@ -186,11 +186,13 @@ def _team_document(teams: TeamScore) -> dict[str, Any]:
 
 
 def _ap_table(evaluation: Evaluation, *, name: str) -> Table:
-    table = console.table(f"mAP@{name}", "class", "AP", "AP exact", "spots", "detections")
+    by_visibility = ("visible", "unshown") if evaluation.num_unshown else ()
+    table = console.table(f"mAP@{name}", "class", "AP", *by_visibility, "AP exact", "spots", "detections")
     for row in evaluation.classes:
         table.add_row(
             row.label,
             percent(row.ap),
+            *(map(percent, (row.ap_visible, row.ap_unshown)) if by_visibility else ()),
             percent(row.ap_exact),
             f"{row.num_spots:,}",
             f"{row.num_detections:,}",
@@ -201,6 +203,7 @@ def _ap_table(evaluation: Evaluation, *, name: str) -> Table:
     table.add_row(
         f"mAP@{name}",
         percent(evaluation.mean_ap),
+        *(map(percent, (evaluation.mean_ap_visible, evaluation.mean_ap_unshown)) if by_visibility else ()),
         percent(evaluation.mean_ap_exact),
         f"{num_spots:,}",
         f"{num_detections:,}",

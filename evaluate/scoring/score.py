@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bas.dataset.classes import recognize_classes
+from bas.dataset.annotations.video_lists import declared_classes
+from bas.dataset.classes import SOCCERNET_V2_CLASSES, recognize_classes
 from bas.errors import MissingError
 from bas.evaluate.formats import documents
 from bas.evaluate.formats.soccernet import (
+    LABEL_FILES,
     join_halves,
     parse_predictions,
     read_results,
@@ -30,7 +32,9 @@ from bas.messages import counted, listing
 from bas.types import Detection, Prediction, Spot
 
 FRAMERATE = 25
-"""Frame rate at which every ball action challenge is scored; the SoccerNet package defaults to 2."""
+"""Frame rate at which every ball action challenge is scored; the SoccerNet package defaults to that of SoccerNet-v2."""
+
+_V2_FRAMERATE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class Evaluation:
     mean_ap_visible: float
     mean_ap_unshown: float
     mean_ap_exact: float
+    num_unshown: int
+    """Number of spots that the picture does not show."""
     teams: TeamScore | None
     """Team-mAP; None if labels or predictions name no teams (`notes` says which)."""
     notes: tuple[str, ...]
@@ -79,12 +85,17 @@ class Evaluation:
         return float(np.mean(occurring)) if occurring else math.nan
 
 
+def official_framerate(classes: Collection[str]) -> int:
+    """Frame rate at which predictions of these classes are officially scored: 2 for SoccerNet-v2, otherwise 25."""
+    return _V2_FRAMERATE if set(classes) == set(SOCCERNET_V2_CLASSES) else FRAMERATE
+
+
 def score(
     labels: str | Path,
     results: str | Path,
     *,
     tolerance: Tolerance = 1,
-    framerate: int = FRAMERATE,
+    framerate: int | None = None,
     classes: Sequence[str] | None = None,
     games: Collection[str] | None = None,
 ) -> Evaluation:
@@ -94,8 +105,8 @@ def score(
         labels: a folder or zip of labels, or one document.
         results: a folder or zip of results_spotting.json from any model, or one document for one game.
         tolerance: as `parse_tolerance` takes it.
-        framerate: frames per second of the official clock.
-        classes: the vocabulary; None infers it from the labels that occur.
+        framerate: frames per second of the official clock; None means `official_framerate`.
+        classes: the vocabulary; None takes the classes that a data folder declares, or infers them from the labels.
         games: ids to score; None scores every game that has labels.
 
     Raises:
@@ -147,7 +158,7 @@ def read_documents(
         pairs = documents.pair_games(spots, predictions)
     _require_predictions(spots, pairs, predictions, results=results)
     predicted = {game: predictions[pairs[game]] for game in spots}
-    vocabulary = tuple(classes) if classes else recognize_classes(spots, predicted)
+    vocabulary = tuple(classes or _own_classes(labels)) or recognize_classes(spots, predicted)
     notes = notes_on_folders(pairs, predictions if games is None else (), results=results)
     folders = {game: documents.document_folder(results, pairs[game]) for game in spots}
     return Documents(spots, predicted, vocabulary, folders, tuple(notes))
@@ -160,7 +171,7 @@ def score_detections(
     classes: Sequence[str],
     fps: Fraction,
     tolerance: Tolerance = 1,
-    framerate: int = FRAMERATE,
+    framerate: int | None = None,
 ) -> Evaluation:
     """Score detections in memory; equal to the last bit to the score of their files.
 
@@ -170,7 +181,7 @@ def score_detections(
         classes: the vocabulary, without teams.
         fps: frames per second of the detections' clock.
         tolerance: as `parse_tolerance` takes it.
-        framerate: frames per second of the official clock.
+        framerate: frames per second of the official clock; None means `official_framerate`.
     """
     written = {game: results_document(game, detections[game], classes=classes, fps=fps) for game in labels}
     predictions = {game: parse_predictions(document, source=game) for game, document in written.items()}
@@ -183,11 +194,15 @@ def score_documents(
     *,
     classes: Sequence[str],
     tolerance: Tolerance = 1,
-    framerate: int = FRAMERATE,
+    framerate: int | None = None,
     notes: Sequence[str] = (),
 ) -> Evaluation:
-    """Score labels and predictions by game; `notes` are put before those that scoring adds."""
+    """Score labels and predictions by game; `notes` are put before those that scoring adds.
+
+    `framerate` is that of the official clock; None means `official_framerate`.
+    """
     tolerances = parse_tolerance(tolerance)
+    framerate = framerate or official_framerate(classes)
     timelines: list[ScoringTimeline] = []
     oddities: Counter[str] = Counter()
     for game, spots in labels.items():
@@ -219,6 +234,7 @@ def score_documents(
         mean_ap_visible=scored.visible.mean,
         mean_ap_unshown=scored.unshown.mean,
         mean_ap_exact=scored.exact.mean,
+        num_unshown=sum(not spot.visible for spots in labels.values() for spot in spots),
         teams=team_score(labels, predictions, classes=classes, framerate=framerate, tolerances=tolerances)
         if no_teams is None
         else None,
@@ -234,6 +250,13 @@ def score_documents(
             ),
         ),
     )
+
+
+def _own_classes(labels: Path) -> tuple[str, ...]:
+    """Classes declared beside labels; none for SoccerNet's own files, whose classes are known."""
+    if labels.is_dir() and any(next(labels.rglob(name), None) for name in LABEL_FILES):
+        return ()
+    return declared_classes(labels)
 
 
 def _select_games(

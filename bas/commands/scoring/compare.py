@@ -109,7 +109,12 @@ def compare(
     actions = predictors[0].actions
     scored = [score_documents(labels, one, classes=actions, tolerance=tolerance) for one in predictions]
     resampled = resampled_mean_ap(
-        labels, predictions, classes=actions, tolerance=tolerance, resamples=_RESAMPLES
+        labels,
+        predictions,
+        classes=actions,
+        tolerance=tolerance,
+        framerate=scored[0].framerate,
+        resamples=_RESAMPLES,
     )
     results = tuple(
         _compared(predictor, found[i], scored[i].mean_ap, resampled[i], first=resampled[0] if i else None)

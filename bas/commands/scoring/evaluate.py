@@ -14,7 +14,7 @@ from bas.evaluate.postprocess.detections import detect_games
 from bas.evaluate.predictions import labels_of_games, read_scores_beside
 from bas.evaluate.report.page import Page, write_page
 from bas.evaluate.report.terminal import print_analysis, print_evaluation, write_report
-from bas.evaluate.scoring.score import Evaluation, score_detections, score_documents
+from bas.evaluate.scoring.score import Evaluation, official_framerate, score_detections, score_documents
 from bas.heads.inference.predictor import Predictor, load_predictor, predictions_folder
 from bas.messages import counted
 from bas.runs import history_of
@@ -31,6 +31,7 @@ def evaluate_run(
     out: Path | None = None,
     json: Path | None = None,
     flip: bool = False,
+    framerate: int | None = None,
     resamples: int = RESAMPLES,
 ) -> Evaluation:
     """Write a run's predictions for a split, score them as the challenge does, and print the result.
@@ -43,8 +44,9 @@ def evaluate_run(
         out: folder for `<game>/results_spotting.json` and dense scores; by default `predictions/<split>` in the run,
             with flip `predictions/<split>-flip`.
         json: file for the report; by default `report.json` beside the predictions, or `report-2.json` and so on
-            for other tolerances.
+            for other tolerances, and `report-12fps.json` for another frame rate than the official one.
         flip: average the scores over the pictures and their mirror images.
+        framerate: frames per second of the scorer; None means `official_framerate`.
         resamples: number of bootstrap resamples for the interval; 0 leaves it out.
 
     Raises:
@@ -62,6 +64,8 @@ def evaluate_run(
     out = out or predictions_folder(run, split, flip=flip)
     games = predictor.write(games, out, split=split)
     name = "report" if seconds == (1.0,) else f"report-{tolerance_name(seconds).replace(',', '-')}"
+    if framerate not in (None, official_framerate(predictor.actions)):
+        name = f"{name}-{framerate}fps"
     evaluation = evaluate_written(
         predictor,
         games,
@@ -70,6 +74,7 @@ def evaluate_run(
         split=split,
         json=json or out / f"{name}.json",
         name=name,
+        framerate=framerate,
         resamples=resamples,
     )
     _print_tuning_gain(predictor, evaluation, games, out=out)
@@ -85,6 +90,7 @@ def evaluate_written(
     split: str,
     json: Path,
     name: str,
+    framerate: int | None = None,
     resamples: int = RESAMPLES,
 ) -> Evaluation:
     """Score the files that a predictor wrote, print the tables, and write the report and the page.
@@ -97,6 +103,7 @@ def evaluate_written(
         split: name of these games in the report.
         json: path of the report.
         name: name of the page, without suffix.
+        framerate: frames per second of the scorer; None means `official_framerate`.
         resamples: number of bootstrap resamples for the interval; 0 leaves it out.
 
     Raises:
@@ -106,7 +113,9 @@ def evaluate_written(
     predictions = {}
     for game in games:
         (predictions[game.id],) = read_results(out / game.id / RESULTS_FILE).values()
-    evaluation = score_documents(labels, predictions, classes=predictor.actions, tolerance=tolerance)
+    evaluation = score_documents(
+        labels, predictions, classes=predictor.actions, tolerance=tolerance, framerate=framerate
+    )
     print_evaluation(evaluation, split=split)  # at once: what follows may take longer
     scores = read_scores_beside({game: out / game for game in labels})
     thresholds = {action: postprocess.threshold(action) for action in evaluation.class_names}
@@ -148,6 +157,7 @@ def _print_tuning_gain(
         classes=evaluation.class_names,
         fps=predictor.model.settings.extract.clock_rate,
         tolerance=evaluation.tolerances,
+        framerate=evaluation.framerate,
     )
     name = f"mAP@{tolerance_name(evaluation.tolerances)}"
     table = console.table("Post-processing", "", name, f"{name} exact", "detections")

@@ -19,6 +19,7 @@ def evaluate_predictions(
     tolerance: Tolerance = 1,
     split: str | None = None,
     json: Path | None = None,
+    framerate: int | None = None,
     resamples: int = RESAMPLES,
 ) -> Evaluation:
     """Score predictions of any model against labels, print the tables, and write the report to `json`.
@@ -29,6 +30,7 @@ def evaluate_predictions(
         tolerance: as `bas.evaluate.metric.parse_tolerance` takes it.
         split: split of the data folder to score; None scores every game that has labels.
         json: path of the report; None writes none.
+        framerate: frames per second of the scorer; None means `official_framerate`.
         resamples: number of bootstrap resamples for the interval; 0 leaves it out.
 
     Raises:
@@ -39,7 +41,12 @@ def evaluate_predictions(
         games = [game.id for game in open_dataset(data).split(split, need_videos=False)]
     found = read_documents(data, predictions, games=games)
     evaluation = score_documents(
-        found.labels, found.predictions, classes=found.classes, tolerance=tolerance, notes=found.notes
+        found.labels,
+        found.predictions,
+        classes=found.classes,
+        tolerance=tolerance,
+        framerate=framerate,
+        notes=found.notes,
     )
     print_evaluation(evaluation, split=split)  # at once: what follows may take longer
     scores = read_scores_beside(found.folders)

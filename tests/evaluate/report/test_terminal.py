@@ -39,6 +39,16 @@ def test_the_tables_show_every_score(evaluation: Evaluation, capsys: pytest.Capt
     assert "note: no spots of GOAL: officially AP 0" in captured.err
 
 
+def test_spots_that_are_not_shown_have_columns_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    labels = {"game": [Spot(1000, "PASS"), Spot(90_000, "PASS", visible=False)]}
+    predictions = {"game": [Prediction(1000, 1, "PASS", 0.9, None)]}
+    print_evaluation(score_documents(labels, predictions, classes=("PASS",)))
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "class AP visible unshown AP exact spots detections" in lines
+    assert "PASS 54.55 100.00 0.00 54.55 2 1" in lines
+    assert "mAP@1 54.55 100.00 0.00 54.55 2 1" in lines
+
+
 def test_the_report_is_json_with_null_for_what_is_undefined(evaluation: Evaluation, tmp_path: Path) -> None:
     write_report(tmp_path / "report.json", evaluation, split="test")
     report = json.loads((tmp_path / "report.json").read_text())

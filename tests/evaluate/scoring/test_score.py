@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -12,13 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from SoccerNet.Evaluation.ActionSpotting import evaluate as official
+from SoccerNet.utils import getListGames
 from support.matches import annotation, write_labels
 
 from bas.dataset.classes import BALL_CLASSES, BALL_CLASSES_2023, SOCCERNET_V2_CLASSES, recognize_classes
 from bas.errors import DataError, MissingError, SettingsError
 from bas.evaluate.formats.soccernet import read_results, read_scored_labels, results_document
 from bas.evaluate.metric.tolerance import Tolerance, parse_tolerance, tolerance_name, window_text
-from bas.evaluate.scoring.score import Evaluation, score, score_detections, score_documents
+from bas.evaluate.scoring.score import (
+    Evaluation,
+    official_framerate,
+    score,
+    score_detections,
+    score_documents,
+)
 from bas.files import write_json
 from bas.types import Detection, Prediction, Spot
 
@@ -235,6 +244,68 @@ def test_the_vocabulary_is_recognized(
 ) -> None:
     spots = {"game": [Spot(0, label, half=half) for label in annotated]}
     assert recognize_classes(spots, {"game": [_prediction(0, label) for label in predicted]}) == expected
+
+
+def test_soccernet_v2_is_scored_at_2_fps_unless_asked_otherwise(tmp_path: Path) -> None:
+    """The numbers are those of the official scorer, called with its defaults for SoccerNet-v2 and at 25 fps."""
+    generator = random.Random(4)
+    game = getListGames("test", task="spotting")[0]
+    spots = [
+        annotation(generator.randrange(2_700_000), generator.choice(SOCCERNET_V2_CLASSES), half=half)
+        | {"visibility": generator.choice(["visible", "not shown"])}
+        for half in (1, 2)
+        for _ in range(60)
+    ]
+    claims = [
+        one
+        | {
+            "position": str(abs(int(one["position"]) + generator.randrange(-900, 900))),
+            "half": one["gameTime"][0],
+            "confidence": str(generator.random()),
+        }
+        for one in spots
+    ]
+    _write(tmp_path / "labels" / game / "Labels-v2.json", {"annotations": spots})
+    _write(tmp_path / "made" / game / "results_spotting.json", {"predictions": claims})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("SoccerNet.Evaluation.ActionSpotting.getListGames", lambda **_: [game])
+        for framerate in (2, 25):
+            found = score(
+                tmp_path / "labels",
+                tmp_path / "made",
+                tolerance="tight",
+                framerate=None if framerate == 2 else framerate,
+            )
+            expected = official(
+                str(tmp_path / "labels"), str(tmp_path / "made"), framerate=framerate, metric="tight"
+            )
+            assert found.framerate == framerate
+            assert found.num_unshown == sum(one["visibility"] == "not shown" for one in spots)
+            assert found.mean_ap == pytest.approx(expected["a_mAP"], abs=1e-12)
+            assert found.mean_ap_visible == pytest.approx(expected["a_mAP_visible"], abs=1e-12)
+            assert found.mean_ap_unshown == pytest.approx(expected["a_mAP_unshown"], abs=1e-12)
+    assert official_framerate(BALL_CLASSES) == official_framerate(("Rally Start",)) == 25
+
+
+@pytest.mark.parametrize("declared", ["class.txt", "OSL list"])
+def test_predictions_of_classes_of_ones_own_are_scored(tmp_path: Path, declared: str) -> None:
+    classes = ["Rally Start", "Net kill", "Smash"]
+    events = [{"label": "Net kill", "position_ms": 400}, {"label": "Rally Start", "position_ms": 9000}]
+    document: dict[str, Any] = {"data": [{"inputs": [{"type": "video", "path": "x.mp4"}], "events": events}]}
+    if declared == "OSL list":
+        document["labels"] = {"rally": {"type": "single_label", "labels": classes}}
+    _write(tmp_path / "labels" / "test.json", document)
+    if declared == "class.txt":
+        (tmp_path / "labels" / "class.txt").write_text("\n".join(classes))
+    claims = [
+        {"label": one["label"], "position": one["position_ms"], "half": 1, "confidence": 0.9}
+        for one in events
+    ]
+    _write(tmp_path / "made" / "x" / "results_spotting.json", {"predictions": claims})
+    for labels in (tmp_path / "labels", tmp_path / "labels" / "test.json"):
+        found = score(labels, tmp_path / "made")
+        assert found.class_names == tuple(classes)
+        assert found.mean_ap_occurring == 1
 
 
 def test_an_unknown_vocabulary_is_an_error() -> None:
