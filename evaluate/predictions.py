@@ -21,7 +21,7 @@ from bas.evaluate.formats.soccernet import (
 )
 from bas.evaluate.postprocess.detections import detect
 from bas.files import write_json
-from bas.types import Detection, Game, Scores, Spot
+from bas.types import Game, Scores, Spot
 
 
 def write_game(
@@ -31,11 +31,20 @@ def write_game(
     *,
     actions: Sequence[str],
     postprocess: PostprocessSettings,
-) -> dict[int, list[Detection]]:
+    leads_ms: Mapping[int, int],
+) -> PredictedGame:
     """Write the dense scores and the detections of one game, in all formats.
 
+    Args:
+        folder: folder of the game's files.
+        game: the game.
+        scores: dense scores by half.
+        actions: the model's classes, without teams.
+        postprocess: post-processing that turns scores into detections.
+        leads_ms: milliseconds by half that a player shows at position 0.
+
     Returns:
-        The detections by half.
+        The game with its detections.
 
     Raises:
         DataError: the scores are not all finite.
@@ -50,8 +59,9 @@ def write_game(
     fps = next(iter(scores.values())).fps
     write_scores(folder / SCORES_FILE, scores)
     write_json(folder / RESULTS_FILE, results_document(game.id, detections, classes=actions, fps=fps))
-    write_exports(folder, PredictedGame(game, detections, fps), postprocess=postprocess)
-    return detections
+    predicted = PredictedGame(game, detections, fps, leads_ms)
+    write_exports(folder, predicted, postprocess=postprocess)
+    return predicted
 
 
 def labels_of_games(games: Sequence[Game]) -> dict[str, tuple[Spot, ...]]:

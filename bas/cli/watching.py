@@ -43,7 +43,7 @@ def clips(
     from bas.commands.watching.clips import make_clips
 
     where = options.workspace(data=data, features=features, device=device, decoder=decoder)
-    make_clips(_media(source, model, split, where), out=out, min_confidence=confidence, num_mistakes=mistakes)
+    make_clips(_media(source, model, split, where, out), min_confidence=confidence, num_mistakes=mistakes)
 
 
 @app.command()
@@ -64,7 +64,7 @@ def render(
     from bas.commands.watching.render import make_renders
 
     where = options.workspace(data=data, features=features, device=device, decoder=decoder)
-    make_renders(_media(source, model, split, where), out=out, min_confidence=confidence)
+    make_renders(_media(source, model, split, where, out), min_confidence=confidence)
 
 
 @app.command()
@@ -81,10 +81,10 @@ def demo(
     run_demo(out, device=options.chosen_device(device))
 
 
-def _media(source: Path, model: Path | None, split: str, where: Workspace) -> MediaSource:
+def _media(source: Path, model: Path | None, split: str, where: Workspace, out: Path | None) -> MediaSource:
     """A video with the given model or the newest run; any other source is a run, with the matches of the split."""
     from bas.heads.inference.analyzed_videos import MediaSource
 
     if source.is_file():
-        return MediaSource(model or options.newest_run(), source, split, where)
-    return MediaSource(source, None, split, where)
+        return MediaSource(model or options.newest_run(), source, split, where, out)
+    return MediaSource(source, None, split, where, out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -24,16 +24,18 @@ SHOWN_MS = 1500
 def write_exports(folder: Path, predicted: PredictedGame, *, postprocess: PostprocessSettings) -> None:
     """Write all detections of a game to `events.csv`, and those to be shown to one `<video stem>.srt` per video.
 
+    Both follow the clock of players, because people watch the video beside them.
+
     Args:
         folder: folder of the game.
         predicted: the game with all its detections.
         postprocess: post-processing settings, for the display threshold of each class.
     """
-    atomic_write(folder / CSV_FILE, csv_table(predicted.detections, fps=predicted.fps).encode())
+    atomic_write(folder / CSV_FILE, csv_table(predicted).encode())
     for video in predicted.game.videos:
         detections = predicted.detections.get(video.half, ())
         shown = [one for one in detections if one.score >= postprocess.threshold(one.label)]
-        text = subtitles(shown, fps=predicted.fps)
+        text = subtitles(shown, fps=predicted.fps, lead_ms=predicted.leads_ms.get(video.half, 0))
         atomic_write(folder / f"{video.path.stem}.srt", text.encode())
 
 
@@ -45,33 +47,29 @@ def write_osl(
     write_json(folder / OSL_FILE, document)
 
 
-def csv_table(detections: Mapping[int, Sequence[Detection]], *, fps: Fraction) -> str:
-    """All detections as CSV text with a header line.
-
-    Args:
-        detections: detections by half.
-        fps: frames per second of the detections' clock.
-    """
+def csv_table(predicted: PredictedGame) -> str:
+    """All detections as CSV text with a header line: times on a player's clock, frames on the model's."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(["half", "position_ms", "time", "frame", "label", "team", "confidence"])
-    for half, of_half in detections.items():
+    for half, of_half in predicted.detections.items():
         for one in of_half:
-            position_ms = position_of(one.frame, fps)
+            position_ms = position_of(one.frame, predicted.fps) + predicted.leads_ms.get(half, 0)
             time = time_text(position_ms)
             confidence = f"{one.score:.4f}"
             lines.writerow([half, position_ms, time, one.frame, one.label, one.team or "", confidence])
     return text.getvalue()
 
 
-def subtitles(detections: Sequence[Detection], *, fps: Fraction) -> str:
+def subtitles(detections: Sequence[Detection], *, fps: Fraction, lead_ms: int = 0) -> str:
     """SubRip text with one cue per interval of constant content, so that no two cues overlap.
 
     Args:
         detections: detections of one video.
         fps: frames per second of their clock.
+        lead_ms: milliseconds that a player shows at position 0.
     """
-    shown = sorted((position_of(e.frame, fps), e.label, e.team or "", e.score) for e in detections)
+    shown = sorted((position_of(e.frame, fps) + lead_ms, e.label, e.team or "", e.score) for e in detections)
     borders = sorted({border for start, *_ in shown for border in (start, start + SHOWN_MS)})
     cues: list[str] = []
     first = 0  # index of the first detection that may still be on screen

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ class PredictedGame:
     """Detections by half."""
     fps: Fraction
     """Frames per second of the detections' clock."""
+    leads_ms: Mapping[int, int] = field(default_factory=dict)
+    """Milliseconds by half that a player shows at position 0; 0 for halves that are not listed."""
 
 
 def osl_document(

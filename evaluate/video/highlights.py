@@ -53,10 +53,10 @@ def cut_highlights(
         DataError: the video cannot be read.
         OutputError: the disk is full.
     """
-    paths, size = [], even_size(*times.shown_size)
+    paths, size, lead_ms = [], even_size(*times.shown_size), times.lead_ms(origin_pts)
     with console.progress(f"cutting {times.path.name}", len(highlights), unit="clips") as advance:
         for highlight in highlights:
-            path = out / f"{highlight_name(highlight)}.mp4"
+            path = out / f"{highlight_name(highlight, lead_ms=lead_ms)}.mp4"
             start = pts_at(times, max(0, highlight.position_ms - CONTEXT_MS), origin_pts=origin_pts)
             stop = pts_at(times, highlight.position_ms + CONTEXT_MS, origin_pts=origin_pts)
             pictures = (
@@ -80,8 +80,11 @@ def _remove_others(out: Path, paths: Sequence[Path]) -> None:
             path.unlink()
 
 
-def highlight_name(highlight: Highlight) -> str:
-    """File name without suffix, such as `012m34.560s PASS left 93%`; names sort by time and suit every file system."""
-    time = time_text(highlight.position_ms, decimals=3).replace(":", "m").zfill(10)
+def highlight_name(highlight: Highlight, *, lead_ms: int = 0) -> str:
+    """File name without suffix, such as `012m34.560s PASS left 93%`; names sort by time and suit every file system.
+
+    The time is that of a player, which shows `lead_ms` at position 0.
+    """
+    time = time_text(highlight.position_ms + lead_ms, decimals=3).replace(":", "m").zfill(10)
     caption = re.sub(r"[^\w %-]+", "", highlight.caption)  # some file systems refuse "Yellow->red card"
     return f"{time}s {caption}"

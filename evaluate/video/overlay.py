@@ -20,7 +20,7 @@ from bas.evaluate.formats.exports import SHOWN_MS
 from bas.evaluate.video import drawing
 from bas.evaluate.video.drawing import BLACK, DARK, GREEN, ORANGE, RED, WHITE, YELLOW, Color
 from bas.evaluate.video.panel import Panel, marks_by_action
-from bas.evaluate.video.reading import even_size, read_pictures, resized, write_video
+from bas.evaluate.video.reading import even_size, pts_at, read_pictures, resized, write_video
 from bas.types import Prediction, Scores, Spot
 from bas.vocabulary import actions_of
 
@@ -43,7 +43,7 @@ class Overlay:
 
 
 def render(times: VideoTimes, overlay: Overlay, path: Path, *, origin_pts: int) -> None:
-    """Draw scores, detections and labels onto a copy of a video, with its presentation times but without sound.
+    """Draw scores, detections and labels onto a copy of a video, without sound and on the clock that players show.
 
     Args:
         times: timing of the video.
@@ -55,7 +55,8 @@ def render(times: VideoTimes, overlay: Overlay, path: Path, *, origin_pts: int) 
         DataError: the video cannot be read.
         OutputError: the disk is full.
     """
-    painter = _Painter(times, overlay)
+    lead_ms = times.lead_ms(origin_pts)
+    painter = _Painter(times, overlay, lead_ms=lead_ms)
     with console.progress(f"rendering {times.path.name}", len(times.pts), unit="pictures") as advance:
 
         def painted() -> Generator[VideoFrame, None, None]:
@@ -65,7 +66,7 @@ def render(times: VideoTimes, overlay: Overlay, path: Path, *, origin_pts: int) 
                 yield painter.paint(picture, milliseconds((picture.pts - origin_pts) * times.time_base))
                 advance()
 
-        write_video(path, painted(), times, origin_pts=origin_pts)
+        write_video(path, painted(), times, origin_pts=pts_at(times, -lead_ms, origin_pts=origin_pts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class _Caption:
 
 
 class _Painter:
-    def __init__(self, times: VideoTimes, overlay: Overlay) -> None:
+    def __init__(self, times: VideoTimes, overlay: Overlay, *, lead_ms: int = 0) -> None:
+        self._lead_ms = lead_ms
         self._fps: Fraction = overlay.scores.fps
         columns, rows = times.shown_size
         scale = max(1, math.ceil(_MIN_HEIGHT / rows))
@@ -100,7 +102,8 @@ class _Painter:
         planes = drawing.unpack_planes(source.to_ndarray())
         self._paint_captions(planes, self._detected, position_ms, on_right=False)
         self._paint_captions(planes, self._labeled, position_ms, on_right=True)
-        clock = drawing.chip(time_text(position_ms), size=self._text_size, color=WHITE, background=BLACK)
+        shown = time_text(position_ms + self._lead_ms)
+        clock = drawing.chip(shown, size=self._text_size, color=WHITE, background=BLACK)
         drawing.paint(
             planes, clock, left=self._text_size, top=self._height - clock.y.shape[0] - self._text_size
         )

@@ -67,7 +67,8 @@ def open_timeline(path: Path, settings: ExtractSettings) -> VideoTimeline:
     if settings.time_origin == "auto" and late is not None:
         raise DataError(
             f"{times.path}: {late.text}, so labels may count from there or from zero. Compare one label with "
-            "the video, then pass --set extract.time_origin=start (labels count from the first picture) or zero."
+            "the video, then run bas extract --set extract.time_origin=start (labels count from the first picture) or "
+            "bas extract --set extract.time_origin=zero, and bas fit-head with the same setting."
         )
     origin = position_origin(times, settings.time_origin)
     clock_frames = place_on_clock(times.pts, times.time_base, origin=origin, rate=settings.clock_rate)

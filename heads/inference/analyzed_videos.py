@@ -14,6 +14,7 @@ from bas.evaluate.metric.tolerance import OFFICIAL_SECONDS, half_window_frames
 from bas.evaluate.predictions import labels_of_games
 from bas.evaluate.scoring.score import FRAMERATE
 from bas.extract.decode.timeline import VideoTimeline, open_timeline
+from bas.heads.inference.features import lone_settings
 from bas.heads.inference.predictor import Predictor, load_predictor, sidecar_folder, video_game
 from bas.types import Game, Scores, Spot, Video
 from bas.workspace import Workspace
@@ -21,7 +22,7 @@ from bas.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class MediaSource:
-    """What to cut or render: the matches of a split with a run, or one video with a model."""
+    """What to cut or render, and where: the matches of a split with a run, or one video with a model."""
 
     model: Path
     """Folder of the run or model."""
@@ -29,11 +30,19 @@ class MediaSource:
     """The one video; None for the matches of `split`."""
     split: str
     workspace: Workspace
+    out: Path | None = None
+    """Folder for the results and all that they need, so that nothing is written beside the video; None for the default."""
+
+    def results(self, name: str) -> Path:
+        """Folder for results: `out`, or the folder `name` in the run or in the sidecar folder of the video."""
+        return self.out or (sidecar_folder(self.video) if self.video else self.model) / name
 
     @property
-    def folder(self) -> Path:
-        """Folder for results: the run, or the sidecar folder of the video."""
-        return sidecar_folder(self.video) if self.video else self.model
+    def predictions(self) -> tuple[Path, ...]:
+        """Folders in which predictions of the one video may lie; new ones go to the first."""
+        assert self.video is not None
+        beside = sidecar_folder(self.video)
+        return (beside,) if self.out is None else (self.out / beside.name, beside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +89,22 @@ def analyzed_videos(
     if media.video is None:
         games, folder = predictor.predict_split(media.split)
     else:
-        folder, stored = media.folder, predictor.provenance
-        if not (stored.has_detections(folder, games[0]) and stored.has_scores(folder, games[0])):
-            predictor.write_video(games[0], folder)
+        folder = _predicted_video(media, games[0], predictor)
     for game in games:
         of_game = folder if media.video else folder / game.id
-        yield from _analyze_game(game, labels[game.id], of_game, predictor, min_confidence)
+        yield from _analyze_game(
+            game, labels[game.id], of_game, predictor, min_confidence, lone=media.video is not None
+        )
+
+
+def _predicted_video(media: MediaSource, game: Game, predictor: Predictor) -> Path:
+    """Folder with predictions of the one video; made unless this model made some that are stored."""
+    stored = predictor.provenance
+    for folder in media.predictions:
+        if stored.has_detections(folder, game) and stored.has_scores(folder, game):
+            return folder
+    predictor.write_video(game, media.predictions[0])
+    return media.predictions[0]
 
 
 def _analyze_game(
@@ -94,7 +113,10 @@ def _analyze_game(
     folder: Path,
     predictor: Predictor,
     min_confidence: float | None,
+    *,
+    lone: bool,
 ) -> Iterator[AnalyzedVideo]:
+    settings = predictor.model.settings.extract
     (predictions,) = read_results(folder / RESULTS_FILE).values()
     scores = read_scores(folder / SCORES_FILE)
     postprocess = predictor.postprocess
@@ -117,7 +139,7 @@ def _analyze_game(
             scores=scores[video.half],
             outcomes=tuple(sorted(of_half, key=lambda one: one.position_ms)),
             labeled=labels is not None,
-            timeline=open_timeline(video.path, predictor.model.settings.extract),
+            timeline=open_timeline(video.path, lone_settings(settings) if lone else settings),
         )
 
 

@@ -34,7 +34,7 @@ from bas.evaluate.postprocess.detections import detect
 from bas.evaluate.predictions import write_game
 from bas.extract.extract import games_with_features
 from bas.heads.inference.ensemble import VideoModel, flip_averaged, load_video_model, require_video_model
-from bas.heads.inference.features import features_for
+from bas.heads.inference.features import features_for, lead_ms_of
 from bas.heads.inference.guards import require_classes, warn_of_leakage
 from bas.heads.inference.provenance import Provenance, invalidate, provenance_of
 from bas.heads.models.stacker import FeatureModel
@@ -183,7 +183,7 @@ class Predictor:
         """
         invalidate(out)
         features = features_for(
-            self.model, [game], features=out / "features", decoder=self.workspace.decoder, degrade=True
+            self.model, [game], features=out / "features", decoder=self.workspace.decoder, lone=True
         )
         games_with_features([game], features)
         predicted = self._write(out, game, features)
@@ -196,9 +196,14 @@ class Predictor:
         return features_for(self.model, games, features=where.features, decoder=where.decoder)
 
     def _write(self, folder: Path, game: Game, features: Mapping[Path, Any]) -> PredictedGame:
-        scores = self.scores(game, features)
-        detections = write_game(folder, game, scores, actions=self.actions, postprocess=self.postprocess)
-        return PredictedGame(game, detections, next(iter(scores.values())).fps)
+        return write_game(
+            folder,
+            game,
+            self.scores(game, features),
+            actions=self.actions,
+            postprocess=self.postprocess,
+            leads_ms={video.half: lead_ms_of(video.path, features[video.path]) for video in game.videos},
+        )
 
 
 def load_predictor(
@@ -253,7 +258,7 @@ def predict(
     model = require_video_model(model)
     path, game = Path(video), video_game(Path(video))
     model = flip_averaged(model) if flip else model
-    found = features_for(model, [game], features=Path(features), decoder=decoder, degrade=True)
+    found = features_for(model, [game], features=Path(features), decoder=decoder, lone=True)
     games_with_features([game], found)
     return detect(model.scores(found[path]), model.settings.peaks)
 
@@ -270,14 +275,19 @@ def require_file(video: Path) -> None:
 
 
 def video_game(video: Path) -> Game:
-    """One video as a game of its own.
+    """One video as a game of its own, with a warning if its pictures start so late that times are ambiguous.
 
     Raises:
         MissingError: there is no such file.
         DataError: it is not a video.
     """
     require_file(video)
-    probe(video)  # what is no video is refused before anything is written beside it
+    times = probe(video)  # what is no video is refused before anything is written
+    if late := next((problem for problem in times.problems if problem.kind == "late"), None):
+        console.warn(
+            f"{video}: {late.text}. Subtitles, clips and events.csv follow the clock of players, other positions "
+            "the model's extract.time_origin (auto: from the first picture)."
+        )
     (game,) = open_dataset(video).games
     return game
 

@@ -52,6 +52,8 @@ def write_video(
     codec: Literal["libx264", "libx265"] = "libx264",
     options: dict[str, str] | None = None,
     audio: bool = False,
+    audio_seconds: float | None = None,
+    muxer: dict[str, str] | None = None,
     turn: tuple[int, bool, bool] | None = None,
     pixel_aspect: Fraction | None = None,
 ) -> Path:
@@ -71,6 +73,8 @@ def write_video(
         codec: encoder.
         options: additional encoder options, for example {"x264-params": "open-gop=1"}.
         audio: whether to add a silent audio track.
+        audio_seconds: its length; by default that of the pictures.
+        muxer: additional options of the container.
         turn: display matrix: degrees counterclockwise, then whether to mirror columns, and rows.
         pixel_aspect: declared width of a pixel divided by its height.
     """
@@ -79,7 +83,8 @@ def write_video(
     rate = Fraction(fps)
     unit = 1 / rate if times_ms is None else Fraction(1, 1000)
     times = [i / rate for i in range(pictures)] if times_ms is None else [Fraction(t, 1000) for t in times_ms]
-    with av.open(str(path), "w", format=_MUXER[container], options=_MUXER_OPTIONS[container]) as output:
+    written = _MUXER_OPTIONS[container] | (muxer or {})
+    with av.open(str(path), "w", format=_MUXER[container], options=written) as output:
         stream = add_video_stream(output, rate=rate, unit=unit, size=size, codec=codec)
         stream.codec_context.options = _encoder_options(codec, keyframe_every, b_frames) | (options or {})
         if turn is not None:
@@ -88,7 +93,8 @@ def write_video(
             stream.codec_context.sample_aspect_ratio = pixel_aspect
         audio_stream = output.add_stream("aac", rate=16000, layout="mono") if audio else None
         if audio_stream is not None:
-            _mux_silence(output, audio_stream, seconds=float(times[-1]) + 1 / float(rate))
+            seconds = audio_seconds or float(times[-1]) + 1 / float(rate)
+            _mux_silence(output, audio_stream, seconds=seconds)
         for i, seconds in enumerate(times):
             frame = av.VideoFrame.from_ndarray(picture(first + i, size=size), format="yuv420p")
             frame.pts = round((seconds + Fraction(start_ms, 1000)) / unit)
@@ -205,6 +211,28 @@ def drop_packets(source: Path, target: Path, *, keep: Callable[[int], bool]) -> 
         packets = (packet for packet in input_file.demux(video=0) if packet.size)
         for number, packet in enumerate(packets):
             if keep(number):
+                packet.stream = stream
+                output.mux(packet)
+    return target
+
+
+def delay(source: Path, target: Path, *, delay_ms: int, sound: bool = True) -> Path:
+    """Copy a video with pictures `delay_ms` later, beside silence that starts at 0, as streaming recorders leave it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    container = _container_of(target)
+    with (
+        av.open(str(source)) as input_file,
+        av.open(str(target), "w", format=_MUXER[container], options=_MUXER_OPTIONS[container]) as output,
+    ):
+        template = input_file.streams.video[0]
+        stream = output.add_stream_from_template(template)
+        if sound:
+            audio_stream = output.add_stream("aac", rate=16000, layout="mono")
+            _mux_silence(output, audio_stream, seconds=1 + delay_ms / 1000)
+        for packet in input_file.demux(template):
+            if packet.dts is not None and packet.pts is not None:
+                late = round(Fraction(delay_ms, 1000) / packet.time_base)
+                packet.pts, packet.dts = packet.pts + late, packet.dts + late
                 packet.stream = stream
                 output.mux(packet)
     return target

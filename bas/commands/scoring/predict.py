@@ -34,24 +34,25 @@ def predict_video(
     require_file(video)
     out = out or sidecar_folder(video)
     predictor = load_predictor(model, workspace, flip=flip)
-    (detections,) = predictor.write_video(video_game(video), out).detections.values()
+    predicted = predictor.write_video(video_game(video), out)
+    ((half, detections),) = predicted.detections.items()
     postprocess = predictor.postprocess
     shown = [one for one in detections if one.score >= postprocess.threshold(one.label)]
-    _print_detections(shown, predictor.model.settings.extract.clock_rate)
+    _print_detections(shown, predicted.fps, lead_ms=predicted.leads_ms[half])
     console.info(
         f"Files in {out}: results_spotting.json, events.csv and osl.json with {counted(len(detections), 'detection')} "
         f"of any confidence, subtitles (.srt) with the {len(shown)} that reach the threshold of their class."
     )
 
 
-def _print_detections(detections: Sequence[Detection], fps: Fraction) -> None:
-    """Print the detections of highest confidence, in order of time."""
+def _print_detections(detections: Sequence[Detection], fps: Fraction, *, lead_ms: int) -> None:
+    """Print the detections of highest confidence, in order of time on a player's clock."""
     shown = sorted(detections, key=lambda detection: -detection.score)[:_SHOWN]
     title = f"{counted(len(detections), 'detection')} at the thresholds of the model"
     if len(shown) < len(detections):
         title += f", the {len(shown)} of highest confidence"
     table = console.table(title, "time", "action", "team", "confidence", left=3)
     for one in sorted(shown, key=lambda detection: detection.frame):
-        time = time_text(position_of(one.frame, fps), decimals=1)
+        time = time_text(position_of(one.frame, fps) + lead_ms, decimals=1)
         table.add_row(time, one.label, one.team or "", f"{one.score:.2f}")
     console.show(table)

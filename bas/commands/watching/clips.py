@@ -14,13 +14,13 @@ from bas.types import Prediction
 
 
 def make_clips(
-    media: MediaSource, *, out: Path | None, min_confidence: float | None, num_mistakes: int | None
+    media: MediaSource, *, min_confidence: float | None, num_mistakes: int | None
 ) -> tuple[Path, ...]:
     """Cut every detection above the threshold, or the worst mistakes of all videos; returns the paths.
 
     Args:
-        media: videos to cut from, and the model.
-        out: takes one folder per video; by default `clips/` or `mistakes/` in the run or the sidecar folder.
+        media: videos to cut from, the model, and the folder that takes one folder per video; by default `clips/`
+            or `mistakes/` in the run or the sidecar folder.
         min_confidence: threshold of all classes; None takes the model's per-class thresholds.
         num_mistakes: number of mistakes to cut; None cuts detections.
 
@@ -37,8 +37,8 @@ def make_clips(
     else:
         chosen = _worst_by_video(videos, num_mistakes)
     # In its own folder the command replaces its earlier clips; in a folder of the user it deletes nothing.
-    ours = out is None
-    out = out or media.folder / ("clips" if num_mistakes is None else "mistakes")
+    ours = media.out is None
+    out = media.results("clips" if num_mistakes is None else "mistakes")
     paths = [
         path
         for one, highlights in chosen

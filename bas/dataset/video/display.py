@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bas.dataset.video.containers import open_video, packets
+from bas.clock import milliseconds
+from bas.dataset.video.containers import container_of, open_video, packets
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
 
 _MOST_PACKETS = 100  # read for the first picture; decoders hold back at most 16
+_SHORTEST_LEAD = Fraction(1, 25)  # seconds; the delay of an audio encoder is shorter, and nobody sees it
 _MOST_ASPECT = 4  # ratio of the sides of a pixel; beyond this the declaration is an error, or an attack
 
 
@@ -58,6 +60,8 @@ class Display:
     """Width of a shown pixel divided by its height."""
     size: tuple[int, int]
     """Columns and rows of a shown picture, before pixels are made square."""
+    player_zero: Fraction
+    """Seconds of the container's clock at which a player's clock starts: the first picture or sound."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -77,10 +81,23 @@ def read_display(path: Path) -> Display:
     with open_video(path) as stream:
         orientation = _orientation(_first_picture(stream))
         declared, size = stream.sample_aspect_ratio, (stream.width, stream.height)
+        # Before 0 lies only what an encoder of audio needs to get going.
+        zero = Fraction(max(0, container_of(stream).start_time or 0), 1_000_000)
     aspect = declared if declared and max(declared, 1 / declared) <= _MOST_ASPECT else Fraction(1)
     if orientation.transposed:
-        return Display(orientation, 1 / aspect, size[::-1])
-    return Display(orientation, aspect, size)
+        return Display(orientation, 1 / aspect, size[::-1], zero)
+    return Display(orientation, aspect, size, zero)
+
+
+def lead_ms(origin: Fraction, player_zero: Fraction) -> int:
+    """Milliseconds that a player shows at position 0, where sound starts before the pictures.
+
+    Args:
+        origin: seconds of position 0 on the container's clock.
+        player_zero: seconds of the player's zero on that clock.
+    """
+    lead = origin - player_zero
+    return milliseconds(lead) if abs(lead) >= _SHORTEST_LEAD else 0
 
 
 def _first_picture(stream: VideoStream) -> VideoFrame | None:
@@ -99,14 +116,10 @@ def _first_picture(stream: VideoStream) -> VideoFrame | None:
 
 def _orientation(picture: VideoFrame | None) -> Orientation:
     """Orientation that the display matrix of a picture asks for, to the nearest quarter turn."""
-    from av.sidedata.sidedata import Type
-
-    matrix = (
-        next((one for one in picture.side_data if one.type == Type.DISPLAYMATRIX), None) if picture else None
-    )
-    if matrix is None:
+    if picture is None or "DISPLAYMATRIX" not in picture.side_data:
         return AS_CODED
+    matrix = picture.side_data["DISPLAYMATRIX"]
     # The matrix maps a coded point (x, y) to the shown point (a x + c y, b x + d y); y grows downwards.
-    a, b, _, c, d = np.frombuffer(memoryview(matrix), "<i4")[:5].tolist()
+    a, b, _, c, d = np.frombuffer(bytes(matrix), "<i4")[:5].tolist()
     transposed = abs(b) + abs(c) > abs(a) + abs(d)
     return Orientation(transposed, (b if transposed else d) < 0, (c if transposed else a) < 0)

@@ -13,7 +13,7 @@ from jaxtyping import Int64
 
 from bas.clock import milliseconds, place_on_clock
 from bas.dataset.video.containers import container_of, open_video, packets
-from bas.dataset.video.display import AS_CODED, Orientation, read_display
+from bas.dataset.video.display import AS_CODED, Orientation, lead_ms, read_display
 from bas.dataset.video.problems import LATE, Problem, find_problems
 from bas.dataset.video.scan import Scan, declared, scan
 from bas.errors import DataError
@@ -57,11 +57,17 @@ class VideoTimes:
     """How players turn the coded pictures."""
     pixel_aspect: Fraction = Fraction(1)
     """Width of a shown pixel divided by its height."""
+    player_zero: Fraction = Fraction(0)
+    """Seconds of the container's clock at which a player's clock starts."""
 
     @property
     def shown_size(self) -> tuple[int, int]:
         """Columns and rows of a picture as players show it, with square pixels."""
         return max(1, round(self.width * self.pixel_aspect)), self.height
+
+    def lead_ms(self, origin_pts: int) -> int:
+        """Milliseconds that a player shows at the position 0 whose presentation time is `origin_pts`."""
+        return lead_ms(origin_pts * self.time_base, self.player_zero)
 
     @property
     def start_pts(self) -> int:
@@ -112,6 +118,7 @@ def probe(path: Path) -> VideoTimes:
             notes=(*display.notes, *_notes(stream, pts, fps=fps)),
             orientation=display.orientation,
             pixel_aspect=display.pixel_aspect,
+            player_zero=display.player_zero,
         )
 
 

@@ -51,7 +51,8 @@ def test_a_clip_has_exactly_the_pictures_around_its_position(
     video = media.write_video(tmp_path / f"video{suffix}", 300, keyframe_every=keyframes, audio=True)
     times = probe(video)
     (path,) = cut_highlights(times, [highlight(5004)], tmp_path / "out", origin_pts=times.start_pts)
-    assert path.name == "000m05.004s PASS left 93%.mp4"
+    # In a transport stream the silence before the sound of the AAC encoder is heard, and the pictures wait for it.
+    assert path.name == f"000m05.{'068' if form == 'ts' else '004'}s PASS left 93%.mp4"
     numbers = list(media.numbers_by_pts(path).values())
     assert numbers == list(range(51, 201))  # from 2.004 s on, up to 8.004 s
     assert np.allclose([float(t) for t in times_of(path)], np.arange(150) / 25 + 0.036, atol=0.0011)

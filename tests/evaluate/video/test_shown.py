@@ -21,7 +21,7 @@ def first_luma(path: Path) -> NDArray[np.uint8]:
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))
         assert frame.rotation == 0
-        return frame.to_ndarray(format="gray")
+        return np.asarray(frame.to_ndarray(format="gray"), np.uint8)
 
 
 def clip_of(video: Path) -> NDArray[np.uint8]:
