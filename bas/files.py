@@ -22,8 +22,9 @@ import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from bas.errors import DataError, LockedError, MissingError, OutputError
 
@@ -181,7 +182,7 @@ def sample_of(path: Path) -> str:
         return digest.hexdigest()
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file for reading, never a pipe or a device: reading one could block, or never end.
 
     Raises:

@@ -218,7 +218,8 @@ def run_state(folder: Path) -> State | None:
         return None
     match read_json(status):
         case {"state": "running" | "stopped" | "failed" | "done" as state}:
-            return state
+            known: State = state
+            return known
     raise DataError(
         f"{status} is damaged: it names no state of a run. Delete it and repeat the command that started the run; "
         "finished epochs are kept."

@@ -95,9 +95,14 @@ def test_files_of_the_user_are_no_leftovers(tmp_path: Path) -> None:
 def test_a_folder_is_listed_once_by_a_process_that_writes_many_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = []
+    listed: list[object] = []
     real = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: listed.append(path) or real(path))
+
+    def scandir(path: str) -> object:
+        listed.append(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
     for number in range(50):
         atomic_write(tmp_path / str(number), b"")
     assert len(listed) == 1
