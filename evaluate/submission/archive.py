@@ -1,4 +1,4 @@
-"""Submission archives: one results_spotting.json per game, written only if a challenge server would accept them."""
+"""Submission archives: one results_spotting.json per game, written only if a challenge server reads all of it."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def write_submission(
         The notes of `check_submission`.
 
     Raises:
-        DataError: a server would refuse the archive; no new file is left.
+        DataError: a server would refuse or misread the archive; no new file is left.
         OutputError: the archive cannot be written.
     """
     content, notes = pack(documents), list[str]()
 
     def check(draft: Path) -> None:
-        notes.extend(check_submission(draft, games, classes, teams=teams, shown_as=path))
+        notes.extend(check_submission(draft, games, classes, teams=teams, strict=True, shown_as=path))
         _require_same_content(draft, documents, path=path)
 
     files.publish(

@@ -1,4 +1,4 @@
-"""Check of submission archives, as a challenge server would but more strictly: every fault is named."""
+"""Check of submission archives: what a challenge server fails on is refused, what it ignores or misreads is noted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from bas.dataset import length_ms
+from bas.dataset import BALL_CLASSES, length_ms
 from bas.errors import DataError, MissingError
 from bas.evaluate.formats.documents import (
     ARCHIVE_ERRORS,
@@ -19,7 +19,8 @@ from bas.evaluate.formats.documents import (
 )
 from bas.evaluate.formats.soccernet import RESULTS_FILE
 from bas.evaluate.metric.timelines import HALVES
-from bas.evaluate.submission.entries import DocumentRules, document_faults
+from bas.evaluate.scoring.score import official_framerate
+from bas.evaluate.submission.entries import DocumentRules, Finding, check_document
 from bas.messages import counted, listing
 from bas.types import Game
 
@@ -33,48 +34,59 @@ def check_submission(
     classes: Collection[str],
     *,
     teams: bool | None = None,
+    strict: bool = False,
     shown_as: Path | None = None,
 ) -> tuple[str, ...]:
-    """Check any zip as a challenge server would, but more strictly.
+    """Check any zip as a challenge server would.
 
     Args:
         archive: the zip.
-        games: the games that it must contain, no more and no fewer; positions are checked against their videos.
+        games: the games that it must contain; positions are checked against their videos.
         classes: allowed labels.
         teams: whether every prediction must have a team (left or right); None requires all or none to have one.
+        strict: refuse what a server would ignore or misread, too.
         shown_as: path of the zip in the message, if it is not yet there.
 
     Returns:
-        Notes on what is legal but unusual.
+        Notes on what a server ignores or misreads, and on what is legal but unusual.
 
     Raises:
         MissingError: the file does not exist.
         DataError: the archive has faults; the message lists them.
     """
     with _opened(archive) as opened:
-        faults, contents = _members(opened, [game.id for game in games])
+        faults, oddities, contents = _members(opened, [game.id for game in games])
     notes = list(_unknown_lengths(games))
     has_team: Counter[bool] = Counter()
+    minor: dict[str, list[tuple[str, Finding]]] = {}
+    framerate = official_framerate(classes)
     for game in games:
         if game.id not in contents:
             continue
-        report = document_faults(contents[game.id], _rules(game, classes, teams))
-        faults += [f"{game.id}/{RESULTS_FILE}: {text}" for text in report.faults]
-        if not report.faults and not report.num_with_team + report.num_without_team:
+        report = check_document(contents[game.id], _rules(game, classes, teams, framerate=framerate))
+        for finding in report.findings:
+            if finding.is_refused:
+                faults.append(f"{game.id}/{RESULTS_FILE}: {finding}")
+            else:
+                minor.setdefault(finding.kind, []).append((game.id, finding))
+        if not report.findings and not report.num_with_team + report.num_without_team:
             notes.append(f"{game.id} has an empty list of predictions")
         has_team += Counter({True: report.num_with_team, False: report.num_without_team})
+    oddities += map(_across_games, minor.values())
     if teams is None and has_team[True] and has_team[False]:
         faults.append(
             f"no team in {has_team[False]:,} of {counted(has_team.total(), 'prediction')}; either all or none "
             "must have one"
         )
-    if has_team[False]:
+    if has_team[False] and set(classes) <= set(BALL_CLASSES):
         notes.append(
             "no prediction has a team: the servers of 2023 and 2024 accept that, the server of 2025 fails"
         )
+    if strict:
+        faults += oddities
     if faults:
         raise DataError(_message(shown_as or archive, faults))
-    return tuple(notes)
+    return (*oddities, *notes)
 
 
 def games_in_archive(archive: Path) -> tuple[str, ...]:
@@ -104,31 +116,32 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
         raise DataError(
             f"{archive} is not a zip archive: {error}. Pack it with zip, not with 7z, rar or tar."
         ) from error
-
-
-def _members(archive: zipfile.ZipFile, games: Sequence[str]) -> tuple[list[str], dict[str, bytes]]:
-    """Faults of the paths in an archive, and the readable documents by game."""
-    infos = [info for info in archive.infolist() if not info.is_dir()]
-    names = [_normalized(info.filename) for info in infos]
-    expected = {f"{game}/{RESULTS_FILE}": game for game in games}
-    faults = list(_unsafe(info.orig_filename for info in infos))
-    repeated = ((name, count) for name, count in Counter(names).items() if count > 1)
-    faults += [f"{name} occurs {count} times in the archive; keep one" for name, count in repeated]
-    members, contents = dict(zip(names, infos, strict=True)), {}
-    for name, game in expected.items():
     with opened:
         if len(opened.infolist()) > MAX_ARCHIVE_MEMBERS:
             raise DataError(
                 f"{archive} contains {len(opened.infolist()):,} files, too many for an archive of predictions."
             )
         yield opened
+
+
+def _members(archive: zipfile.ZipFile, games: Sequence[str]) -> tuple[list[str], list[str], dict[str, bytes]]:
+    """Faults and oddities of the paths in an archive, and the readable documents by game."""
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    names = [_normalized(info.filename) for info in infos]
+    expected = {f"{game}/{RESULTS_FILE}": game for game in games}
+    faults = list(_unsafe(info.orig_filename for info in infos))
+    repeated = ((name, count) for name, count in Counter(names).items() if count > 1)
+    oddities = [f"{name} occurs {count} times in the archive; keep one" for name, count in repeated]
+    members, contents = dict(zip(names, infos, strict=True)), {}
+    for name, game in expected.items():
         if name in members:
             try:
                 contents[game] = _read_member(archive, members[name])
             except DataError as error:
                 faults.append(str(error))
-    faults += _misplaced([name for name in members if name not in expected], expected, found=members)
-    return faults, contents
+    others = [name for name in members if name not in expected]
+    misplaced, unread = _misplaced(others, expected, found=members)
+    return faults + misplaced, oddities + unread, contents
 
 
 def _normalized(name: str) -> str:
@@ -151,6 +164,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         raise DataError(
             f"{member.filename} has {member.file_size:,} bytes, more than the limit of {MAX_DOCUMENT_BYTES:,}"
         )
+    require_plausible(member, source=member.filename)
     try:
         return archive.read(member)
     except ARCHIVE_ERRORS as error:
@@ -160,21 +174,23 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         raise DataError(f"a server cannot read {member.filename}: {error}") from error
 
 
-def _misplaced(others: Sequence[str], expected: Mapping[str, str], *, found: Collection[str]) -> list[str]:
-    """Faults of the files at unexpected paths, and of the games without a file.
+def _misplaced(
+    others: Sequence[str], expected: Mapping[str, str], *, found: Collection[str]
+) -> tuple[list[str], list[str]]:
+    """Faults of the games without a file at their path, and oddities of the files that no server reads.
 
     Args:
         others: paths in the archive at which no file is expected.
-    require_plausible(member, source=member.filename)
         expected: game by expected path.
         found: all paths in the archive.
     """
     # A game whose file is merely misplaced is reported once, there, and not as missing as well.
-    faults, misplaced, unknown_games = [], set(), []
+    faults, unread, misplaced, unknown_games = [], [], set(), []
+    lacking = {path: game for path, game in expected.items() if path not in found}
     for name in others:
-        inside = next((path for path in expected if name.endswith(f"/{path}")), None)
-        above = next((path for path in expected if path.endswith(f"/{name}")), None)
-        renamed = next((p for p, game in expected.items() if str(PurePosixPath(name).parent) == game), None)
+        inside = next((path for path in lacking if name.endswith(f"/{path}")), None)
+        above = next((path for path in lacking if path.endswith(f"/{name}")), None)
+        renamed = next((p for p, game in lacking.items() if str(PurePosixPath(name).parent) == game), None)
         if inside is not None:
             wrapper = name.removesuffix(inside)
             faults.append(f"{name} is inside {wrapper}, not at the root; pack from inside that folder")
@@ -182,32 +198,45 @@ def _misplaced(others: Sequence[str], expected: Mapping[str, str], *, found: Col
         elif above is not None:
             faults.append(f"{name} is missing its parent folders; its path must be {above}")
             misplaced.add(above)
-        elif renamed is not None and renamed not in found:
+        elif renamed is not None:
             faults.append(f"{name} must be named {RESULTS_FILE}")
             misplaced.add(renamed)
         elif PurePosixPath(name).name == RESULTS_FILE:
             unknown_games.append(str(PurePosixPath(name).parent))
         else:
-            faults.append(f"{name} is not read by a server; leave it out")
+            unread.append(name)
+    oddities = []
+    if unread:
+        oddities.append(
+            f"a server does not read {counted(len(unread), 'other file')}: {listing(unread, shown=3)}"
+        )
     if unknown_games:
-        faults.append(
+        oddities.append(
             f"{counted(len(unknown_games), 'unexpected game')}, not in the split: "
             f"{listing(unknown_games, shown=3)}"
         )
-    missing = [game for path, game in expected.items() if path not in found and path not in misplaced]
+    missing = [game for path, game in lacking.items() if path not in misplaced]
     if missing:
         faults.append(
             f"missing {len(missing)} of {counted(len(expected), 'game')}: {listing(missing, shown=3)}; a "
-            "game without "
-            "predictions needs a file with an empty list"
+            "game without predictions needs a file with an empty list"
         )
-    return faults
+    return faults, oddities
 
 
-def _rules(game: Game, classes: Collection[str], teams: bool | None) -> DocumentRules:
+def _across_games(findings: Sequence[tuple[str, Finding]]) -> str:
+    """One line on a kind of finding in any number of games."""
+    game, first = findings[0]
+    total = sum(finding.count for _, finding in findings)
+    in_games = f" in {counted(len(findings), 'game')}" if len(findings) > 1 else ""
+    more = f" (and {total - 1:,} more of this kind{in_games})" if total > 1 else ""
+    return f"{game}/{RESULTS_FILE}: {first.text}{more}"
+
+
+def _rules(game: Game, classes: Collection[str], teams: bool | None, *, framerate: int) -> DocumentRules:
     """Rules for the document of one game; a game without videos may have either half."""
     lengths = {video.half: length_ms(video.path) if video.path.is_file() else None for video in game.videos}
-    return DocumentRules(game.id, tuple(classes), lengths or dict.fromkeys(HALVES), teams)
+    return DocumentRules(game.id, tuple(classes), lengths or dict.fromkeys(HALVES), teams, framerate)
 
 
 def _unknown_lengths(games: Sequence[Game]) -> Iterator[str]:

@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bas.dataset import BALL_CLASSES, open_dataset
+from bas.dataset import BALL_CLASSES, SOCCERNET_V2_CLASSES, open_dataset
 from bas.dataset.layouts import VideoSize
 from bas.dataset.splits import ALL, official_lists, split_lists, split_name
 from bas.errors import MissingError
+from bas.evaluate.formats.documents import path_endings
 from bas.evaluate.submission.check import games_in_archive
 from bas.messages import listing
 from bas.types import Game
@@ -51,11 +52,11 @@ def expected_games(archive: Path, data: Path, *, split: str | None) -> ExpectedG
     except MissingError:
         if split is not None and data.exists():
             raise
-        known = _official_games()
+        known = _official_games(in_archive)
     if split is not None:
         return _of_split(split_name(split), known, archive=archive)
     if not _any_in(in_archive, known.games):
-        known = _official_games()
+        known = _official_games(in_archive)
     splits = [name for name, games in known.lists.items() if name != ALL and _any_in(in_archive, games)]
     if len(splits) == 1:
         return _of_split(splits[0], known, archive=archive)
@@ -93,7 +94,11 @@ def _games_on_disk(data: Path) -> _KnownGames:
     return _KnownGames(games, dataset.classes, lists)
 
 
-def _official_games() -> _KnownGames:
+def _official_games(in_archive: Sequence[str]) -> _KnownGames:
+    """SoccerNet's own lists: those of SoccerNet-v2 for a zip with any of its games, otherwise of ball actions."""
+    v2 = official_lists("spotting")
+    if any(_any_in(in_archive, games) for games in v2.values()):
+        return _KnownGames({}, SOCCERNET_V2_CLASSES, v2)
     return _KnownGames({}, BALL_CLASSES, official_lists("spotting-ball"))
 
 
@@ -108,4 +113,5 @@ def _of_split(name: str, known: _KnownGames, *, archive: Path) -> ExpectedGames:
 
 def _any_in(in_archive: Sequence[str], games: Collection[str]) -> bool:
     """Whether a zip contains any of the games, at its root or inside a wrapping folder."""
-    return any(name == game or name.endswith(f"/{game}") for game in games for name in in_archive)
+    endings = {ending for name in in_archive for ending in (name, *path_endings(name))}
+    return not endings.isdisjoint(games)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bas import console
+from bas.dataset import BALL_CLASSES, SOCCERNET_V2_CLASSES
 from bas.evaluate.formats.soccernet import RESULTS_FILE, read_results
 from bas.evaluate.predictions import labels_of_games
 from bas.evaluate.report.terminal import print_evaluation
@@ -60,7 +61,7 @@ def check_zip(archive: Path, *, data: Path, split: str | None = None) -> None:
 
     Raises:
         MissingError: the zip or the split does not exist.
-        DataError: a server would refuse or misread the zip.
+        DataError: a server would refuse the zip.
     """
     expected = expected_games(archive, data, split=split)
     notes = check_submission(archive, expected.games, expected.classes)
@@ -88,16 +89,20 @@ def _print_summary(
     noted = f"; {counted(len(notes), 'note')} above" if notes else ""
     console.show(
         f"{archive}: {counted(len(games), 'match')}{of_split}, {counted(len(each), 'prediction')}, no errors"
-        f"{noted}. {_acceptance(each, split=split)}"
+        f"{noted}. {_acceptance(each, classes, split=split)}"
     )
 
 
-def _acceptance(predictions: Sequence[Prediction], *, split: str | None) -> str:
+def _acceptance(predictions: Sequence[Prediction], classes: Sequence[str], *, split: str | None) -> str:
     """One sentence on where the zip can be submitted."""
     if split is None:
         return "To learn whether it can be submitted, name its split: --split SPLIT."
     if not predictions:
         return "A server accepts it, with a score of 0."
+    if classes == SOCCERNET_V2_CLASSES:
+        return "Ready to submit to SoccerNet-v2's action spotting challenge."
+    if not set(classes) <= set(BALL_CLASSES):
+        return "No challenge is known for these classes."
     if all(prediction.team is None for prediction in predictions):
         return "Ready to submit to the 2023 and 2024 challenges; the 2025 challenge requires teams."
     return "Ready to submit."
