@@ -16,6 +16,7 @@ from bas.extract.decode.timeline import VideoTimeline
 
 _MAX_LOSS = Fraction(1, 1000)  # share of the frames in the rows
 _MAX_GAP = Fraction(1, 2)  # seconds
+_FEW = 3  # frames; as many are no loss that matters in any video, however short
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def measure_quality(timeline: VideoTimeline, flags: Bool[np.ndarray, "rows 3"]) 
 
 def exceeds_loss(lost: int, *, of: int) -> bool:
     """Return whether so many of a video's pictures are lost that the user must know."""
-    return lost > _MAX_LOSS * of
+    return lost > _FEW and lost > _MAX_LOSS * of
 
 
 def enforce_bad_video_policy(video: Path, problem: str, settings: ExtractSettings) -> None:
