@@ -16,7 +16,7 @@ from bas.dataset.video.display import AS_CODED
 from bas.errors import DataError
 from bas.evaluate.video.drawing import unpack_planes
 from bas.extract.decode.pictures import turned
-from bas.extract.decode.seek import open_at, seek_point
+from bas.extract.decode.seek import decode, open_at, seek_point
 from bas.files import publish
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def read_pictures(times: VideoTimes, *, start_pts: int, stop_pts: int) -> Genera
         latest = start_pts - 1
         for packet in packets:
             try:
-                frames = stream.codec_context.decode(packet)
+                frames = decode(stream, packet)
             except av.error.FFmpegError:
                 continue
             for frame in frames:

@@ -14,10 +14,13 @@ from jaxtyping import UInt8
 from bas.dataset.video.probe import VideoTimes
 from bas.errors import DataError
 from bas.extract.decode.pictures import CorruptionTracker, DecodeStats, Picture, turned
-from bas.extract.decode.seek import SeekPoint, open_at
+from bas.extract.decode.seek import SeekPoint, decode, open_at
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
+
+_HARMLESS = re.compile("SEI|mmco: unref short failure")
+"""Errors that leave the picture as it is: in side information, and in the release of a reference that is gone already."""
 
 LogLine = tuple[int, str, str]
 """Level, source and text of a line that FFmpeg logged."""
@@ -73,13 +76,14 @@ def _decode(
     demuxer_lines, broken = len(log), packet.is_corrupt
     stats.corrupt += packet.is_corrupt
     try:
-        frames = stream.codec_context.decode(packet)
+        frames = decode(stream, packet)
     except av.error.FFmpegError:
         frames, broken = [], True
         stats.errors += 1
     # FFmpeg conceals much damage and returns the picture as if whole: then its log is the only sign.
-    # SEI messages carry side information; errors in them do not touch the picture.
-    broken |= any(line[0] <= av.logging.ERROR and "SEI" not in line[2] for line in log[demuxer_lines:])
+    broken |= any(
+        line[0] <= av.logging.ERROR and not _HARMLESS.search(line[2]) for line in log[demuxer_lines:]
+    )
     stats.ffmpeg_warnings += len(log)
     log.clear()
     corruption.update(packet.pts, keyframe=packet.is_keyframe, broken=broken)

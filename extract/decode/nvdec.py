@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bas.dataset.video.display import Orientation
 from bas.dataset.video.probe import VideoTimes
-from bas.errors import UnavailableError
+from bas.errors import UnavailableError, is_out_of_memory
 from bas.extract.decode.pictures import CorruptionTracker, DecodeStats, Picture, turned
 from bas.extract.decode.seek import SeekPoint, open_at
 
@@ -69,6 +69,8 @@ def decode_pictures(
             codec.PyNvVCException,
             codec.PyNvVCExceptionUnsupported,
         ) as error:
+            if is_out_of_memory(error):
+                raise
             raise UnavailableError(f"NVDEC failed on {times.path}: {_first_line(error)}") from error
 
 
@@ -113,13 +115,16 @@ def _annex_b(
     for packet in packets:
         pts, keyframe, broken = packet.pts, packet.is_keyframe, packet.is_corrupt  # filtering empties it
         stats.corrupt += broken
+        ends = packet.size == 0
         try:
-            filtered = chain.filter(packet) if packet.size else chain.filter(None)
+            filtered = chain.filter(None if ends else packet)
         except av.error.InvalidDataError:
             filtered, broken = [], True
             stats.errors += 1
         corruption.update(pts, keyframe=keyframe, broken=broken)
         yield from filtered
+        if ends:
+            chain = av.BitStreamFilterContext(filters, stream)  # another recording may follow
     yield None
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from bas.dataset.video.containers import open_video, packets
+from bas.dataset.video.laying import NO_TIME, PacketTimes
 from bas.dataset.video.probe import VideoTimes
 
 if TYPE_CHECKING:
-    from av import Packet, VideoStream
+    from av import Packet, VideoFrame, VideoStream
     from av.container import InputContainer
 
 _MARGIN = Fraction(1)  # seconds; container indexes go by decoding time, which runs ahead of presentation time
@@ -61,17 +62,19 @@ def is_earliest(times: VideoTimes, point: SeekPoint) -> bool:
 def open_at(
     times: VideoTimes, keyframe: int | None
 ) -> Iterator[tuple[VideoStream, Iterator[Packet[VideoStream]]]]:
-    """Open a video's stream, with its packets from a keyframe (or the start) on.
+    """Open a video's stream, with its packets from a keyframe (or the start) on, and their times as in `times`.
 
-    The last packet is empty and flushes the decoder.
+    The last packet is empty and flushes the decoder, as does one before each further recording in the file.
 
     Raises:
         DataError: the file changed since it was probed, or cannot be read.
     """
     with ExitStack() as stack:
         stream = stack.enter_context(open_video(times.path))
+        if times.packet_times is not None:  # an index by the file's own times leads astray
+            found = _from_keyframe(_laid_out(packets(stream), times.packet_times), keyframe)
         # Nothing precedes the first keyframe, so reading from the start is as good as a seek.
-        if keyframe is not None and keyframe > times.keyframes[0]:
+        elif keyframe is not None and keyframe > times.keyframes[0]:
             found = _seek(stream, keyframe)
             if found is None:  # no index, or one that leads past the keyframe: read from the start
                 stack.close()
@@ -80,6 +83,34 @@ def open_at(
         else:
             found = _from_keyframe(packets(stream), keyframe)
         yield stream, found or iter(())
+
+
+def decode(stream: VideoStream, packet: Packet[VideoStream]) -> list[VideoFrame]:
+    """Decode a packet of `open_at` to the pictures that it completes; the decoder is ready for any other after an empty one.
+
+    Raises:
+        FFmpegError: the packet is broken.
+    """
+    frames = stream.codec_context.decode(packet)
+    if packet.size == 0:
+        stream.codec_context.flush_buffers()
+    return frames
+
+
+def _laid_out(read: Iterable[Packet[VideoStream]], times: PacketTimes) -> Iterator[Packet[VideoStream]]:
+    """Give all packets of a file their times, and put an empty one before each further recording."""
+    import av
+
+    starts = frozenset(times.starts)
+    for number, packet in enumerate(read):
+        if number in starts:
+            yield cast("Packet[VideoStream]", av.Packet())
+        if packet.size:
+            pts = int(times.pts[number])
+            if pts == NO_TIME and packet.pts is not None:
+                continue  # its time is wrong, so that it may stand in the wrong place, too
+            packet.pts = None if pts == NO_TIME else pts
+        yield packet
 
 
 def _seek(stream: VideoStream, keyframe: int) -> Iterator[Packet[VideoStream]] | None:

@@ -18,7 +18,7 @@ from bas.dataset.video.probe import VideoTimes, probe
 from bas.errors import DataError
 from bas.extract.decode.frames import DecodeStats, Frame, read_frames
 
-_REFUSED_PROBLEMS = ("truncated", "hole", "backwards")
+_REFUSED_PROBLEMS = ("truncated", "elsewhere", "hole", "backwards")
 """Kinds of problems that a policy must allow; the others show as damage when the video is decoded."""
 
 
@@ -71,7 +71,13 @@ def open_timeline(path: Path, settings: ExtractSettings) -> VideoTimeline:
             "bas extract --set extract.time_origin=zero, and bas fit-head with the same setting."
         )
     origin = position_origin(times, settings.time_origin)
-    clock_frames = place_on_clock(times.pts, times.time_base, origin=origin, rate=settings.clock_rate)
+    clock_frames = place_on_clock(
+        times.pts,
+        times.time_base,
+        origin=origin,
+        rate=settings.clock_rate,
+        interval=times.declared_interval,
+    )
     layout = RowLayout(len(clock_frames), settings.hop, settings.stack)
     return VideoTimeline(times, clock_frames, layout, origin)
 

@@ -21,7 +21,15 @@ VIDEO_SUFFIXES = frozenset({".mkv", ".mp4", ".m4v", ".mov", ".webm", ".ts", ".m2
 _FORMATS = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpegts"
 _MAX_PIXELS = 4096 * 2304
 _MOST_ERRORS = 100  # in a row; a file with more is not a damaged video, but no video at all
+_SKIPPED_BYTES = 1 << 16  # by an unsuccessful read of a transport stream in search of its next packet
 _HEAD_BYTES = 512
+_ZERO_BLOCK = 1 << 20
+_FEWEST_ZEROS = 4096
+
+_BOXES = frozenset(
+    b"ftyp styp moov moof mdat free skip wide sidx ssix mfra uuid pdin meta meco emsg prft udta pnot".split()
+)
+"""Types of top-level boxes of MP4 and QuickTime files."""
 
 _SIGNATURES = (
     (b"version https://git-lfs", "a git-LFS pointer, not the video itself: run `git lfs pull`"),
@@ -50,7 +58,13 @@ def open_video(path: Path) -> Iterator[VideoStream]:
 
     if not path.is_file():
         raise MissingError(f"{path} is a folder, not a video." if path.is_dir() else not_existing(path))
-    options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS, "max_pixels": str(_MAX_PIXELS)}
+    options = {
+        "protocol_whitelist": "file",
+        "format_whitelist": _FORMATS,
+        "max_pixels": str(_MAX_PIXELS),
+        # Pictures that move to another PID in the middle of a transport stream stay one video stream.
+        "merge_pmt_versions": "1",
+    }
     try:
         # FFmpeg takes text before a colon for a protocol, but not in an absolute path.
         container = av.open(str(path.absolute()), metadata_errors="ignore", options=options)
@@ -81,24 +95,29 @@ def packets(stream: VideoStream) -> Iterator[Packet[VideoStream]]:
     """
     import av
 
-    errors = 0
+    container, errors = container_of(stream), 0
+    # Zeros inside or behind a transport stream take many reads (EAGAIN) and are not its end.
+    most_skips = _MOST_ERRORS + container.size // _SKIPPED_BYTES
     while True:
         try:
-            for packet in container_of(stream).demux(stream):
+            for packet in container.demux(stream):
                 errors = 0
                 yield packet
             return
+        except IndexError:
+            return  # PyAV's, after the last packet, if a program began in the middle of the file
         except av.error.FFmpegError as error:
             errors += 1
-            if errors == _MOST_ERRORS or not isinstance(error, av.error.InvalidDataError):
-                name = container_of(stream).name
+            skips = isinstance(error, av.error.BlockingIOError)
+            known = skips or isinstance(error, av.error.InvalidDataError)
+            if not known or errors >= (most_skips if skips else _MOST_ERRORS):
                 raise DataError(
-                    f"Cannot read {name} to its end: {error}. Copy or download it again."
+                    f"Cannot read {container.name} to its end: {error}. Copy or download it again."
                 ) from error
 
 
-def missing_bytes(path: Path) -> int:
-    """Number of declared bytes that are missing at the end of the file; 0 for a complete file.
+def missing_bytes(path: Path) -> int | None:
+    """Number of declared bytes that are missing at the end of the file, 0 for a complete one; None if none are declared.
 
     The length of an MP4 file is the sum of its boxes (ISO/IEC 14496-12), that of a Matroska file is in
     the header of its segment (RFC 9559). Transport streams and files written as live streams declare no
@@ -107,13 +126,29 @@ def missing_bytes(path: Path) -> int:
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)
+        declared = None
         if head.startswith(b"\x1a\x45\xdf\xa3"):
-            declared = _matroska_bytes(file, size)
-        elif head[4:8] in (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"wide"):
+            declared = _matroska_bytes(file)
+        elif head[4:8] in _BOXES:
             declared = max((stop for _, stop in _boxes(file, size)), default=size)
-        else:
-            declared = size
-    return max(0, declared - size)
+    return None if declared is None else max(0, declared - size)
+
+
+def zero_bytes(path: Path) -> int:
+    """Number of zero bytes at the end of the file, as a download or a recorder leaves that reserves its space first.
+
+    0 for a few zeros, which any file may end with.
+    """
+    size = end = path.stat().st_size
+    with path.open("rb") as file:
+        while end:
+            start = max(0, end - _ZERO_BLOCK)
+            file.seek(start)
+            if content := file.read(end - start).rstrip(b"\0"):
+                zeros = size - start - len(content)
+                return zeros if zeros >= _FEWEST_ZEROS else 0
+            end = start
+    return size
 
 
 def _main_stream(path: Path, streams: list[VideoStream]) -> VideoStream:
@@ -178,24 +213,25 @@ def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
             length = int.from_bytes(head[8:16])
         elif length == 0:
             length = size - start
-        if length < 8:
+        # Messengers append bytes of their own: what follows the last box declares nothing.
+        if length < 8 or head[4:8] not in _BOXES:
             return
         start += length
         yield head[4:8], start
 
 
-def _matroska_bytes(file: BinaryIO, size: int) -> int:
-    """Declared end of the segment of a Matroska file; the size of the file if none is declared."""
+def _matroska_bytes(file: BinaryIO) -> int | None:
+    """Declared end of the segment of a Matroska file; None if none is declared."""
     # After the EBML identifier of 4 bytes: length and header, then identifier and length of the segment.
     file.seek(4)
     header_bytes = _variable_length(file)
     if header_bytes is None:
-        return size
+        return None
     file.seek(header_bytes, os.SEEK_CUR)
     if file.read(4) != b"\x18\x53\x80\x67":
-        return size
+        return None
     segment_bytes = _variable_length(file)
-    return size if segment_bytes is None else file.tell() + segment_bytes
+    return None if segment_bytes is None else file.tell() + segment_bytes
 
 
 def _variable_length(file: BinaryIO) -> int | None:

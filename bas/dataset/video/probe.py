@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int64
 
-from bas.clock import milliseconds, place_on_clock
-from bas.dataset.video.containers import container_of, open_video, packets
+from bas.clock import milliseconds, place_on_clock, time_text
+from bas.dataset.video.containers import container_of, open_video, packets, zero_bytes
 from bas.dataset.video.display import AS_CODED, Orientation, lead_ms, read_display
+from bas.dataset.video.laying import PacketTimes
 from bas.dataset.video.problems import LATE, Problem, find_problems
 from bas.dataset.video.scan import Scan, declared, scan
 from bas.errors import DataError
@@ -26,6 +27,9 @@ _LONGEST = 24 * 60 * 60  # seconds from the first picture to the last
 _TAIL = 10  # seconds read at the end to find the last picture
 _USUAL_FPS = Fraction(25)  # assumed for a single picture without a declared rate
 _RATE_TOLERANCE = 0.01
+_UNDATED_SHARE = 0.05
+_PLACES = 16  # at which the clock of a transport stream is looked at
+_SHOWN = 3  # recordings listed in a note
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,10 @@ class VideoTimes:
     """How players turn the coded pictures."""
     pixel_aspect: Fraction = Fraction(1)
     """Width of a shown pixel divided by its height."""
+    packet_times: PacketTimes | None = None
+    """Times by packet, where the packets' own are not those above; such a file is read from its start."""
+    undated: int = 0
+    """Number of pictures whose time is unknown, which are lost."""
     player_zero: Fraction = Fraction(0)
     """Seconds of the container's clock at which a player's clock starts."""
 
@@ -78,6 +86,11 @@ class VideoTimes:
     def interval(self) -> Fraction:
         """Seconds from one picture to the next."""
         return _interval(self.pts, self.time_base, fps=self.fps)
+
+    @property
+    def declared_interval(self) -> Fraction | None:
+        """Seconds between pictures as declared, where so many have no known time that the others do not show it."""
+        return 1 / self.fps if self.undated > _UNDATED_SHARE * len(self.pts) else None
 
     @property
     def length_ms(self) -> int:
@@ -102,7 +115,7 @@ def probe(path: Path) -> VideoTimes:
         _require_usable(path, pts, properties.time_base, scanned)
         interval = _interval(pts, properties.time_base, fps=properties.fps)
         fps = properties.fps or 1 / interval
-        problems = find_problems(path, scanned, properties, pts=pts, interval=interval)
+        problems = tuple(find_problems(stream, path, scanned, properties, pts=pts, interval=interval))
         return VideoTimes(
             path=path,
             codec=stream.codec_context.name,
@@ -111,13 +124,15 @@ def probe(path: Path) -> VideoTimes:
             fps=fps,
             time_base=properties.time_base,
             pts=pts,
-            keyframes=np.unique(scanned.pts[scanned.key]),
+            keyframes=scanned.keyframes,
             zero_pts=properties.zero_pts,
             duration=properties.duration,
-            problems=tuple(problems),
-            notes=(*display.notes, *_notes(stream, pts, fps=fps)),
+            problems=problems,
+            notes=(*display.notes, *_notes(stream, scanned, pts, fps=fps), *_reserved(path, problems)),
             orientation=display.orientation,
             pixel_aspect=display.pixel_aspect,
+            packet_times=scanned.times if scanned.moved else None,
+            undated=scanned.times.undated,
             player_zero=display.player_zero,
         )
 
@@ -132,7 +147,8 @@ def length_ms(path: Path) -> int:
     with open_video(path) as stream:
         properties = declared(stream)
         start, unit = properties.start_pts, properties.time_base
-        if start is not None and properties.fps is not None and properties.end_seconds is not None:
+        rises = not (properties.clockless and _starts_anew(stream))
+        if rises and start is not None and properties.fps is not None and properties.end_seconds is not None:
             # Not the last packet of the file: with B-frames the latest picture lies some packets before it.
             tail = max(start, start + int((properties.end_seconds - _TAIL) / unit))
             container_of(stream).seek(tail, stream=stream, backward=True)
@@ -140,6 +156,20 @@ def length_ms(path: Path) -> int:
             if last >= start:
                 return _length_ms(start, last, properties.zero_pts, unit, 1 / properties.fps)
     return probe(path).length_ms
+
+
+def _starts_anew(stream: VideoStream) -> bool:
+    """Return whether the clock of a transport stream falls from one of some places in the file to the next."""
+    container, latest = container_of(stream), 0
+    assert stream.time_base is not None
+    second = round(1 / stream.time_base)  # pictures are reordered by less
+    for place in range(_PLACES):
+        container.seek(container.size * place // _PLACES, unsupported_byte_offset=True)
+        pts = next((packet.pts for packet in packets(stream) if packet.pts is not None), latest)
+        if pts < latest - second:
+            return True
+        latest = max(latest, pts)
+    return False
 
 
 def declared_fps(path: Path) -> Fraction | None:
@@ -162,8 +192,8 @@ def _length_ms(start_pts: int, last_pts: int, zero_pts: int, unit: Fraction, int
 def _require_usable(path: Path, pts: Int64[np.ndarray, "pictures"], unit: Fraction, times: Scan) -> None:
     if len(pts) == 0:
         found = (
-            f"{counted(times.undated, 'picture')} without presentation times"
-            if times.undated
+            f"{counted(times.times.undated, 'picture')} without presentation times"
+            if times.times.undated
             else "no pictures"
         )
         raise DataError(f"{path} has {found}. Copy or download it again, or convert it to .mkv or .mp4.")
@@ -184,13 +214,34 @@ def _interval(pts: Int64[np.ndarray, "pictures"], unit: Fraction, *, fps: Fracti
     return Fraction(int(usual.sum()), len(usual)) * unit
 
 
-def _notes(stream: VideoStream, pts: Int64[np.ndarray, "pictures"], *, fps: Fraction) -> Iterator[str]:
+def _reserved(path: Path, problems: tuple[Problem, ...]) -> Iterator[str]:
+    zeros = zero_bytes(path)
+    if zeros and not any(problem.kind == "truncated" for problem in problems):
+        yield f"the last {zeros:,} bytes are zeros, behind the last picture"
+
+
+def _notes(
+    stream: VideoStream, scanned: Scan, pts: Int64[np.ndarray, "pictures"], *, fps: Fraction
+) -> Iterator[str]:
     assert stream.time_base is not None
     num_streams = len(container_of(stream).streams.video)
     if num_streams > 1:
         yield f"{num_streams} video streams; using stream {stream.index}, {stream.width} x {stream.height}"
-    if stream.frames and stream.frames != len(pts):
-        yield f"declares {stream.frames:,} pictures, but has {len(pts):,}"
+    times, num_packets = scanned.times, len(scanned.times.pts)
+    if stream.frames and stream.frames != num_packets:
+        yield f"declares {stream.frames:,} pictures, but has {num_packets:,}"
+    if times.starts:
+        marks = [
+            time_text(milliseconds((int(times.pts[number]) - int(pts[0])) * stream.time_base))
+            for number in times.starts[:_SHOWN]
+        ]
+        more = ", ..." if len(times.starts) > _SHOWN else ""
+        yield (
+            f"{len(times.starts) + 1:,} recordings, whose clocks each start anew, laid one after the other: "
+            f"further ones begin at {', '.join(marks)}{more}"
+        )
+    if times.derived:
+        yield f"pictures whose time follows from their neighbors: {times.derived:,}"
     if place_on_clock(pts, stream.time_base, origin=int(pts[0]), rate=fps).varying:
         yield "variable frame rate; pictures are placed by their presentation times"
         return

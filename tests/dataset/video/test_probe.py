@@ -244,13 +244,8 @@ def test_a_wrong_declared_rate_is_noted(tmp_path: Path) -> None:
     assert "declares 50.00 pictures per second, but shows 25.00" in times.notes
 
 
-def test_times_that_jump_back_are_a_problem(tmp_path: Path) -> None:
-    path = _write_jumping(tmp_path / "a.ts", jump_ms=-3000)
-    assert "backwards" in kinds(path)
-
-
 def test_times_that_span_more_than_a_day_are_refused(tmp_path: Path) -> None:
-    path = media.write_video(tmp_path / "a.mkv", times_ms=[0, 40, 80, 30 * 3600 * 1000])
+    path = media.write_video(tmp_path / "a.mkv", times_ms=[0, 40, 80, 30 * 3600 * 1000], b_frames=0)
     with pytest.raises(DataError, match="pictures span"):
         probe(path)
 
@@ -299,11 +294,3 @@ def test_mutated_files_are_either_read_or_refused(tmp_path: Path) -> None:
                 read(path)
             except BasError as error:
                 assert str(path) in str(error)  # noqa: PT017
-
-
-def _write_jumping(path: Path, *, jump_ms: int) -> Path:
-    """A transport stream whose second half starts `jump_ms` later than it should."""
-    first = media.write_video(path.with_name("first.ts"), 100)
-    second = media.write_video(path.with_name("second.ts"), 100, start_ms=4000 + jump_ms)
-    path.write_bytes(first.read_bytes() + second.read_bytes())
-    return path
