@@ -255,6 +255,7 @@ def newest_finished(runs: Path, *, without: str | None = None) -> Path:
             f"No finished run in {runs}. Train one (bas fit-head netvlad), convert published weights (bas import-weights), "
             "or name the folder of a model that somebody shared."
         )
+    return max(done, key=lambda folder: (folder / "STATUS.json").stat().st_mtime_ns)
 
 
 def _is_done(run: Path) -> bool:
@@ -264,4 +265,3 @@ def _is_done(run: Path) -> bool:
     except DataError as error:
         console.warn(str(error))
         return False
-    return max(done, key=lambda folder: (folder / "STATUS.json").stat().st_mtime_ns)
