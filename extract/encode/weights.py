@@ -137,7 +137,7 @@ def _weights_file(path: Path) -> Path:
             f"Invalid extract.weights={path}. Expected timm, embedded, random, a .safetensors file or the folder of a run. "
             "Convert other weights with safetensors.torch.save_file, under timm's tensor names."
         )
-    if not file.exists():
+    if not file.is_file():
         raise MissingError(
             f"Missing weights file {file}. Check extract.weights, or use timm, embedded or random."
         )

@@ -270,7 +270,8 @@ def require_file(video: Path) -> None:
         MissingError: it does not.
     """
     if not video.is_file():
-        problem = f"{video} is a folder" if video.is_dir() else f"Video {video} not found"
+        kind = "a folder" if video.is_dir() else "a pipe or a device"
+        problem = f"{video} is {kind}" if video.exists() else f"Video {video} not found"
         raise MissingError(f"{problem}. Name one video file, or use bas eval for the matches of a split.")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from bas.errors import DataError, MissingError
+from bas.messages import not_existing
 from bas.tensors import load_plain
 
 _WRAPPERS = re.compile(r"^(?:module\.|_orig_mod\.)+")
@@ -76,7 +77,7 @@ def read_checkpoint(file: Path, *, under: str | None) -> PublishedCheckpoint:
 
 def _content(file: Path) -> Mapping[str, Any]:
     if not file.is_file():
-        raise MissingError(f"{file} does not exist. Give the checkpoint file.")
+        raise MissingError(f"{not_existing(file)} Give the checkpoint file.")
     try:
         content = load_plain(file)
     except ValueError as error:

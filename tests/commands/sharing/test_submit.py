@@ -12,6 +12,7 @@ from support.runs import HOME, bas, games_of, small_run
 
 from bas.commands.sharing.submit import check_zip, submit_run
 from bas.errors import DataError
+from bas.files import sha256_of
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,24 @@ def test_invalid_predictions_give_no_zip(run: Path) -> None:
     document = json.loads(whole)
     document["predictions"][0]["half"] = "2"
     results.write_text(json.dumps(document))
+    made = results.with_name("made.json")
+    record = json.loads(made.read_text())
+    record["files"][results.name] = sha256_of(results)  # as if they had been predicted so
+    made.write_text(json.dumps(record))
     with pytest.raises(DataError, match="half '2', but the game only has half 1"):
         submit_run(run, HOME, split="test", out=Path("bad.zip"))
     assert not Path("bad.zip").exists()
     results.write_text(whole)
+
+
+def test_results_that_were_changed_are_predicted_again_and_not_packed(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (game,) = games_of(HOME)
+    packed = submit_run(run, HOME, split="test").read_bytes()
+    results = run / "predictions" / "test" / game.id / "results_spotting.json"
+    document = json.loads(results.read_text())
+    document["predictions"][0]["confidence"] = "0.99"
+    results.write_text(json.dumps(document))
+    assert submit_run(run, HOME, split="test", out=Path("again.zip")).read_bytes() == packed
+    assert "changed after it was written" in " ".join(capsys.readouterr().err.split())
