@@ -17,7 +17,7 @@ from bas.dataset.games import missing_videos
 from bas.dataset.layouts import Layout, VideoSize, archives_in
 from bas.dataset.manifest import FileRecord, difference, files_of, missing_files, read_manifest
 from bas.dataset.splits import SPLITS_FILE, split_lists
-from bas.dataset.video.containers import VIDEO_SUFFIXES
+from bas.dataset.video.formats import VIDEO_SUFFIXES
 from bas.dataset.video.probe import VideoTimes, probe
 from bas.errors import BasError
 from bas.messages import counted, listing

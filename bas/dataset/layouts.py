@@ -15,7 +15,7 @@ from bas.dataset.annotations.interchange import VideoList
 from bas.dataset.annotations.video_lists import games_of, video_lists_in
 from bas.dataset.games import game_id
 from bas.dataset.names import NamesOnDisk
-from bas.dataset.video.containers import VIDEO_SUFFIXES
+from bas.dataset.video.formats import UNTIMED_SUFFIXES, VIDEO_SUFFIXES
 from bas.errors import DataError, MissingError
 from bas.files import read_json
 from bas.messages import listing, not_existing
@@ -160,10 +160,18 @@ def _folders(root: Path) -> Iterator[_Folder]:
         matches = sorted(f for f in folders if not f.startswith((".", "__MACOSX")) and not f.endswith(SPOTS))
         folders[:] = matches if depth < _DEEPEST else []
         shown = sorted(name for name in names if not name.startswith("."))
-        videos = [name for name in shown if Path(name).suffix.lower() in VIDEO_SUFFIXES]
+        videos = _videos_in(shown)
         layouts = frozenset(_layouts(path, shown, videos))
         if layouts:
             yield _Folder(path, tuple(path / name for name in videos), layouts)
+
+
+def _videos_in(names: Sequence[str]) -> list[str]:
+    """Names of videos; one without times is among them, to be refused by name, unless it has been converted."""
+    timed = [name for name in names if Path(name).suffix.lower() in VIDEO_SUFFIXES]
+    stems = {Path(name).stem for name in timed}
+    untimed = (name for name in names if Path(name).suffix.lower() in UNTIMED_SUFFIXES)
+    return sorted((*timed, *(name for name in untimed if Path(name).stem not in stems)))
 
 
 def _layouts(path: Path, names: Sequence[str], videos: Sequence[str]) -> Iterator[Layout]:

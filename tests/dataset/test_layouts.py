@@ -166,7 +166,7 @@ def test_packed_archives_are_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_folder_is_refused_with_its_content_and_the_expected_layouts(tmp_path: Path) -> None:
-    touch(tmp_path, "readme.txt", "clips/a.avi")
+    touch(tmp_path, "readme.txt", "clips/a.wav")
     with pytest.raises(MissingError, match=r"no match, only clips/, readme.txt. Expected SoccerNet's"):
         open_dataset(tmp_path)
 

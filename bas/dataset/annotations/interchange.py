@@ -15,15 +15,14 @@ from typing import Any, Literal
 
 from bas.clock import game_time, milliseconds
 from bas.dataset.games import game_id
-from bas.dataset.video.containers import VIDEO_SUFFIXES
+from bas.dataset.video.formats import UNTIMED_SUFFIXES, VIDEO_SUFFIXES
 from bas.errors import DataError
 
 Form = Literal["OSL JSON", "E2E-Spot JSON"]
 
 _PATH_KEYS = "path_video", "path_features", "path"
 _WHOLE_GAME = "224p", "720p"
-_FILE_SUFFIXES = VIDEO_SUFFIXES | {
-    ".avi",
+_FILE_SUFFIXES = VIDEO_SUFFIXES | UNTIMED_SUFFIXES | {
     ".h5",
     ".npy",
     ".npz",

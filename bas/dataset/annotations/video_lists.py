@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from bas.dataset.annotations.interchange import VideoList
 from bas.dataset.annotations.label_files import read_label_file
 from bas.dataset.names import NamesOnDisk
-from bas.dataset.video.containers import VIDEO_SUFFIXES
+from bas.dataset.video.formats import UNTIMED_SUFFIXES, VIDEO_SUFFIXES
 from bas.errors import DataError
 from bas.types import Game, Video
 
@@ -139,7 +139,7 @@ def _video(root: Path, path: str, names: NamesOnDisk, *, source: Path) -> Path:
             f"{source}: the path {path!r} leads out of {root}. Place the file in the folder above its videos, with "
             "paths relative to that folder."
         )
-    if pure.suffix.lower() in VIDEO_SUFFIXES:
+    if pure.suffix.lower() in VIDEO_SUFFIXES | UNTIMED_SUFFIXES:
         return names.find(root / pure, below=root)
     candidates = [names.find(root / f"{path}{suffix}", below=root) for suffix in sorted(VIDEO_SUFFIXES)]
     return next((candidate for candidate in candidates if candidate.is_file()), root / f"{path}.mp4")

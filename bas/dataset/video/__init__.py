@@ -1,6 +1,7 @@
 """Video files: opened safely, and timed without decoding a picture."""
 
-from bas.dataset.video.containers import VIDEO_SUFFIXES, open_video, packets
+from bas.dataset.video.containers import open_video, packets
+from bas.dataset.video.formats import VIDEO_SUFFIXES
 from bas.dataset.video.probe import VideoTimes, declared_fps, length_ms, probe
 from bas.dataset.video.problems import Problem, ProblemKind
 

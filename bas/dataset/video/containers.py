@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from bas.dataset.video.formats import FORMATS, conversion, reordering
 from bas.errors import DataError, MissingError
 from bas.messages import not_existing
 
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from av import Packet, VideoStream
     from av.container import InputContainer
 
-VIDEO_SUFFIXES = frozenset({".mkv", ".mp4", ".m4v", ".mov", ".webm", ".ts", ".m2ts", ".mts", ".3gp"})
-"""File suffixes of containers that carry presentation times; AVI does not."""
-
-_FORMATS = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpegts"
 _MAX_PIXELS = 4096 * 2304
 _MOST_ERRORS = 100  # in a row; a file with more is not a damaged video, but no video at all
 _SKIPPED_BYTES = 1 << 16  # by an unsuccessful read of a transport stream in search of its next packet
@@ -37,7 +34,6 @@ _SIGNATURES = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it"),
     (b"ffconcat", "a playlist that names other files: pass the video itself"),
     (b"#EXTM3U", "a playlist that names other files: pass the video itself"),
-    (b"RIFF", "an AVI file, which has no presentation times: convert it to .mkv or .mp4"),
     (b"\x1a\x45\xdf\xa3", "a Matroska file too damaged to open: copy or download it again"),
 )
 
@@ -60,7 +56,7 @@ def open_video(path: Path) -> Iterator[VideoStream]:
         raise MissingError(f"{path} is a folder, not a video." if path.is_dir() else not_existing(path))
     options = {
         "protocol_whitelist": "file",
-        "format_whitelist": _FORMATS,
+        "format_whitelist": FORMATS,
         "max_pixels": str(_MAX_PIXELS),
         # Pictures that move to another PID in the middle of a transport stream stay one video stream.
         "merge_pmt_versions": "1",
@@ -74,6 +70,8 @@ def open_video(path: Path) -> Iterator[VideoStream]:
         raise DataError(f"{path} is {_description(path)}.") from error
     with container:
         stream = _main_stream(path, list(container.streams.video))
+        if container.format.name == "asf" and stream.codec_context.has_b_frames:
+            raise DataError(reordering(path))
         # The container's options end at its own probing, so the decoder needs the limit, too.
         stream.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
         yield stream
@@ -179,6 +177,8 @@ def _description(path: Path) -> str:
         for signature, meaning in _SIGNATURES:
             if head.startswith(signature):
                 return meaning
+        if text := conversion(path, head):
+            return text
         if head[4:8] == b"ftyp":
             return _mp4_description(file, size)
     text = head.decode("utf-8", "ignore").strip()
