@@ -37,7 +37,7 @@ def did_you_mean(value: Any, known: Sequence[str]) -> str:
 def not_existing(path: Path) -> str:
     """Sentence about a path that is no file or folder, with the nearest name beside it."""
     if path.exists():
-        return f"{path} is a pipe or a device, not a file."
+        return f"{path} is {'a folder' if path.is_dir() else 'a pipe or a device'}, not a file."
     names = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, names, 1)
     return f"{path} does not exist." + (f" Did you mean {path.parent / near[0]}?" if near else "")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+_MAX_SIDE = 65_536
+
 
 def is_model_config(config: Mapping[str, Any]) -> bool:
     """Whether a config has all parts that describe a model or an ensemble; its settings are checked elsewhere."""
@@ -21,7 +23,8 @@ def is_model_config(config: Mapping[str, Any]) -> bool:
             return (
                 _are_texts(classes)
                 and _are_texts(config.get("learned", []))
-                and all(_is_member(member) for member in config.get("members", []))
+                and (config["reads"] == "runs" or _is_shape(config.get("row_shape")))
+                and _are_members(config.get("members", []))
                 and ("tuning" not in config or _is_tuning(config["tuning"]))
             )
     return False
@@ -31,9 +34,20 @@ def _are_texts(values: Any) -> bool:
     return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
+def _is_shape(shape: Any) -> bool:
+    match shape:
+        case [int(channels), int(height), int(width)]:
+            return 0 < channels <= _MAX_SIDE and 0 < height <= _MAX_SIDE and 0 < width <= _MAX_SIDE
+    return False
+
+
+def _are_members(members: Any) -> bool:
+    return isinstance(members, list) and all(_is_member(member) for member in members)
+
+
 def _is_member(member: Any) -> bool:
     match member:
-        case {"folder": str(folder), "weight": float() | int() as weight} if weight > 0:
+        case {"folder": str(folder), "weight": float() | int() as weight} if 0 < weight <= 1:
             path = PurePosixPath(folder)  # of a shared model, which may come from anyone
             return not path.is_absolute() and ".." not in path.parts
     return False

@@ -139,9 +139,17 @@ def with_tuning(config: Mapping[str, Any], tuning: Tuning) -> dict[str, Any]:
 
 
 def base_postprocess(config: Mapping[str, Any]) -> PostprocessSettings | None:
-    """Post-processing of a config before tuning; None if it was never tuned."""
+    """Post-processing of a config before tuning; None if it was never tuned.
+
+    Raises:
+        SettingsError: it is invalid.
+    """
     tuning = config.get("tuning")
-    return None if tuning is None else PostprocessSettings.model_validate(tuning["before"])
+    return (
+        None
+        if tuning is None
+        else parse({"peaks": tuning["before"]}, source="the tuning of config.json").peaks
+    )
 
 
 def load_single_model(folder: Path, *, device: str) -> Stacker | FeatureModel:

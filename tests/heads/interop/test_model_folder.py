@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from support import GOLDEN
 
 import bas
-from bas.errors import DataError
+from bas.errors import BasError, DataError
 from bas.heads.interop.model_folder import load_single_model, read_config, write_config, write_model
 from bas.heads.training.warm_start import matching_tensors
 
@@ -100,3 +103,27 @@ def test_a_config_without_a_part_is_refused(folder: Path, key: str) -> None:
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(DataError, match="config.json does not describe a model"):
         bas.load_model(folder)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where every value of a document is."""
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield from _places(one, (*path, key))
+
+
+def test_a_config_with_any_value_replaced_is_loaded_or_refused(folder: Path) -> None:
+    whole = (folder / "config.json").read_text()
+    random = Random(0)
+    values = (None, [], {}, -1, "x", True, 1e308, [[]], {"a": 1}, 10**400, ["a"], [1])
+    jobs = [(path, value) for path in _places(json.loads(whole)) if path for value in values]
+    for path, value in random.sample(jobs, 200):
+        config = json.loads(whole)
+        within = config
+        for key in path[:-1]:
+            within = within[key]
+        within[path[-1]] = value
+        (folder / "config.json").write_text(json.dumps(config))
+        with contextlib.suppress(BasError):  # anything else is a traceback
+            bas.load_model(folder)
