@@ -94,7 +94,8 @@ def enforce_bad_video_policy(video: Path, problem: str, settings: ExtractSetting
     if settings.on_bad_video != "degrade":
         raise DataError(
             f"{video}: {problem}. Copy or download it again; or pass --set extract.on_bad_video=degrade to "
-            "cache the readable part, with the other rows marked as invalid, or =skip to leave it out."
+            "bas extract or bas fit-head to cache the readable part, with the other rows marked as invalid, or =skip to "
+            "leave it out."
         )
 
 

@@ -136,6 +136,6 @@ def reused_precision(task: VideoTask, parts: Mapping[int, Part]) -> Precision | 
     if found or requested not in ("auto", reused):
         raise SettingsError(
             f"{task.folder} holds segments computed in {reused}, but this run asks for {requested}. Pass "
-            f"--set extract.precision={reused} to continue them, or delete that folder to start over."
+            f"--set extract.precision={reused} to bas extract to continue them, or delete that folder to start over."
         )
     return reused

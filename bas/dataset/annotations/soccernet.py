@@ -144,7 +144,7 @@ def require_left_right(labels: Labels, *, source: str) -> None:
     raise DataError(
         f"{source} {problem}; predicting teams needs left or right, the side of the picture. SoccerNet's 2025 "
         "edition (spotting-ball-2025) labels the same games that way: use its Labels-ball.json files, or pass "
-        "--set fit.teams=none."
+        "--set fit.teams=none to bas fit-head."
     )
 
 
