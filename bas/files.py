@@ -30,13 +30,13 @@ from bas.errors import DataError, LockedError, MissingError, OutputError
 
 _BLOCK_BYTES = 1 << 22
 _SAMPLES, _SAMPLE_BYTES = 32, 1 << 14
+_MAX_JSON_OBJECTS, _MAX_JSON_VALUES = 2_000_000, 10_000_000
+_LEFTOVER = re.compile(r".+\.tmp\.[0-9a-f]{16}")
 _swept: dict[Path, int] = {}
 """Folders without leftovers, with their time of change: a folder that only this process writes to is listed once."""
 
 
 def atomic_write(path: Path, content: bytes) -> None:
-_MAX_JSON_OBJECTS, _MAX_JSON_VALUES = 2_000_000, 10_000_000
-_LEFTOVER = re.compile(r".+\.tmp\.[0-9a-f]{16}")
     """Write a small file atomically and durably."""
     publish(path, lambda descriptor: write_at(descriptor, content, 0), size=len(content))
 
@@ -253,8 +253,23 @@ def read_json(path: Path, *, limit_bytes: int = 64 << 20) -> Any:
         raise MissingError(f"Cannot read {path}: {error.strerror}.") from error
 
 
+def require_modest(content: bytes, *, source: str) -> None:
+    """Refuse JSON whose values would take far more memory than its text, such as millions of empty lists.
+
+    Raises:
+        DataError: it has more values than any document of a data set.
+    """
+    objects, values = content.count(b"[") + content.count(b"{"), content.count(b",")
+    if objects > _MAX_JSON_OBJECTS or values > _MAX_JSON_VALUES:
+        raise DataError(
+            f"{source} holds {objects:,} objects and lists with {values:,} values. Expected at most "
+            f"{_MAX_JSON_OBJECTS:,} with {_MAX_JSON_VALUES:,}. Is it the right file?"
+        )
+
+
 def parse_json(content: bytes, *, source: str) -> Any:
     """Parse JSON as strictly as `read_json`; error messages name `source` as the origin."""
+    require_modest(content, source=source)
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
@@ -270,18 +285,3 @@ def parse_json(content: bytes, *, source: str) -> Any:
         return json.loads(content.decode("utf-8-sig"), object_pairs_hook=unique, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise DataError(f"Invalid JSON in {source}: {error}. Restore the file from its source.") from error
-def require_modest(content: bytes, *, source: str) -> None:
-    """Refuse JSON whose values would take far more memory than its text, such as millions of empty lists.
-
-    Raises:
-        DataError: it has more values than any document of a data set.
-    """
-    objects, values = content.count(b"[") + content.count(b"{"), content.count(b",")
-    if objects > _MAX_JSON_OBJECTS or values > _MAX_JSON_VALUES:
-        raise DataError(
-            f"{source} holds {objects:,} objects and lists with {values:,} values. Expected at most "
-            f"{_MAX_JSON_OBJECTS:,} with {_MAX_JSON_VALUES:,}. Is it the right file?"
-        )
-
-
-    require_modest(content, source=source)

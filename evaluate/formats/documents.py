@@ -62,7 +62,6 @@ def is_single_document(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() != ".zip" and not zipfile.is_zipfile(path)
 
 
-def document_folder(path: Path, game: str) -> Path | None:
 def raise_if_of_disk(error: Exception) -> None:
     """Raise one of `ARCHIVE_ERRORS` again if the disk failed and not the archive: bz2 raises an OSError, too."""
     if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
@@ -82,6 +81,7 @@ def require_plausible(member: zipfile.ZipInfo, *, source: str) -> None:
         )
 
 
+def document_folder(path: Path, game: str) -> Path | None:
     """Folder of the document that `gather_documents` found for a game in `path`; None in an archive."""
     if path.is_file():
         return path.parent if is_single_document(path) else None
@@ -149,7 +149,6 @@ def _from_folder(root: Path, names: Sequence[str]) -> dict[str, Document]:
     return {game: _read_file(root / path) for game, path in chosen.items()}
 
 
-def _read_file(path: Path) -> Document:
 def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
     """Every folder below `root` with its files; links are followed, except into a folder that they lie in."""
     above = {str(root): [os.path.realpath(root)]}
@@ -161,6 +160,7 @@ def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
         yield folder, files
 
 
+def _read_file(path: Path) -> Document:
     if path.suffix.lower() == ".gz":
         return Document(str(path), _unpacked(path))
     if path.stat().st_size > MAX_DOCUMENT_BYTES:
@@ -192,8 +192,8 @@ def _from_archive(path: Path, names: Sequence[str]) -> dict[str, Document]:
             for member, size in sizes.items():
                 if size > MAX_DOCUMENT_BYTES:
                     raise _too_large(f"{path}:{member}")
-            total = sum(sizes.values())
                 require_plausible(members[member], source=f"{path}:{member}")
+            total = sum(sizes.values())
             if total > _MAX_TOTAL_BYTES:
                 raise DataError(
                     f"The documents in {path} have {total:,} bytes. Expected at most {_MAX_TOTAL_BYTES:,} in one "
