@@ -142,6 +142,7 @@ def test_the_process_exits_with_the_code_of_the_error(tmp_path: Path) -> None:
     assert result.stderr.startswith("error nowhere")
 
 
+@pytest.mark.fault("V16", "P07")
 def test_ctrl_c_prints_one_message_and_exits_with_130() -> None:
     result = subprocess.run([sys.executable, "-c", _INTERRUPTED], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (130, "")

@@ -184,6 +184,7 @@ def _luma(video: Path) -> torch.Tensor:
     return torch.from_numpy(np.stack(rows))
 
 
+@pytest.mark.fault("T03", "T09", "P23", "P24")
 @pytest.mark.parametrize(
     ("nth", "number", "status"),
     [(2, signal.SIGKILL, -9), (7, signal.SIGKILL, -9), (6, signal.SIGTERM, 75), (10, signal.SIGUSR1, 75)],
@@ -215,6 +216,7 @@ def _metrics(folder: Path) -> list[dict[str, float]]:
     ]
 
 
+@pytest.mark.fault("T15")
 def test_a_run_in_use_by_another_process_is_refused(run: Path) -> None:
     with locked(run / "lock", wait=False), pytest.raises(LockedError, match="another process"):
         _fit(run.parent)
@@ -228,6 +230,7 @@ def test_teams_double_the_outputs_and_are_scored(home: Path, tmp_path: Path) -> 
     assert len(evaluation.class_names) == 12
 
 
+@pytest.mark.fault("T04")
 def test_changed_training_or_validation_labels_lead_to_another_run(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +284,7 @@ def test_an_invalid_model_config_is_refused(run: Path, tmp_path: Path) -> None:
             bas.load_model(tmp_path)
 
 
+@pytest.mark.fault("C03")
 def test_a_damaged_model_is_refused(run: Path, tmp_path: Path) -> None:
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes((run / name).read_bytes())

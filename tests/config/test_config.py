@@ -135,6 +135,7 @@ def test_later_sources_override_earlier_ones_and_keep_other_settings(tmp_path: P
     assert (settings.extract.hop, settings.extract.batch, settings.fit.epochs) == (3, 8, 2)
 
 
+@pytest.mark.fault("S12")
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -26,7 +26,7 @@ def test_aliases_are_written_out() -> None:
     }
 
 
-@pytest.mark.fault("S12")
+@pytest.mark.fault("S07", "S12")
 @pytest.mark.parametrize("text", [_NINE_LEVELS, _NINE_TEXTS, "a: &a [*a]", "&a {b: *a}"])
 def test_aliases_that_multiply_are_refused_at_no_cost(text: str) -> None:
     def work() -> None:

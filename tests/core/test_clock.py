@@ -22,6 +22,7 @@ from bas.clock import (
 _25 = Fraction(25)
 
 
+@pytest.mark.fault("L06", "P20")
 def test_multiples_of_40_ms_are_consecutive_frames_at_25_fps() -> None:
     assert all(frame_at(40 * frame, _25) == frame for frame in range(160_000))
 
@@ -30,6 +31,7 @@ def test_a_position_is_rounded_to_the_nearest_frame_and_halves_up() -> None:
     assert [frame_at(ms, _25) for ms in (59, 60, 61, 99, 100)] == [1, 2, 2, 2, 3]
 
 
+@pytest.mark.fault("L07")
 @pytest.mark.parametrize("fps", [_25, Fraction(50), Fraction(30000, 1001), Fraction(12)])
 def test_every_reader_gets_the_written_frame_back(fps: Fraction) -> None:
     rate = float(fps)

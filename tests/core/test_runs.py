@@ -52,6 +52,7 @@ def test_the_last_three_and_the_best_are_kept(tmp_path: Path) -> None:
     assert kept == ["00000002", "00000005", "00000006", "00000007"]
 
 
+@pytest.mark.fault("T02")
 @pytest.mark.parametrize("name", ["model.safetensors", "training.pt", "history.json", "MANIFEST.json"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
 def test_a_damaged_checkpoint_is_skipped(
@@ -74,6 +75,7 @@ def test_a_damaged_checkpoint_is_skipped(
     assert "00000002" in capsys.readouterr().err
 
 
+@pytest.mark.fault("T02")
 def test_all_checkpoints_damaged_is_an_error_and_no_silent_start(tmp_path: Path) -> None:
     run = Run(tmp_path)
     for epoch in (1, 2):
@@ -101,7 +103,7 @@ def test_a_file_of_another_shape_makes_a_checkpoint_damaged_even_with_its_hash(
         run.load(1)
 
 
-@pytest.mark.fault("S01")
+@pytest.mark.fault("S01", "P28")
 def test_code_in_the_training_state_is_refused_and_not_executed(tmp_path: Path) -> None:
     class Attack:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -148,6 +150,7 @@ def test_damaged_metrics_are_named(tmp_path: Path, text: str) -> None:
         history_of(tmp_path)
 
 
+@pytest.mark.fault("T01", "P22")
 @pytest.mark.parametrize("number", [5, 4])
 def test_kill_9_at_any_file_operation_of_a_save_leaves_an_intact_checkpoint(
     tmp_path: Path, number: int
@@ -212,6 +215,7 @@ def test_a_run_records_how_it_ended(tmp_path: Path) -> None:
     assert newest_finished(tmp_path) == tmp_path / "a"
 
 
+@pytest.mark.fault("T15")
 def test_two_processes_never_share_a_run(tmp_path: Path) -> None:
     with (
         open_run(tmp_path, settings_yaml=""),

@@ -14,6 +14,7 @@ from bas.errors import DataError
 SPLITS = ["train", "valid", "test", "challenge"]
 
 
+@pytest.mark.fault("S11", "P29")
 @given(text=st.text(alphabet=st.sampled_from("ab./\\\0\n~ é-\ud800"), max_size=14) | st.text())
 def test_an_accepted_id_never_leads_out_of_the_folder(text: str) -> None:
     root = Path("/features/key")
@@ -30,6 +31,7 @@ def test_an_accepted_id_never_leads_out_of_the_folder(text: str) -> None:
     assert game_id(name, source="test") == name
 
 
+@pytest.mark.fault("S11", "P29")
 @pytest.mark.parametrize(
     "text",
     [

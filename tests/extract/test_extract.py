@@ -110,6 +110,7 @@ def test_only_the_cache_its_lock_and_the_report_remain(settings: ExtractSettings
     assert files == ["game/1_720p.h5", "game/1_720p.lock", "report.json"]
 
 
+@pytest.mark.fault("C07")
 def test_a_video_replaced_by_another_of_the_same_age_and_size_is_extracted_again(
     settings: ExtractSettings, tmp_path: Path
 ) -> None:
@@ -126,6 +127,7 @@ def test_a_video_replaced_by_another_of_the_same_age_and_size_is_extracted_again
     assert opened(game, settings, tmp_path).identity != before
 
 
+@pytest.mark.fault("C07")
 def test_rows_of_a_video_of_another_size_are_not_opened(settings: ExtractSettings, tmp_path: Path) -> None:
     game = make_game(tmp_path)
     run([game], settings, tmp_path)
@@ -179,6 +181,7 @@ def test_missing_rows_are_extracted_before_they_are_opened(settings: ExtractSett
     assert list(rows) == [game.videos[0].path for game in games]
 
 
+@pytest.mark.fault("C03", "P11")
 def test_damaged_rows_are_extracted_again_before_they_are_opened(
     settings: ExtractSettings, tmp_path: Path
 ) -> None:
@@ -192,6 +195,7 @@ def test_damaged_rows_are_extracted_again_before_they_are_opened(
     assert np.array_equal(repaired.features, rows)
 
 
+@pytest.mark.fault("C03", "P11")
 def test_only_a_damaged_segment_is_computed_again(settings: ExtractSettings, tmp_path: Path) -> None:
     game = make_game(tmp_path, pictures=120)
     run([game], settings, tmp_path)
@@ -205,6 +209,7 @@ def test_only_a_damaged_segment_is_computed_again(settings: ExtractSettings, tmp
     assert cache.path.read_bytes() == undamaged
 
 
+@pytest.mark.fault("C03")
 @pytest.mark.parametrize("position", [100, -10])
 def test_a_file_with_a_damaged_header_or_trailer_is_extracted_again(
     settings: ExtractSettings, tmp_path: Path, position: int
@@ -270,6 +275,7 @@ def test_concurrent_decoders_give_the_same_bytes_as_one(
     assert many.path.read_bytes() == whole
 
 
+@pytest.mark.fault("V03", "P01", "P03")
 def test_a_bad_video_does_not_stop_the_others(settings: ExtractSettings, tmp_path: Path) -> None:
     games = [make_game(tmp_path, name) for name in ("a", "b", "c")]
     games[0].videos[0].path.write_bytes(b"<!DOCTYPE html>")
@@ -282,6 +288,7 @@ def test_a_bad_video_does_not_stop_the_others(settings: ExtractSettings, tmp_pat
     assert [video["outcome"] for video in document["videos"]] == ["refused", "extracted", "refused"]
 
 
+@pytest.mark.fault("P01")
 def test_a_missing_video_is_a_missing_error(settings: ExtractSettings, tmp_path: Path) -> None:
     game = make_game(tmp_path)
     game.videos[0].path.unlink()
@@ -295,6 +302,7 @@ def video_with_hole(tmp_path: Path) -> Game:
     return Game("game", (Video(path, 1),), None)
 
 
+@pytest.mark.fault("V05")
 def test_a_video_with_a_hole_is_refused_before_it_is_decoded(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,6 +320,7 @@ def test_a_video_with_a_hole_is_skipped_if_the_policy_is_skip(
     assert len(open_caches(games, settings, features=tmp_path / "features")) == 1
 
 
+@pytest.mark.fault("V05")
 def test_a_hole_invalidates_only_its_own_rows_if_the_policy_is_degrade(
     settings: ExtractSettings, tmp_path: Path
 ) -> None:
@@ -339,6 +348,7 @@ def test_every_use_of_the_rows_of_a_video_with_a_hole_prints_a_warning(
         assert "good: of" not in printed
 
 
+@pytest.mark.fault("V04", "P04")
 def test_damaged_pictures_are_counted_and_their_rows_are_invalid(
     settings: ExtractSettings, tmp_path: Path
 ) -> None:
@@ -353,6 +363,7 @@ def test_damaged_pictures_are_counted_and_their_rows_are_invalid(
     assert 0 < cache.valid.sum() < len(cache)
 
 
+@pytest.mark.fault("V06", "P06")
 def test_a_first_picture_later_than_half_a_second_requires_a_time_origin(
     settings: ExtractSettings, tmp_path: Path
 ) -> None:
@@ -368,6 +379,7 @@ def test_a_first_picture_later_than_half_a_second_requires_a_time_origin(
         assert cache.valid[20:].all()
 
 
+@pytest.mark.fault("V07", "P05")
 def test_a_video_of_varying_rate_is_placed_on_the_clock_by_its_times(
     settings: ExtractSettings, tmp_path: Path
 ) -> None:
@@ -392,6 +404,7 @@ def test_a_video_of_another_rate_is_placed_on_the_clock(
     assert cache.valid.all()
 
 
+@pytest.mark.fault("V08", "P05")
 def test_declared_picture_counts_are_never_used(settings: ExtractSettings, tmp_path: Path) -> None:
     games = [make_game(tmp_path, form, container=form) for form in ("mkv", "mp4")]
     run(games, settings, tmp_path)
@@ -400,6 +413,7 @@ def test_declared_picture_counts_are_never_used(settings: ExtractSettings, tmp_p
     assert np.array_equal(rows[0].features, rows[1].features)
 
 
+@pytest.mark.fault("C09")
 def test_non_finite_features_are_refused_with_their_time(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -409,6 +423,7 @@ def test_non_finite_features_are_refused_with_their_time(
     assert not list(tmp_path.rglob("*.h5"))
 
 
+@pytest.mark.fault("C09")
 def test_features_beyond_float16_are_clamped_and_counted(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -433,6 +448,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, value: float, *, row: int) -> None:
     monkeypatch.setattr(segments_module, "_publish", spoiled)
 
 
+@pytest.mark.fault("C10")
 def test_a_resumed_extraction_keeps_its_precision_or_refuses(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -494,6 +510,7 @@ def test_the_rank_under_torchrun_is_the_default_shard(
     assert (report.folder / "report-1-of-3.json").exists()
 
 
+@pytest.mark.fault("C02")
 def test_a_lack_of_disk_space_is_reported_before_anything_is_written(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -530,6 +547,7 @@ def test_a_plan_does_not_need_random_weights(
     assert not list(tmp_path.glob("features/**/*.safetensors"))
 
 
+@pytest.mark.fault("T07")
 def test_running_out_of_memory_is_reported_with_a_remedy(
     settings: ExtractSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -141,6 +141,7 @@ def run_with(fault: Fault, extraction: Extraction, features: str) -> int:
     return in_child(work)
 
 
+@pytest.mark.fault("C01", "C02", "P08", "P10")
 @pytest.mark.parametrize("kind", ["kill", "fail"])
 def test_a_kill_or_failure_at_any_file_operation_is_recovered(
     extraction: Extraction, kind: Literal["kill", "fail"]
@@ -165,6 +166,7 @@ def test_a_kill_or_failure_at_any_file_operation_is_recovered(
     assert number > 30
 
 
+@pytest.mark.fault("C02")
 def test_short_writes_are_continued(extraction: Extraction, monkeypatch: pytest.MonkeyPatch) -> None:
     extraction.run("whole")
     monkeypatch.setattr(os, "pwrite", partial(short_write, os.pwrite))
@@ -172,6 +174,7 @@ def test_short_writes_are_continued(extraction: Extraction, monkeypatch: pytest.
     assert extraction.target("short").read_bytes() == extraction.target("whole").read_bytes()
 
 
+@pytest.mark.fault("C01", "P08")
 def test_a_kill_at_a_random_moment_costs_at_most_one_segment_and_changes_no_byte(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +196,7 @@ def test_a_kill_at_a_random_moment_costs_at_most_one_segment_and_changes_no_byte
     assert sum(extraction.computed().values()) <= 25 + 5
 
 
+@pytest.mark.fault("C04", "P13")
 def test_three_processes_on_one_video_compute_each_segment_once_and_a_kill_costs_at_most_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +221,7 @@ def test_three_processes_on_one_video_compute_each_segment_once_and_a_kill_costs
         assert sum(extraction.computed().values()) <= 13 + 1
 
 
+@pytest.mark.fault("V16", "C10", "P07")
 def test_a_stopped_extraction_ends_after_its_batch_and_resumes_bit_for_bit(extraction: Extraction) -> None:
     extraction.run("whole")
     extraction.computed()
@@ -240,6 +245,7 @@ def test_a_stopped_extraction_ends_after_its_batch_and_resumes_bit_for_bit(extra
     assert extraction.target("stopped").read_bytes() == extraction.target("whole").read_bytes()
 
 
+@pytest.mark.fault("V16")
 def test_sigterm_stops_an_extraction_with_exit_code_75(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +263,7 @@ def test_sigterm_stops_an_extraction_with_exit_code_75(
     assert list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.fault("C02", "P10")
 def test_a_full_disk_exits_with_74_and_keeps_finished_segments(
     extraction: Extraction, tmp_path: Path
 ) -> None:
@@ -296,6 +303,7 @@ def emptied(content: bytes) -> bytes:
     return b""
 
 
+@pytest.mark.fault("C03", "P11")
 @pytest.mark.parametrize("damage", [flipped, cut, emptied])
 def test_a_damaged_part_is_computed_again(
     extraction: Extraction, monkeypatch: pytest.MonkeyPatch, damage: Callable[[bytes], bytes]

@@ -78,6 +78,7 @@ def test_a_position_is_an_integer_or_a_string_of_digits(tmp_path: Path, position
         assert read(tmp_path, annotation(value, gameTime=clock)).spots[0].position_ms == position
 
 
+@pytest.mark.fault("L02", "P15", "P16")
 @given(
     position=st.floats(allow_nan=False, allow_infinity=False)
     | st.booleans()
@@ -97,6 +98,7 @@ def test_any_other_position_is_refused(tmp_path: Path, position: Any) -> None:
     )
 
 
+@pytest.mark.fault("L03", "P17")
 @pytest.mark.parametrize(
     ("label", "advice"),
     [
@@ -114,12 +116,14 @@ def test_an_unknown_label_is_refused_with_the_nearest(tmp_path: Path, label: Any
     assert advice in message
 
 
+@pytest.mark.fault("L03")
 def test_a_missing_label_is_refused(tmp_path: Path) -> None:
     entry = annotation()
     del entry["label"]
     assert "annotations[0]: unknown label None" in refused(tmp_path, entry)
 
 
+@pytest.mark.fault("L01", "P14")
 def test_a_position_beyond_the_end_is_refused_with_the_excess(tmp_path: Path) -> None:
     message = refused(tmp_path, annotation(6_105_000), video_ms={1: 6_102_920})
     assert (
@@ -128,11 +132,13 @@ def test_a_position_beyond_the_end_is_refused_with_the_excess(tmp_path: Path) ->
     )
 
 
+@pytest.mark.fault("L01")
 def test_one_frame_beyond_the_end_is_tolerated(tmp_path: Path) -> None:
     assert len(read(tmp_path, annotation(10_040), video_ms={1: 10_000}).spots) == 1
     assert "(+0.0 s)" in refused(tmp_path, annotation(10_041), video_ms={1: 10_000})
 
 
+@pytest.mark.fault("L01")
 def test_each_half_has_its_own_end(tmp_path: Path) -> None:
     entries = [annotation(9000, half=1), annotation(9000, half=2)]
     message = refused(tmp_path, *entries, halves={1, 2}, video_ms={1: 10_000, 2: 5000})
@@ -140,6 +146,7 @@ def test_each_half_has_its_own_end(tmp_path: Path) -> None:
     assert "annotations[0]" not in message
 
 
+@pytest.mark.fault("L09")
 @pytest.mark.parametrize("half", [0, 2, 3])
 def test_a_half_without_a_video_is_refused(tmp_path: Path, half: int) -> None:
     assert f"invalid half {half} in gameTime" in refused(tmp_path, annotation(half=half))
@@ -152,6 +159,7 @@ def test_a_game_time_in_another_format_is_refused(tmp_path: Path, clock: Any) ->
     )
 
 
+@pytest.mark.fault("L05")
 @pytest.mark.parametrize(
     ("position", "agrees"), [(13_500, True), (10_500, True), (13_501, False), (10_499, False)]
 )
@@ -179,18 +187,21 @@ def test_all_mistakes_are_counted_and_the_first_ten_are_listed(tmp_path: Path) -
     assert "and 5 more" in message
 
 
+@pytest.mark.fault("L04")
 def test_exact_duplicates_are_kept_once_with_a_warning(tmp_path: Path) -> None:
     labels = read(tmp_path, annotation(), annotation(40), annotation())
     assert [spot.position_ms for spot in labels.spots] == [40, 12360]
     assert "dropped 1 duplicate annotation" in labels.warnings[0]
 
 
+@pytest.mark.fault("L04", "P18")
 def test_different_spots_at_one_position_are_all_kept(tmp_path: Path) -> None:
     labels = read(tmp_path, annotation(), annotation(label="DRIVE"), annotation(team="right"))
     assert len(labels.spots) == 3
     assert labels.warnings == ()
 
 
+@pytest.mark.fault("L04", "P18")
 def test_no_label_of_seven_matches_is_lost(tmp_path: Path) -> None:
     generator = random.Random(0)
     for number in range(7):
@@ -205,6 +216,7 @@ def test_no_label_of_seven_matches_is_lost(tmp_path: Path) -> None:
         assert labels.counts == Counter(entry["label"] for entry in entries)
 
 
+@pytest.mark.fault("L10")
 @pytest.mark.parametrize(
     "content",
     [
@@ -221,13 +233,14 @@ def test_json_is_read_strictly(tmp_path: Path, content: bytes) -> None:
         read_annotations(path, classes=BALL_CLASSES, halves={1})
 
 
+@pytest.mark.fault("L10")
 def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     path = write_labels(tmp_path / "Labels-ball.json", [annotation()])
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert len(read_annotations(path, classes=BALL_CLASSES, halves={1}).spots) == 1
 
 
-@pytest.mark.fault("L05")
+@pytest.mark.fault("L05", "P19")
 def test_one_game_time_that_contradicts_its_position_is_told_and_the_position_used(tmp_path: Path) -> None:
     entries = [annotation(60_000 * minute) for minute in range(1, 9)]
     entries[3]["gameTime"] = "1 - 04:31"
@@ -238,7 +251,7 @@ def test_one_game_time_that_contradicts_its_position_is_told_and_the_position_us
     assert "annotations[3]: gameTime '1 - 04:31' contradicts position 240,000 ms (1 - 04:00)" in warning
 
 
-@pytest.mark.fault("L05")
+@pytest.mark.fault("L05", "P19")
 def test_a_file_in_which_most_game_times_contradict_is_refused(tmp_path: Path) -> None:
     entries = [annotation(60_000 * minute, gameTime="1 - 00:00") for minute in range(1, 4)]
     assert "(3 in 4 annotations)" in refused(tmp_path, annotation(0), *entries)
@@ -252,6 +265,7 @@ def test_a_file_without_annotations_is_refused(tmp_path: Path, content: str) -> 
         read_annotations(path, classes=BALL_CLASSES, halves={1})
 
 
+@pytest.mark.fault("V14")
 def test_a_file_of_another_game_gives_a_warning(tmp_path: Path) -> None:
     path = tmp_path / GAME / "Labels-ball.json"
     write_labels(path, [annotation()], url="england_efl/2019-2020/2019-10-05 - Wrong - Game/")
@@ -261,11 +275,13 @@ def test_a_file_of_another_game_gives_a_warning(tmp_path: Path) -> None:
     assert read_annotations(path, classes=BALL_CLASSES, halves={1}).warnings == ()
 
 
+@pytest.mark.fault("L08")
 @pytest.mark.parametrize(("team", "words"), [("left", "left/right"), ("away", "home/away"), (None, None)])
 def test_the_naming_of_teams_is_recognized(tmp_path: Path, team: str | None, words: str | None) -> None:
     assert read(tmp_path, annotation(team=None), annotation(40, team=team)).team_words == words
 
 
+@pytest.mark.fault("L08")
 def test_predicting_teams_needs_left_and_right(tmp_path: Path) -> None:
     require_left_right(read(tmp_path, annotation()), source="game")
     with pytest.raises(DataError, match=r"game names teams as home and away; .*spotting-ball-2025"):
@@ -274,10 +290,12 @@ def test_predicting_teams_needs_left_and_right(tmp_path: Path) -> None:
         require_left_right(read(tmp_path, annotation(), annotation(40, team=None)), source="game")
 
 
+@pytest.mark.fault("L08")
 def test_mixed_team_names_in_one_file_are_refused(tmp_path: Path) -> None:
     assert "both left/right and home/away" in refused(tmp_path, annotation(), annotation(40, team="home"))
 
 
+@pytest.mark.fault("L01", "P14")
 def test_the_labels_of_a_game_are_checked_against_its_video(tmp_path: Path) -> None:
     media.write_video(tmp_path / GAME / "720p.mp4", 50)
     write_labels(tmp_path / GAME / "Labels-ball.json", [annotation(1960)])

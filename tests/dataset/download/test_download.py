@@ -97,6 +97,7 @@ def assert_complete(data: Path) -> None:
     assert not list(data.rglob("*.tmp.*"))
 
 
+@pytest.mark.fault("S09")
 def test_an_interrupted_download_resumes(tmp_path: Path, server: hub.Hub) -> None:
     server.truncate_after = 11 << 20
     result = bas(server, tmp_path)
@@ -110,6 +111,7 @@ def test_an_interrupted_download_resumes(tmp_path: Path, server: hub.Hub) -> Non
     assert len(server.ranges) == asked
 
 
+@pytest.mark.fault("S09")
 def test_a_killed_download_resumes(tmp_path: Path, server: hub.Hub) -> None:
     server.truncate_after, server.hang = 11 << 20, True
     arguments, options = command(server, tmp_path)
@@ -125,6 +127,7 @@ def test_a_killed_download_resumes(tmp_path: Path, server: hub.Hub) -> None:
     assert_complete(tmp_path / "data")
 
 
+@pytest.mark.fault("S08", "P30")
 def test_the_password_is_never_printed_or_stored(tmp_path: Path, server: hub.Hub) -> None:
     wrong = "another-canary-55"
     result = bas(server, tmp_path, SOCCERNET_PASSWORD=wrong)
@@ -143,6 +146,7 @@ def test_a_missing_password_is_an_error_without_a_terminal(tmp_path: Path, serve
     assert "Set SOCCERNET_PASSWORD, or run this in a terminal" in " ".join(result.stderr.split())
 
 
+@pytest.mark.fault("S09")
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [
@@ -162,6 +166,7 @@ def test_http_errors_are_distinguished(
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.fault("S09")
 def test_a_missing_network_has_its_own_exit_code(tmp_path: Path, server: hub.Hub) -> None:
     server.address = "http://127.0.0.1:9"
     result = bas(server, tmp_path)
@@ -181,6 +186,7 @@ def test_a_full_disk_is_not_blamed_on_the_network(tmp_path: Path, server: hub.Hu
     assert "Cannot download" not in printed
 
 
+@pytest.mark.fault("S09")
 def test_an_archive_with_another_hash_than_on_the_hub_is_refused(tmp_path: Path, server: hub.Hub) -> None:
     server.corrupt = True
     result = bas(server, tmp_path)
@@ -336,6 +342,7 @@ MALICIOUS = {
 }
 
 
+@pytest.mark.fault("S06", "S07")
 @pytest.mark.parametrize("fault", MALICIOUS)
 def test_a_malicious_archive_writes_nothing(tmp_path: Path, fault: str) -> None:
     archive, words = MALICIOUS[fault]
@@ -345,6 +352,7 @@ def test_a_malicious_archive_writes_nothing(tmp_path: Path, fault: str) -> None:
     assert files == []
 
 
+@pytest.mark.fault("S06")
 def test_nothing_is_written_through_a_symbolic_link(tmp_path: Path) -> None:
     data, outside = tmp_path / "data", tmp_path / "outside"
     data.mkdir()

@@ -63,6 +63,7 @@ def test_the_length_of_a_single_picture_follows_from_the_rate(tmp_path: Path) ->
     assert (len(times.pts), times.length_ms) == (1, 40)
 
 
+@pytest.mark.fault("V02", "P02")
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
 @pytest.mark.parametrize("form", ["mkv", "faststart", "fragmented"])
 def test_a_truncated_video_always_has_a_problem(tmp_path: Path, form: str, share: float) -> None:
@@ -73,6 +74,7 @@ def test_a_truncated_video_always_has_a_problem(tmp_path: Path, form: str, share
     assert problem.text.endswith(" bytes")
 
 
+@pytest.mark.fault("V02")
 def test_a_truncated_video_is_reported_with_the_seconds_present(tmp_path: Path) -> None:
     path = media.truncate(write(tmp_path, "mkv", 300), 0.5)
     present = max(media.numbers_by_pts(path)) / 1000 + 0.04
@@ -80,6 +82,7 @@ def test_a_truncated_video_is_reported_with_the_seconds_present(tmp_path: Path) 
     assert problem.text.startswith(f"truncated: {present:.2f} of 12.00 s, ")
 
 
+@pytest.mark.fault("V01", "P03")
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
 def test_an_mp4_without_its_index_is_reported_as_such(tmp_path: Path, share: float) -> None:
     path = media.truncate(write(tmp_path, "mp4"), share)
@@ -96,6 +99,7 @@ def test_a_truncated_transport_stream_is_shorter_without_a_problem(tmp_path: Pat
     assert 1500 < length_ms(path) < 2500
 
 
+@pytest.mark.fault("V03", "P03")
 @pytest.mark.parametrize(
     ("content", "what"),
     [
@@ -115,6 +119,7 @@ def test_the_error_describes_a_file_that_is_not_a_video(tmp_path: Path, content:
         probe(path)
 
 
+@pytest.mark.fault("P01")
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="does not exist"):
         probe(tmp_path / "none.mkv")
@@ -122,6 +127,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         probe(tmp_path)
 
 
+@pytest.mark.fault("S03")
 def test_a_disguised_playlist_cannot_open_other_files(tmp_path: Path) -> None:
     secret = media.write_video(tmp_path / "secret.mp4", 10)
     playlist = tmp_path / "match.mkv"
@@ -130,6 +136,7 @@ def test_a_disguised_playlist_cannot_open_other_files(tmp_path: Path) -> None:
         probe(playlist)
 
 
+@pytest.mark.fault("S03")
 def test_a_url_is_treated_as_a_file_name() -> None:
     with pytest.raises(MissingError, match="does not exist"):
         probe(Path("http://localhost/match.mp4"))
@@ -141,12 +148,14 @@ def test_a_colon_in_a_file_name_is_not_a_protocol(tmp_path: Path, monkeypatch: p
     assert len(probe(Path("tcp:1.mkv")).pts) == 10
 
 
+@pytest.mark.fault("S03")
 def test_too_many_pixels_are_refused(tmp_path: Path) -> None:
     path = media.write_video(tmp_path / "big.mkv", 1, size=(4098, 2304))
     with pytest.raises(DataError, match="4098 x 2304. Expected at most 4096 x 2304"):
         probe(path)
 
 
+@pytest.mark.fault("S03")
 def test_pictures_that_grow_too_large_within_a_stream_are_not_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,17 +172,20 @@ def test_pictures_that_grow_too_large_within_a_stream_are_not_decoded(
     assert set(decoded) <= {128}
 
 
+@pytest.mark.fault("V11")
 def test_audio_alone_is_not_a_video(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no video stream"):
         probe(media.write_audio(tmp_path / "a.mp4"))
 
 
+@pytest.mark.fault("V11")
 def test_the_largest_stream_is_used_and_noted(tmp_path: Path) -> None:
     times = probe(media.write_two_streams(tmp_path / "a.mkv", 20, sizes=[(128, 96), (256, 192), (64, 48)]))
     assert (times.width, len(times.pts)) == (256, 20)
     assert times.notes == ("3 video streams; using stream 1, 256 x 192",)
 
 
+@pytest.mark.fault("V11")
 def test_a_cover_picture_is_not_the_main_stream(tmp_path: Path) -> None:
     times = probe(media.write_two_streams(tmp_path / "a.mp4", 20, sizes=[(128, 96)], attached_picture=True))
     assert (times.width, len(times.pts)) == (128, 20)
@@ -185,6 +197,7 @@ def test_audio_longer_than_the_pictures_is_not_a_problem(tmp_path: Path) -> None
         assert (times.problems, times.length_ms) == ((), 1200)
 
 
+@pytest.mark.fault("V06")
 @pytest.mark.parametrize("form", FORMS)
 def test_a_delay_of_a_few_frames_is_not_a_problem(tmp_path: Path, form: str) -> None:
     path = write(tmp_path, form, 50, start_ms=320)
@@ -193,6 +206,7 @@ def test_a_delay_of_a_few_frames_is_not_a_problem(tmp_path: Path, form: str) -> 
     assert times.length_ms == length_ms(path) == 2000
 
 
+@pytest.mark.fault("V06")
 @pytest.mark.parametrize("form", ["mkv", "mp4"])
 def test_a_late_first_picture_is_a_problem(tmp_path: Path, form: str) -> None:
     path = write(tmp_path, form, 50, start_ms=1280)
@@ -209,12 +223,14 @@ def test_a_transport_stream_may_start_anywhere(tmp_path: Path) -> None:
     assert times.length_ms == length_ms(path) == 2000
 
 
+@pytest.mark.fault("V06", "P06")
 def test_lost_first_packets_make_the_first_picture_late(tmp_path: Path) -> None:
     whole = media.write_video(tmp_path / "whole.mkv", 100)
     headless = media.drop_packets(whole, tmp_path / "headless.mkv", keep=lambda number: number >= 32)
     assert kinds(headless) == {"late"}
 
 
+@pytest.mark.fault("V05")
 def test_a_gap_is_reported_with_its_position(tmp_path: Path) -> None:
     whole = media.write_video(tmp_path / "whole.mkv", 300, keyframe_every=10, b_frames=0)
     path = media.drop_packets(whole, tmp_path / "hole.mkv", keep=lambda number: not 100 <= number < 150)
@@ -231,6 +247,7 @@ def test_many_gaps_are_one_problem(tmp_path: Path) -> None:
     assert problem.text.endswith("and in 4 more places")
 
 
+@pytest.mark.fault("V07")
 def test_a_variable_frame_rate_is_noted(tmp_path: Path) -> None:
     steps = [40, 80, 20] * 20
     path = media.write_video(tmp_path / "a.mkv", times_ms=np.cumsum([0, *steps]).tolist())
@@ -250,6 +267,7 @@ def test_times_that_span_more_than_a_day_are_refused(tmp_path: Path) -> None:
         probe(path)
 
 
+@pytest.mark.fault("V08")
 def test_declared_counts_are_only_noted(tmp_path: Path) -> None:
     path = media.write_video(tmp_path / "a.mp4", 50, container="faststart")
     content = path.read_bytes()
@@ -271,6 +289,7 @@ def test_pictures_hidden_by_an_edit_list_are_not_counted(tmp_path: Path) -> None
     assert times.length_ms == length_ms(path) == 2000
 
 
+@pytest.mark.fault("V04")
 def test_packets_after_damage_are_read(tmp_path: Path) -> None:
     path = media.flip_bytes(media.write_video(tmp_path / "a.mkv", 200), 40, seed=3)
     with open_video(path) as stream:
@@ -278,6 +297,7 @@ def test_packets_after_damage_are_read(tmp_path: Path) -> None:
     assert len(found) >= 190
 
 
+@pytest.mark.fault("S03")
 def test_mutated_files_are_either_read_or_refused(tmp_path: Path) -> None:
     generator = random.Random(7)
     sources = [write(tmp_path, form, 40).read_bytes() for form in FORMS]

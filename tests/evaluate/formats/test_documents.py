@@ -74,6 +74,7 @@ def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
         gather_documents(archive, NAME)
 
 
+@pytest.mark.fault("S07")
 def test_a_document_over_the_size_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "MAX_DOCUMENT_BYTES", 10)
     _write(tmp_path / "game" / NAME, "x" * 11)
@@ -83,6 +84,7 @@ def test_a_document_over_the_size_limit_is_refused(tmp_path: Path, monkeypatch: 
         gather_documents(_pack(tmp_path / "a.zip", NAME, content="x" * 11), NAME)
 
 
+@pytest.mark.fault("S07")
 def test_an_archive_over_the_total_limit_is_refused_with_that_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,6 +63,7 @@ def test_a_damaged_gzip_file_is_refused(tmp_path: Path, content: bytes) -> None:
         read_results(tmp_path / "pred.json.gz")
 
 
+@pytest.mark.fault("S07")
 def test_a_gzip_bomb_is_refused(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "pred.json.gz", "wb", compresslevel=1) as file:
         for _ in range(65):

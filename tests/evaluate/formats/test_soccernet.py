@@ -26,6 +26,7 @@ FPS = Fraction(25)
 CLASSES = ("PASS", "DRIVE")
 
 
+@pytest.mark.fault("L07")
 def test_every_reader_recovers_the_exact_frames() -> None:
     frames = range(0, 200_000, 13)
     document = results_document(
@@ -83,6 +84,7 @@ def test_written_detections_read_back_unchanged(entries: list[tuple[int, str, fl
     assert [p.position_ms for p in read] == sorted(p.position_ms for p in read)
 
 
+@pytest.mark.fault("L14")
 def test_the_highest_of_several_detections_on_a_frame_is_kept_and_of_two_teams_it_comes_last() -> None:
     detections = [
         Detection(10, "PASS", 0.3, "left"),
@@ -93,6 +95,7 @@ def test_the_highest_of_several_detections_on_a_frame_is_kept_and_of_two_teams_i
     assert [(entry["team"], entry["confidence"]) for entry in written] == [("right", "0.5"), ("left", "0.9")]
 
 
+@pytest.mark.fault("L11", "P21")
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, -0.01, 1.01])
 def test_writing_refuses_a_confidence_outside_0_to_1(score: float) -> None:
     with pytest.raises(
@@ -101,6 +104,7 @@ def test_writing_refuses_a_confidence_outside_0_to_1(score: float) -> None:
         results_document("game", {1: [Detection(7, "PASS", score)]}, classes=CLASSES, fps=FPS)
 
 
+@pytest.mark.fault("L03")
 def test_writing_refuses_an_unknown_label() -> None:
     with pytest.raises(DataError, match="unknown label 'Pass'.* Expected one of PASS, DRIVE"):
         results_document("game", {1: [Detection(7, "Pass", 0.5)]}, classes=CLASSES, fps=FPS)

@@ -51,6 +51,7 @@ def _page(game: Game) -> Page:
     return Page("run <1>", evaluation, analysis, [game], scores, records)
 
 
+@pytest.mark.fault("S13")
 def test_the_page_is_self_contained_and_escapes_markup_in_names(game: Game, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     write_page(path, _page(game))

@@ -157,12 +157,14 @@ def test_predictions_for_games_without_labels_are_noted(match_folders: tuple[Pat
     assert "games with predictions but no labels, not scored (1)" in score(labels, results).notes
 
 
+@pytest.mark.fault("L12")
 def test_an_empty_list_of_predictions_scores_0_and_is_noted() -> None:
     evaluation = score_documents({"game": [Spot(1000, "PASS")]}, {"game": []}, classes=BALL_CLASSES)
     assert evaluation.mean_ap == 0.0
     assert "game has an empty list of predictions" in evaluation.notes
 
 
+@pytest.mark.fault("L15")
 def test_a_class_without_ground_truth_counts_as_0_and_is_noted() -> None:
     evaluation = _score([Spot(1000, "PASS")], [_prediction(1000, "PASS"), _prediction(1000, "DRIVE")])
     assert [row.ap for row in evaluation.classes] == [1.0, 0.0]
@@ -174,6 +176,7 @@ def test_without_any_annotation_the_mean_over_occurring_classes_is_nan() -> None
     assert math.isnan(_score([], [_prediction(1000, "PASS")]).mean_ap_occurring)
 
 
+@pytest.mark.fault("L14")
 def test_the_later_of_two_predictions_on_a_frame_counts_and_is_noted() -> None:
     evaluation = _score(
         [Spot(1000, "PASS")], [_prediction(1000, "PASS", 0.9), _prediction(1010, "PASS", -1.0)]

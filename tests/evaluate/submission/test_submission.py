@@ -300,6 +300,7 @@ def test_a_zip_of_soccernet_v2_is_recognized_by_its_games(tmp_path: Path) -> Non
     assert not any("has a team" in note or "unknown label" in note for note in notes)
 
 
+@pytest.mark.fault("L13")
 @pytest.mark.parametrize("fault", FAULTS_OF_ARCHIVES)
 def test_a_fault_of_the_archive_is_refused_by_name(
     tmp_path: Path, games: tuple[Game, ...], fault: str
@@ -329,6 +330,7 @@ def test_teams_are_required_if_the_model_predicts_them(tmp_path: Path, games: tu
     assert "no team; expected left or right" in refusal(path, games, teams=True)
 
 
+@pytest.mark.fault("L12")
 def test_an_empty_list_is_legal_but_noted(tmp_path: Path, games: tuple[Game, ...]) -> None:
     documents = valid_documents()
     documents[OTHER_GAME]["predictions"] = []
@@ -381,6 +383,7 @@ def test_a_zip_of_no_known_split_is_checked_against_its_own_games(tmp_path: Path
         expected_games(path, tmp_path / "none", split="tset")
 
 
+@pytest.mark.fault("L13")
 def test_a_faulty_zip_does_not_replace_the_existing_one(tmp_path: Path, games: tuple[Game, ...]) -> None:
     path = tmp_path / "out.zip"
     write_submission(path, encoded(valid_documents()), games, BALL_CLASSES)
@@ -402,6 +405,7 @@ def test_a_nonexistent_zip_is_missing(tmp_path: Path, games: tuple[Game, ...]) -
         check_submission(tmp_path / "gone.zip", games, BALL_CLASSES)
 
 
+@pytest.mark.fault("L13")
 def test_our_zip_has_exactly_the_same_score_in_the_official_scorer(
     match_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -103,6 +103,7 @@ def test_a_window_is_a_view_of_the_map(path: Path) -> None:
         features[0] = 0
 
 
+@pytest.mark.fault("C06", "P12")
 def test_another_fingerprint_is_refused_and_both_are_shown(path: Path) -> None:
     expected = replace(FINGERPRINT, hop=4)
     with pytest.raises(DataError) as caught:
@@ -116,11 +117,13 @@ def test_a_missing_file_is_named_with_a_remedy(tmp_path: Path) -> None:
         open_cache(tmp_path / "none.h5")
 
 
+@pytest.mark.fault("C03")
 def test_an_incomplete_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not complete"):
         open_cache(write(tmp_path / "v.h5", replace(ATTRIBUTES, complete=0)))
 
 
+@pytest.mark.fault("C03")
 def test_a_damaged_segment_is_reported_with_its_time(path: Path) -> None:
     offset = open_cache(path).header.offset
     content = bytearray(path.read_bytes())
@@ -159,6 +162,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("scratch") / "v.h5"
 
 
+@pytest.mark.fault("C03")
 @given(data=st.data())
 @hypothesis_settings(max_examples=300, deadline=None)
 def test_no_damage_anywhere_yields_wrong_rows(content: bytes, scratch: Path, data: st.DataObject) -> None:
@@ -180,6 +184,7 @@ def test_no_damage_anywhere_yields_wrong_rows(content: bytes, scratch: Path, dat
     assert not has_wrong_rows(scratch)
 
 
+@pytest.mark.fault("C03", "S04")
 def test_a_flipped_bit_in_the_header_or_trailer_is_refused(content: bytes, scratch: Path) -> None:
     scratch.write_bytes(content)
     header_bytes = open_cache(scratch).header.offset
@@ -267,6 +272,7 @@ HOSTILE: dict[str, tuple[Callable[[h5py.File], None], str]] = {
 }
 
 
+@pytest.mark.fault("C11", "S02", "S05")
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_file_is_refused(tmp_path: Path, kind: str) -> None:
     spoil, message = HOSTILE[kind]
@@ -274,6 +280,7 @@ def test_a_hostile_file_is_refused(tmp_path: Path, kind: str) -> None:
         open_cache(forge(tmp_path / "v.h5", spoil))
 
 
+@pytest.mark.fault("C08")
 def test_a_forked_process_creates_its_own_memory_map(path: Path) -> None:
     cache = open_cache(path)
     parent_map = id(cache.features)
@@ -284,11 +291,13 @@ def test_a_forked_process_creates_its_own_memory_map(path: Path) -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
+@pytest.mark.fault("C08")
 def test_a_spawned_process_creates_its_own_memory_map(path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert np.array_equal(pool.apply(operator.attrgetter("features"), (open_cache(path),)), ROWS)
 
 
+@pytest.mark.fault("C08")
 def test_pickling_drops_the_map(path: Path) -> None:
     cache = open_cache(path)
     _ = cache.features

@@ -54,6 +54,7 @@ def marked_by_ffmpeg(path: Path) -> int:
         return count
 
 
+@pytest.mark.fault("V04", "P04")
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("name", ["v.mkv", "v.mp4"])
 def test_flipped_bytes_put_no_picture_at_a_wrong_frame(tmp_path: Path, name: str, seed: int) -> None:
@@ -97,6 +98,7 @@ def undamaged_frames(path: Path, whole: dict[int, np.ndarray]) -> set[int]:
     return good
 
 
+@pytest.mark.fault("V05", "P04")
 def test_lost_packets_leave_a_hole_and_shift_no_picture(tmp_path: Path) -> None:
     whole = media.write_video(tmp_path / "whole.mkv", 150)
     path = media.drop_packets(whole, tmp_path / "v.mkv", keep=lambda number: not 60 <= number < 68)
@@ -110,6 +112,7 @@ def test_lost_packets_leave_a_hole_and_shift_no_picture(tmp_path: Path) -> None:
     assert set(range(60)) | set(range(72, 150)) <= set(shown(frames))
 
 
+@pytest.mark.fault("V06", "P06")
 def test_a_video_without_its_first_packets_starts_at_the_first_decodable_keyframe(tmp_path: Path) -> None:
     whole = media.write_video(tmp_path / "whole.mkv", 80, keyframe_every=20)
     path = media.drop_packets(whole, tmp_path / "v.mkv", keep=lambda number: number >= 30)
@@ -118,6 +121,7 @@ def test_a_video_without_its_first_packets_starts_at_the_first_decodable_keyfram
     assert {media.number_of(np.asarray(frame.luma)) for frame in frames[:40]} == {40}
 
 
+@pytest.mark.fault("V04")
 def test_warnings_of_the_decoder_are_counted(tmp_path: Path) -> None:
     path = media.write_video(tmp_path / "v.mkv", 100)
     media.flip_bytes(path, 15, seed=1)
@@ -128,6 +132,7 @@ def test_warnings_of_the_decoder_are_counted(tmp_path: Path) -> None:
     assert stats.pictures <= 100
 
 
+@pytest.mark.fault("V04")
 def test_warnings_about_the_very_last_packet_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,7 @@ def test_every_frame_shows_its_own_picture_in_every_container(tmp_path: Path, fo
     assert stats == DecodeStats(decoder="cpu", reason="requested", pictures=50)
 
 
+@pytest.mark.fault("V06")
 @pytest.mark.parametrize("start_ms", [80, 1280])
 def test_a_late_start_shifts_no_picture(tmp_path: Path, start_ms: int) -> None:
     path = media.write_video(tmp_path / "v.mkv", 30, start_ms=start_ms)
@@ -85,6 +86,7 @@ def test_any_rate_is_placed_on_the_clock_by_nearest_time(tmp_path: Path, fps: Fr
         assert abs(Fraction(number) / fps - Fraction(frame.number, 25)) <= 1 / (2 * fps)
 
 
+@pytest.mark.fault("V07", "P05")
 def test_a_varying_rate_shows_the_picture_that_is_nearest_in_time(tmp_path: Path) -> None:
     times_ms = np.cumsum([0, *([40] * 20), *([80] * 10), *([20] * 20), *([40] * 10)]).tolist()
     frames = read(media.write_video(tmp_path / "v.mkv", times_ms=times_ms))
@@ -95,6 +97,7 @@ def test_a_varying_rate_shows_the_picture_that_is_nearest_in_time(tmp_path: Path
         assert distance == min(abs(time_ms - 40 * frame.number) for time_ms in times_ms)
 
 
+@pytest.mark.fault("V02", "V08", "P02")
 def test_a_truncated_file_shows_the_pictures_it_has_not_those_it_declares(tmp_path: Path) -> None:
     path = media.truncate(media.write_video(tmp_path / "v.mp4", 100, container="faststart"), 0.5)
     frames = read(path)
@@ -116,6 +119,7 @@ CODINGS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.fault("V10")
 @pytest.mark.parametrize("name", CODINGS)
 def test_a_read_from_the_middle_equals_a_read_from_the_start(tmp_path: Path, name: str) -> None:
     path = media.write_video(tmp_path / name, 80, **CODINGS[name])
@@ -125,6 +129,7 @@ def test_a_read_from_the_middle_equals_a_read_from_the_start(tmp_path: Path, nam
         assert content(read(path, start, min(start + 15, 80))) == whole[start : start + 15]
 
 
+@pytest.mark.fault("V10")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_read_from_the_middle_of_a_damaged_video_equals_one_from_the_start(
     tmp_path: Path, seed: int
@@ -137,6 +142,7 @@ def test_a_read_from_the_middle_of_a_damaged_video_equals_one_from_the_start(
         assert content(read(path, start, start + 3)) == whole[start : start + 3]
 
 
+@pytest.mark.fault("V18")
 def test_luma_is_the_decoded_plane(tmp_path: Path) -> None:
     path = media.write_video(tmp_path / "v.mp4", 5, size=(398, 224))  # rows of 398 are padded in memory
     with av.open(str(path)) as container:
@@ -168,6 +174,7 @@ def test_pictures_without_a_luma_plane_are_refused_with_a_remedy(tmp_path: Path)
         read(path)
 
 
+@pytest.mark.fault("V13")
 def test_pictures_change_size_where_the_video_does(tmp_path: Path) -> None:
     small = media.write_video(tmp_path / "a.ts", 25, size=(128, 96))
     large = media.write_video(
@@ -218,6 +225,7 @@ def test_closing_ends_the_decoder_thread(tmp_path: Path) -> None:
     assert not decoder_threads()
 
 
+@pytest.mark.fault("V16")
 def test_an_interrupt_in_the_consumer_ends_the_decoder_thread(tmp_path: Path) -> None:
     times, clock_frames = on_clock(media.write_video(tmp_path / "v.mkv", 100))
     frames = read_frames(
@@ -247,6 +255,7 @@ def test_an_error_in_the_decoder_is_raised_in_the_consumer(
     assert not decoder_threads()
 
 
+@pytest.mark.fault("V15")
 def test_a_hanging_decoder_raises_an_error_that_names_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

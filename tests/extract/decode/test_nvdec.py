@@ -139,6 +139,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Source], None]:
     return install
 
 
+@pytest.mark.fault("V09")
 @pytest.mark.parametrize(
     ("fault", "redecoded"),
     [
@@ -161,6 +162,7 @@ def test_every_frame_shows_its_picture_whatever_the_decoder_leaves_out(
     assert (stats.decoder, stats.redecoded, stats.missing_or_damaged) == ("nvdec", redecoded, 0)
 
 
+@pytest.mark.fault("V17")
 @pytest.mark.parametrize("fault", [fail_at_once, fail_late, lose_every_other])
 def test_auto_continues_on_the_cpu_when_nvdec_fails_and_reports_it_once(
     tmp_path: Path, stand_in: Callable[[Source], None], capfd: pytest.CaptureFixture[str], fault: Source
@@ -176,6 +178,7 @@ def test_auto_continues_on_the_cpu_when_nvdec_fails_and_reports_it_once(
     assert capfd.readouterr().err.count(stats.reason) == 1
 
 
+@pytest.mark.fault("V17")
 def test_an_explicit_nvdec_that_fails_is_an_error_with_a_remedy(
     tmp_path: Path, stand_in: Callable[[Source], None]
 ) -> None:
@@ -211,6 +214,7 @@ def test_auto_decodes_on_the_cpu_if_the_encoder_runs_there(tmp_path: Path) -> No
     assert (stats.decoder, stats.reason) == ("cpu", "the encoder runs on the CPU")
 
 
+@pytest.mark.fault("V17")
 def test_auto_without_a_driver_uses_the_cpu_and_reports_why_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -234,6 +238,7 @@ def test_an_explicit_nvdec_without_a_driver_is_an_error_with_a_remedy(
         read(path, "nvdec", device=torch.device("cpu"), stats=DecodeStats())
 
 
+@pytest.mark.fault("V17")
 def test_auto_uses_the_cpu_if_the_module_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nvdec_probe, "unavailable_reason", lambda index: "")
     monkeypatch.setitem(sys.modules, "PyNvVideoCodec", None)
@@ -286,6 +291,7 @@ def test_without_a_driver_the_test_decode_names_the_error() -> None:
     )
 
 
+@pytest.mark.fault("V18")
 @pytest.mark.needs_cuda
 @pytest.mark.parametrize("name", ["v.mkv", "v.mp4", "v.ts", "open.mkv", "hevc.mkv"])
 def test_nvdec_and_the_cpu_give_the_same_bytes(tmp_path: Path, cuda: torch.device, name: str) -> None:
@@ -314,6 +320,7 @@ def test_concurrent_engines_give_the_same_bytes(tmp_path: Path, cuda: torch.devi
         assert all(part == whole[start:] for start, part in zip(starts, parts, strict=True))
 
 
+@pytest.mark.fault("V17")
 @pytest.mark.needs_cuda
 def test_10_bit_video_falls_back_to_the_cpu(tmp_path: Path, cuda: torch.device) -> None:
     path = tmp_path / "v.mkv"

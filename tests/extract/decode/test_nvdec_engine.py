@@ -175,6 +175,7 @@ def test_pictures_of_damaged_packets_are_not_delivered(tmp_path: Path) -> None:
     assert 30 < len(pictures) < 60
 
 
+@pytest.mark.fault("V17")
 def test_unsupported_video_is_refused_with_its_format(tmp_path: Path) -> None:
     path = tmp_path / "v.mkv"
     with av.open(str(path), "w") as output:

@@ -121,6 +121,7 @@ def test_embedded_weights_of_another_encoder_are_refused(settings: ExtractSettin
         build_encoder(with_weights(settings, "embedded"), features=tmp_path)
 
 
+@pytest.mark.fault("S15")
 def test_embedded_weights_that_were_changed_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,6 +78,7 @@ def _assert_same_run(run: Path, reference: Path) -> None:
         assert torch.equal(value, theirs[name]), name
 
 
+@pytest.mark.fault("T03", "P24")
 @pytest.mark.parametrize("step", [2, 4, 7])
 def test_a_killed_run_is_resumed_to_the_same_bits(
     fitted: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
@@ -91,6 +92,7 @@ def test_a_killed_run_is_resumed_to_the_same_bits(
     _assert_same_run(run, reference)
 
 
+@pytest.mark.fault("T03", "T09", "P23", "P24")
 def test_a_stopped_run_saves_the_current_step_and_is_resumed_to_the_same_bits(
     fitted: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +106,7 @@ def test_a_stopped_run_saves_the_current_step_and_is_resumed_to_the_same_bits(
     _assert_same_run(run, reference)
 
 
+@pytest.mark.fault("T09", "P23")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
 def test_a_signal_during_validation_loses_no_step(
     fitted: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
@@ -174,6 +177,7 @@ def test_two_processes_train_like_one(
     assert two[0]["mAP@1"] == pytest.approx(one[0]["mAP@1"], abs=2e-3)
 
 
+@pytest.mark.fault("T10")
 @pytest.mark.parametrize("lost", [0, 1])
 def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_be_resumed(
     fitted: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int
@@ -198,11 +202,13 @@ def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_be_r
     assert losses == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.fault("T13")
 def test_processes_with_different_settings_refuse_to_start(fitted: Path, tmp_path: Path) -> None:
     children = _start_two(lambda rank: _run_finetune(tmp_path, f"finetune.seed={rank}"))
     assert [end_of(child) for child in children] == [78, 78]
 
 
+@pytest.mark.fault("T11")
 def test_a_batch_that_processes_cannot_share_evenly_is_refused(
     fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

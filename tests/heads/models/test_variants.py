@@ -85,6 +85,7 @@ def _evaluate(run: Path, workspace: Workspace, split: str) -> Evaluation:
     )
 
 
+@pytest.mark.fault("T03", "P24")
 def test_a_killed_training_of_a_sequence_head_ends_in_the_same_weights(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

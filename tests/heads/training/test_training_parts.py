@@ -103,6 +103,7 @@ def _step(optimizer: TrainingOptimizer, loss: torch.Tensor) -> bool:
     return optimizer.step(loss)
 
 
+@pytest.mark.fault("T05", "P25")
 def test_a_non_finite_step_changes_no_weights() -> None:
     model = nn.Linear(3, 2)
     optimizer = _optimizer(model)
@@ -114,6 +115,7 @@ def test_a_non_finite_step_changes_no_weights() -> None:
         assert torch.equal(value, before[key])
 
 
+@pytest.mark.fault("T05", "P25")
 def test_a_non_finite_step_keeps_the_statistics_of_normalizations() -> None:
     model = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2))
     optimizer = _optimizer(model)
@@ -134,6 +136,7 @@ def test_normalization_weights_along_channels_do_not_decay() -> None:
     assert (exempt["weight_decay"], len(exempt["params"])) == (0.0, 1)
 
 
+@pytest.mark.fault("T05", "P25")
 def test_twenty_consecutive_non_finite_steps_end_the_run() -> None:
     model = nn.Linear(3, 2)
     optimizer = _optimizer(model)
@@ -148,6 +151,7 @@ def test_twenty_consecutive_non_finite_steps_end_the_run() -> None:
     assert caught.value.exit_code == 70
 
 
+@pytest.mark.fault("T06", "P26")
 def test_the_best_epoch_is_the_first_of_equals_and_never_a_nan() -> None:
     values = [float("nan"), 0.0, 0.3, 0.1, 0.3]
     assert best_epoch([{"mAP@1": value} for value in values]) == 3
