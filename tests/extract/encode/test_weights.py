@@ -117,7 +117,10 @@ def test_embedded_tensors_get_the_name_of_their_role() -> None:
 
 
 def test_embedded_weights_of_another_encoder_are_refused(settings: ExtractSettings, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="Pass --set extract.encoder=tf_efficientnet_lite0, too"):
+    with pytest.raises(
+        SettingsError,
+        match="Pass --set extract.encoder=tf_efficientnet_lite0 to bas extract or bas fit-head, too",
+    ):
         build_encoder(with_weights(settings, "embedded"), features=tmp_path)
 
 
