@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -24,9 +25,13 @@ import stat
 from collections.abc import Callable, Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from bas.errors import DataError, LockedError, MissingError, OutputError
+from bas.errors import BasError, DataError, LockedError, MissingError, OutputError
+from bas.leases import leased
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _BLOCK_BYTES = 1 << 22
 _SAMPLES, _SAMPLE_BYTES = 32, 1 << 14
@@ -165,12 +170,36 @@ def output_error(path: Path, error: OSError, *, size: int) -> OutputError:
     )
 
 
+def reopens(read: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Decorate a function that opens and reads a file: it is called once more if the first call meets ESTALE.
+
+    A network file system answers so where another machine has replaced the file. Its name then leads to the new one.
+    """
+
+    @functools.wraps(read)
+    def read_again(*arguments: _P.args, **named: _P.kwargs) -> _T:
+        try:
+            return read(*arguments, **named)
+        except (OSError, BasError) as error:
+            if not _is_stale(error) and not _is_stale(error.__cause__):
+                raise
+        return read(*arguments, **named)
+
+    return read_again
+
+
+def _is_stale(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.ESTALE
+
+
+@reopens
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file in hex; takes about 3 s for 5 GB."""
     with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+@reopens
 def sample_of(path: Path) -> str:
     """SHA-256 in hex of the size and of 32 blocks spread over a file, which tells files apart in milliseconds."""
     with open_regular(path) as stream:
@@ -182,6 +211,7 @@ def sample_of(path: Path) -> str:
         return digest.hexdigest()
 
 
+@reopens
 def open_regular(path: Path) -> BufferedReader:
     """Open a file for reading, never a pipe or a device: reading one could block, or never end.
 
@@ -197,6 +227,7 @@ def open_regular(path: Path) -> BufferedReader:
     return os.fdopen(descriptor, "rb")
 
 
+@reopens
 def read_file(path: Path, *, limit_bytes: int) -> bytes:
     """Content of a regular file. Raises as `open_regular`, and DataError if the file is too large."""
     with open_regular(path) as stream:
@@ -216,6 +247,8 @@ def _kind(mode: int) -> str:
 def locked(path: Path, *, wait: bool) -> Iterator[None]:
     """Hold an exclusive lock on `path`; the kernel releases it however the process ends.
 
+    A file system that refuses locks gets a lease instead, beside `path`.
+
     Raises:
         LockedError: another process holds it and `wait` is false.
         OutputError: the lock file cannot be created.
@@ -226,16 +259,23 @@ def locked(path: Path, *, wait: bool) -> Iterator[None]:
     except OSError as error:
         raise output_error(path, error, size=0) from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            raise LockedError(
-                f"{path.parent} is in use: another process holds {path.name}. "
-                "Wait until it ends, or choose another folder."
-            ) from error
-        yield
+        with _held(descriptor, path, wait=wait):
+            yield
     finally:
         os.close(descriptor)
+
+
+def _held(descriptor: int, path: Path, *, wait: bool) -> contextlib.AbstractContextManager[None]:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError as error:
+        raise LockedError(
+            f"{path.parent} is in use: another process holds {path.name}. "
+            "Wait until it ends, or choose another folder."
+        ) from error
+    except OSError:  # NFS without its lock service, Lustre without -o flock: no process can lock here
+        return leased(path.with_name(f"{path.name}.lease"), wait=wait)
+    return contextlib.nullcontext()
 
 
 def read_json(path: Path, *, limit_bytes: int = 64 << 20) -> Any:

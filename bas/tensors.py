@@ -12,10 +12,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from bas.errors import DataError
-from bas.files import read_json, sha256_of
+from bas.errors import DataError, is_out_of_memory
+from bas.files import read_json, reopens, sha256_of
 
 
+@reopens
 def load_tensors(file: Path) -> dict[str, Tensor]:
     """Read a safetensors file. That of a model must have the SHA-256 in the `config.json` beside it, if one is there.
 
@@ -34,6 +35,7 @@ def load_tensors(file: Path) -> dict[str, Tensor]:
         raise DataError(f"{file} is not a valid safetensors file: {error}. Copy it again.") from error
 
 
+@reopens
 def load_plain(file: Path) -> Any:
     """Read a file of `torch.save` that holds only tensors and plain values.
 
@@ -55,6 +57,8 @@ def load_plain(file: Path) -> Any:
         TypeError,
         ValueError,
     ) as error:
+        if is_out_of_memory(error):
+            raise
         # Without torch's own message, which advises to read the file unsafely.
         raise ValueError(f"{file.name} holds more than tensors and plain values, or is damaged") from error
 

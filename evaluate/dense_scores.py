@@ -64,6 +64,7 @@ def write_scores(path: Path, halves: Mapping[int, Scores]) -> None:
     files.atomic_write(path, content + trailer(content))
 
 
+@files.reopens
 def read_scores(path: Path) -> dict[int, Scores]:
     """Read the scores of one game, by half.
 

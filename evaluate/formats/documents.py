@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from bas.dataset.names import NamesOnDisk, composed
 from bas.errors import DataError, MissingError
-from bas.files import open_regular, read_file
+from bas.files import open_regular, read_file, reopens
 from bas.messages import not_existing
 
 MAX_DOCUMENT_BYTES = 64 << 20
@@ -36,6 +36,7 @@ class Document:
     content: bytes
 
 
+@reopens
 def gather_documents(path: Path, *names: str) -> dict[str, Document]:
     """Read all documents below `path` that have the first of `names` to occur there, by game.
 

@@ -23,6 +23,7 @@ from bas.clock import parse_rate
 from bas.config.base import Precision
 from bas.errors import MissingError
 from bas.extract.cache.parts import Segments
+from bas.files import reopens
 from bas.hdf5 import TRAILER_BYTES, GuardedFile, open_guarded, pack_trailer, require
 from bas.messages import counted
 
@@ -93,6 +94,7 @@ class CacheHeader:
     """SHA-256 of the header, in hex. It covers the hashes of the rows, so equal files have equal values."""
 
 
+@reopens
 def read_header(path: Path) -> CacheHeader:
     """Read and check everything in a cache file except the bytes of its rows.
 

@@ -23,7 +23,7 @@ from bas.extract.cache.fingerprint import Fingerprint, VideoIdentity
 from bas.extract.cache.format import CacheHeader, ends_with_trailer, read_header
 from bas.extract.cache.mapping import map_array
 from bas.extract.cache.parts import Segments
-from bas.files import open_regular
+from bas.files import open_regular, reopens
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,7 @@ class FeatureCache:
             DataError: the file was replaced after it was opened.
         """
         if self._map is None or self._mapped_by != os.getpid():
-            with open_regular(self.path) as stream:
-                if not ends_with_trailer(stream, self.header):
-                    raise DataError(
-                        f"{self.path} was replaced while it was in use. Run the same command again to read the new file."
-                    )
-                self._map = map_array(stream.fileno(), "<f2", self.header.offset, self.header.shape)
-            self._mapped_by = os.getpid()
+            self._map, self._mapped_by = _mapped(self.path, self.header), os.getpid()
         return self._map
 
     @property
@@ -125,6 +119,16 @@ class FeatureCache:
         return self.__dict__ | {"_map": None}
 
 
+@reopens
+def _mapped(path: Path, header: CacheHeader) -> Float16[np.ndarray, "rows channels height width"]:
+    with open_regular(path) as stream:
+        if not ends_with_trailer(stream, header):
+            raise DataError(
+                f"{path} was replaced while it was in use. Run the same command again to read the new file."
+            )
+        return map_array(stream.fileno(), "<f2", header.offset, header.shape)
+
+
 def open_cache(path: str | Path, *, fingerprint: Fingerprint | None = None) -> FeatureCache:
     """Open a cache file and check everything except the bytes of its rows, which `verify` checks.
 
@@ -147,6 +151,7 @@ def open_cache(path: str | Path, *, fingerprint: Fingerprint | None = None) -> F
     return cache
 
 
+@reopens
 def verify(path: Path) -> tuple[DamagedSpan, ...]:
     """Read a whole cache file and return the segments whose rows are damaged.
 
