@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from bas.errors import DataError
+from bas.errors import DataError, is_out_of_memory
 from bas.files import open_regular
 from bas.messages import counted
 
@@ -146,6 +146,8 @@ def open_guarded(path: Path, *, kind: str, remedy: str, sealed: bool = True) -> 
         RuntimeError,
         ArithmeticError,
     ) as error:
+        if is_out_of_memory(error):
+            raise
         raise DataError(f"{path} is not a valid {kind}: {error}. {remedy}") from error
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bas import console
-from bas.errors import BasError, DataError, MissingError, StoppedError
+from bas.errors import DataError, MissingError, StoppedError, explained
 from bas.files import (
     atomic_write,
     locked,
@@ -29,6 +29,7 @@ from bas.files import (
     sync_folder,
     write_json,
 )
+from bas.signals import STOPPED, Terminated
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +38,6 @@ State = Literal["running", "stopped", "failed", "done"]
 
 _KEPT = 3
 _MANIFEST = "MANIFEST.json"
-
 _FILES = "model.safetensors", "training.pt", "history.json"
 
 
@@ -112,9 +112,9 @@ class Run:
             try:
                 return self.load(number)
             except DataError as error:
-                console.warn(f"{error} Using the previous checkpoint instead.")
                 if number == numbers[0]:
                     raise
+                console.warn(f"{error} Using the previous checkpoint instead.")
         return None
 
     def load(self, number: int) -> Checkpoint:
@@ -178,18 +178,16 @@ def open_run(folder: Path, *, settings_yaml: str) -> Iterator[Run]:
             run.set_state("running")
         try:
             yield run
-        except BasError as error:
-            run.set_state(
-                "stopped" if isinstance(error, StoppedError) else "failed",
-                reason=str(error),
-                code=error.exit_code,
-            )
-            raise
         except KeyboardInterrupt:
             run.set_state("stopped", reason="interrupted at the keyboard", code=130)
             raise
+        except Terminated:
+            run.set_state("stopped", reason=STOPPED, code=StoppedError.exit_code)
+            raise
         except Exception as error:
-            run.set_state("failed", reason=repr(error), code=1)
+            known = explained(error)
+            state: State = "stopped" if isinstance(known, StoppedError) else "failed"
+            run.set_state(state, reason=str(known or repr(error)), code=known.exit_code if known else 1)
             raise
 
 

@@ -11,6 +11,8 @@ from types import FrameType
 
 from bas.errors import StoppedError
 
+STOPPED = "Stopped by a signal. Run the same command again to continue."
+
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 _ECHO_SECONDS = (
     5.0  # job managers that signal a process group reach a process directly and through its parent
@@ -30,7 +32,35 @@ class StopFlag:
         if self.at_keyboard:
             raise KeyboardInterrupt
         if self.raised:
-            raise StoppedError("Stopped by a signal. Run the same command again to continue.")
+            raise StoppedError(STOPPED)
+
+
+class Terminated(BaseException):
+    """A stop signal outside of the loops that check a flag.
+
+    As KeyboardInterrupt, it is no Exception: code that goes on after an error must not go on after it.
+    """
+
+
+@contextmanager
+def terminate_on_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGUSR1 raise `Terminated` while the block runs, except inside `stop_on_signals`."""
+    first_time = 0.0
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal first_time
+        if not first_time:
+            first_time = time.monotonic()
+            raise Terminated
+        if time.monotonic() - first_time > _ECHO_SECONDS:
+            os._exit(StoppedError.exit_code)
+
+    former = {number: signal.signal(number, handle) for number in _STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

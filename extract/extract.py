@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-import torch
 from rich.markup import escape
 
 from bas import console
@@ -24,8 +23,8 @@ from bas.errors import (
     LockedError,
     MissingError,
     PartialError,
-    RunFailedError,
     SettingsError,
+    memory_advice,
 )
 from bas.extract.cache.fingerprint import Fingerprint, cache_path, fingerprint_of
 from bas.extract.cache.reader import FeatureCache, open_cache, verify
@@ -108,13 +107,12 @@ def extract(
             )
             for game, video in _videos(games)[number::count]
         ]
-        try:
+        advice = (
+            f"Pass --set extract.batch={max(1, settings.batch // 2)} instead of {settings.batch} on {device} to bas "
+            "extract or bas fit-head, or pass --device cpu; finished segments are kept."
+        )
+        with memory_advice(advice):
             reports, errors = _extract_all(tasks, stop)
-        except torch.OutOfMemoryError as error:
-            raise RunFailedError(
-                f"Out of memory on {device} with extract.batch={settings.batch}. Pass "
-                f"--set extract.batch={max(1, settings.batch // 2)}; finished segments are kept."
-            ) from error
     report = ExtractReport(features / fingerprint.key, fingerprint, tuple(reports))
     path = report.folder / ("report.json" if count == 1 else f"report-{number}-of-{count}.json")
     _publish_report(report, path)

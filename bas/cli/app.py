@@ -11,7 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 from bas import __version__, console
-from bas.errors import BasError, MissingError
+from bas.errors import StoppedError, explained
+from bas.signals import STOPPED, Terminated, terminate_on_signals
 
 
 class ResumableGroup(TyperGroup):
@@ -56,12 +57,18 @@ def _bas(
 
 
 def main() -> None:
-    """Run one command. An error that the user can fix becomes one message and an exit code."""
+    """Run one command. Whatever is not a bug becomes one message and an exit code."""
     try:
-        app()
-    except BasError as error:
-        console.error(str(error))
-        sys.exit(error.exit_code)
-    except PermissionError as error:
-        console.error(f"Cannot access {error.filename}: {error.strerror}. Check its permissions.")
-        sys.exit(MissingError.exit_code)
+        with terminate_on_signals():
+            app()
+        return
+    except Terminated:
+        console.error(STOPPED)
+        os._exit(StoppedError.exit_code)  # as after Ctrl-C
+    except Exception as error:
+        known = explained(error)
+        if known is None:
+            raise
+    # After the block, which holds the memory of all that failed.
+    console.error(str(known))
+    sys.exit(known.exit_code)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from bas.config.base import Precision
 from bas.config.extract import ExtractSettings
-from bas.errors import SettingsError
+from bas.errors import SettingsError, is_out_of_memory
 from bas.extract.encode.folding import DataFlow, fold_normalizations
 
 # One 720p stack, or eleven of 224p; with more, the feature maps no longer fit the CPU's caches.
@@ -42,6 +42,8 @@ class Encoder(nn.Module):
         try:
             body: Any = timm.create_model(name, features_only=True, out_indices=[-1], pretrained=pretrained)
         except (AttributeError, AssertionError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise
             raise SettingsError(
                 f"Invalid extract.encoder={name}: {error}. "
                 "Use any timm model that supports features_only, such as tf_efficientnetv2_b0.in1k."

@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from bas import console
 from bas.config import FinetuneSettings, Pipeline
-from bas.errors import RunFailedError, StoppedError
+from bas.errors import StoppedError, memory_advice
 from bas.evaluate.postprocess.search import Tuning
 from bas.extract.encode.device import best_precision
 from bas.heads.finetune.clip_loader import ClipLoader, ClipSample
@@ -104,16 +104,13 @@ class FinetuneTrainer:
             StoppedError: a stop signal came; the current step was finished, and a checkpoint saved.
         """
         settings = self._settings.finetune
-        try:
-            with deterministic_on_cpu(self._model.stacker.device):
-                while len(self._history) < settings.epochs:
-                    self._train_epoch(stop)
-        except torch.OutOfMemoryError as error:
-            raise RunFailedError(
-                "Out of memory in a training step. Checkpoints are kept. Lower finetune.chunk_rows (now "
-                f"{settings.chunk_rows}), finetune.clip_rows or finetune.shuffle_clips, set finetune.checkpointing=true, "
-                "or freeze more of the encoder (finetune.freeze)."
-            ) from error
+        advice = (
+            f"Checkpoints are kept. Lower finetune.chunk_rows (now {settings.chunk_rows}), finetune.clip_rows or "
+            "finetune.shuffle_clips, set finetune.checkpointing=true, or freeze more of the encoder (finetune.freeze)."
+        )
+        with memory_advice(advice), deterministic_on_cpu(self._model.stacker.device):
+            while len(self._history) < settings.epochs:
+                self._train_epoch(stop)
         chosen = self._distributed.broadcast(
             lambda: self._run.load(best_epoch(self._history) * self._loader.steps)
         )

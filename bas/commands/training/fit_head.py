@@ -15,7 +15,7 @@ from bas import console
 from bas.config import FitSettings, Pipeline, to_yaml
 from bas.config.renamed import as_in_run_names
 from bas.dataset import Dataset, length_ms, open_dataset
-from bas.errors import MissingError, SettingsError
+from bas.errors import MissingError, SettingsError, memory_advice
 from bas.evaluate.postprocess.search import show_tuning
 from bas.evaluate.predictions import labels_of_games
 from bas.extract.encode.encoder import bare_encoder
@@ -110,25 +110,33 @@ def fit_games(
         f"{counted(len(data.valid.games), 'validation match')} in {workspace.data}; "
         f"features in {workspace.features}; run {folder}; device {workspace.device}."
     )
-    with open_run(folder, settings_yaml=to_yaml(settings)) as run, stop_on_signals() as stop:
+    with open_run(folder, settings_yaml=to_yaml(settings)) as run:
         if run.state == "done":
             console.info(f"{folder} is already finished. Next: bas eval --run {folder}")
             return folder
         validation = _validation(data, dataset, settings, outputs)
-        best = fit_head(
-            head,
-            _training_sets(data, settings.fit),
-            validation,
-            settings=settings.fit,
-            run=run,
-            stop=stop,
-            device=torch.device(workspace.device),
-            classes=outputs,
-        )
+        training_sets = _training_sets(data, settings.fit)
+        with memory_advice(_memory_advice(settings.fit)), stop_on_signals() as stop:
+            best = fit_head(
+                head,
+                training_sets,
+                validation,
+                settings=settings.fit,
+                run=run,
+                stop=stop,
+                device=torch.device(workspace.device),
+                classes=outputs,
+            )
+            stop.check()  # a signal during the last validation
         _write_run(folder, head, data, validation, best, settings, workspace, outputs)
         run.set_state("done")
     console.info(f"{folder} is finished. Next: bas eval --run {folder}")
     return folder
+
+
+def _memory_advice(settings: FitSettings) -> str:
+    smaller = max(1, settings.batch // 2)
+    return f"Finished epochs are kept. Pass --set fit.batch={smaller} instead of {settings.batch}, or choose a smaller head."
 
 
 @dataclass(frozen=True, slots=True)
