@@ -14,7 +14,7 @@ from torch.nn import functional
 from bas.config.base import Precision
 from bas.config.extract import ExtractSettings
 from bas.errors import SettingsError, is_out_of_memory
-from bas.extract.encode.folding import DataFlow, fold_normalizations
+from bas.extract.encode.folding import DataFlow, fold_normalizations, fold_same_paddings
 
 # One 720p stack, or eleven of 224p; with more, the feature maps no longer fit the CPU's caches.
 _CPU_PIXELS_PER_CALL = 1 << 20
@@ -64,7 +64,7 @@ class Encoder(nn.Module):
 
 
 class FrozenEncoder(nn.Module):
-    """Encoder for extraction: eval mode, normalizations folded, bytes in, pooled feature rows out."""
+    """Encoder for extraction: eval mode, normalizations and paddings folded, bytes in, pooled feature rows out."""
 
     def __init__(
         self,
@@ -100,6 +100,7 @@ class FrozenEncoder(nn.Module):
                 f"expected a map of {encoder.width} channels. Choose a convolutional encoder."
             )
         fold_normalizations(body, flow)
+        fold_same_paddings(body, flow)
         scale = 1 / (255 * encoder.std)
         # Networks without a single first convolution keep the factor as an explicit multiplication.
         self.scale: Tensor | None = scale.to(device)

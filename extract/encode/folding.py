@@ -1,4 +1,4 @@
-"""Folding of batch normalizations into the preceding convolutions, where the output stays the same."""
+"""Folding of batch normalizations and of TensorFlow's padding into convolutions, where the output stays the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from timm.layers.conv2d_same import Conv2dSame
 from timm.layers.norm_act import BatchNormAct2d
+from timm.layers.padding import get_same_padding
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -27,6 +29,8 @@ class DataFlow:
         self._calls: Counter[str] = Counter()
         self._source: dict[str, int] = {}
         self._writer: dict[int, str] = {}
+        self.input_sizes: dict[str, set[tuple[int, int]]] = {}
+        """Rows and columns of what each convolution and normalization reads, over all its calls."""
         # The meta device computes shapes only: the flow is known without a single multiplication.
         shadow = deepcopy(body).to("meta").eval()
         for name, module in shadow.named_modules():
@@ -58,6 +62,8 @@ class DataFlow:
         def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             self._calls[name] += 1
             self._source[name] = id(inputs[0])
+            rows, columns = inputs[0].shape[-2:]
+            self.input_sizes.setdefault(name, set()).add((rows, columns))
             if type(module) in _CONVOLUTIONS:
                 self._writer[id(output)] = name
 
@@ -78,6 +84,42 @@ def fold_normalizations(body: nn.Module, flow: DataFlow) -> None:
         # timm's BatchNormAct2d includes the activation, which has to remain.
         rest = norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity()
         body.set_submodule(norm_name, rest)
+
+
+def fold_same_paddings(body: nn.Module, flow: DataFlow) -> None:
+    """Turn each depthwise convolution with TensorFlow's padding into a plain one, in place.
+
+    That padding depends on the size and, at stride 2, is one longer behind the picture than before it, so
+    that timm pads a copy of the whole map. The plain convolution pads alike on both sides, and a row or column
+    of zeros before the kernel makes up for it: the sums are the same, and the copy is gone. Depthwise
+    convolutions wait for memory, so that the larger kernel costs nothing; others would become slower.
+    """
+    for name, sizes in flow.input_sizes.items():
+        conv = body.get_submodule(name)
+        if type(conv) is not Conv2dSame or conv.groups < conv.in_channels or len(sizes) != 1:
+            continue
+        (size,) = sizes
+        totals = [
+            get_same_padding(*side)
+            for side in zip(size, conv.kernel_size, conv.stride, conv.dilation, strict=True)
+        ]
+        if any(total % 2 and dilation > 1 for total, dilation in zip(totals, conv.dilation, strict=True)):
+            continue
+        before_rows, before_columns = (total % 2 for total in totals)
+        weight = functional.pad(conv.weight, (before_columns, 0, before_rows, 0))
+        plain = nn.Conv2d(
+            conv.in_channels,
+            conv.out_channels,
+            (weight.shape[2], weight.shape[3]),
+            stride=(conv.stride[0], conv.stride[1]),
+            padding=(-(-totals[0] // 2), -(-totals[1] // 2)),
+            dilation=(conv.dilation[0], conv.dilation[1]),
+            groups=conv.groups,
+            bias=conv.bias is not None,
+            device="meta",
+        )
+        plain.weight, plain.bias = nn.Parameter(weight, requires_grad=False), conv.bias
+        body.set_submodule(name, plain)
 
 
 class _CountReads(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 import torch
 from support.extracting import tiny_encoder
+from timm.layers.conv2d_same import Conv2dSame
 from torch import nn
 from torch.nn import functional
 
@@ -13,6 +15,7 @@ from bas.errors import SettingsError
 from bas.extract.encode import device as precision_module
 from bas.extract.encode.device import best_precision
 from bas.extract.encode.encoder import Encoder, FrozenEncoder, rows_per_call
+from bas.extract.encode.folding import DataFlow, fold_same_paddings
 
 FULLY_FOLDED = ["test_efficientnet", "tf_efficientnetv2_b0", "resnet18", "regnety_002"]
 PARTLY_FOLDED = ["repvgg_a0", "test_nfnet", "test_convnext", "resnetv2_18"]
@@ -51,6 +54,20 @@ def test_the_frozen_encoder_equals_the_encoder_to_1e_5(
     with torch.no_grad():
         expected = functional.adaptive_avg_pool2d(encoder(stacks / 255), (2, 3))
     assert (frozen(encoder)(stacks) - expected).norm() <= 1e-5 * expected.norm()
+
+
+@pytest.mark.parametrize("size", [(64, 96), (65, 96), (63, 97)])
+@pytest.mark.parametrize("name", ["tf_efficientnetv2_b0", "tf_efficientnet_lite0", "tf_mixnet_s"])
+def test_the_padding_of_tensorflow_is_folded_without_a_change(name: str, size: tuple[int, int]) -> None:
+    body = with_random_statistics(name).body
+    folded = deepcopy(body)
+    fold_same_paddings(folded, DataFlow(folded, size))
+    assert any(isinstance(module, Conv2dSame) and module.groups > 1 for module in body.modules())
+    assert not any(isinstance(module, Conv2dSame) and module.groups > 1 for module in folded.modules())
+    picture = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        expected = body(picture)[-1]
+        assert (folded(picture)[-1] - expected).norm() <= 1e-5 * expected.norm()
 
 
 def test_normalization_uses_the_mean_and_deviation_of_timm_s_configuration(stacks: torch.Tensor) -> None:
