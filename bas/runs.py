@@ -162,6 +162,11 @@ class Run:
         return sorted(int(name) for name in names if name.isdecimal())
 
 
+def run_folder(runs: Path, kind: str, digest: str) -> Path:
+    """Return the folder of a run: its kind, and the hash of all that determines its result."""
+    return runs / f"{kind}-{digest[:8]}"
+
+
 @contextmanager
 def open_run(folder: Path, *, settings_yaml: str) -> Iterator[Run]:
     """Lock the folder of a new or resumed run, and record in STATUS.json how the block ends.

@@ -26,13 +26,13 @@ from bas.errors import (
     SettingsError,
     memory_advice,
 )
+from bas.extract.bad_video import exceeds_loss
 from bas.extract.cache.fingerprint import Fingerprint, cache_path, fingerprint_of
 from bas.extract.cache.reader import FeatureCache, open_cache, verify
 from bas.extract.encode.device import best_precision
 from bas.extract.encode.encoder import Encoder, FrozenEncoder
 from bas.extract.encode.stacks import canvas_of
 from bas.extract.encode.weights import build_encoder, weights_digest
-from bas.extract.quality import exceeds_loss
 from bas.extract.resume import comes_from
 from bas.extract.segments import VideoTask
 from bas.extract.video import Outcome, VideoReport, extract_video

@@ -15,13 +15,13 @@ from jaxtyping import Float16
 import bas
 from bas import console
 from bas.errors import DataError, OutputError
+from bas.extract.bad_video import VideoQuality, enforce_bad_video_policy, measure_quality
 from bas.extract.cache.fingerprint import VideoIdentity, identify_in_background
 from bas.extract.cache.format import FORMAT, CacheAttributes
 from bas.extract.cache.parts import Part, Segments, part_path, read_part
 from bas.extract.cache.reader import FeatureCache, open_cache
 from bas.extract.cache.writer import write_cache
 from bas.extract.decode.timeline import VideoTimeline, open_timeline
-from bas.extract.quality import VideoQuality, enforce_bad_video_policy, measure_quality
 from bas.extract.resume import (
     ExistingCache,
     find_existing,

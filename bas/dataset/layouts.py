@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal, assert_never
 
-from bas.dataset.annotations.interchange import VideoList
+from bas.dataset.annotations.osl_and_e2e_spot import VideoList
 from bas.dataset.annotations.video_lists import games_of, video_lists_in
 from bas.dataset.games import game_id
 from bas.dataset.names import NamesOnDisk

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bas import clock
-from bas.dataset.annotations.interchange import parse_video_list, soccernet_documents
+from bas.dataset.annotations.osl_and_e2e_spot import parse_video_list, soccernet_documents
 from bas.errors import DataError
 from bas.evaluate.formats.documents import Document, gather_documents
 from bas.evaluate.metric.average_precision import VECTOR_SECONDS

@@ -12,10 +12,10 @@ from bas import console
 from bas.config import ExtractSettings, Pipeline
 from bas.dataset import Dataset, labels_of, require_left_right
 from bas.errors import DataError
+from bas.extract.bad_video import enforce_bad_video_policy
 from bas.extract.cache.reader import FeatureCache
 from bas.extract.decode.timeline import VideoTimeline, open_timeline
 from bas.extract.extract import cached_features, games_with_features
-from bas.extract.quality import enforce_bad_video_policy
 from bas.files import sha256_of
 from bas.heads.training.training_set import CachedVideo
 from bas.types import Game, Spot

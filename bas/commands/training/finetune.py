@@ -40,7 +40,7 @@ from bas.heads.training.training_set import out_of_fold_file
 from bas.heads.training.validation import Validation
 from bas.heads.training.warm_start import model_file
 from bas.messages import counted
-from bas.runs import Checkpoint, Run, open_run, run_state
+from bas.runs import Checkpoint, Run, open_run, run_folder, run_state
 from bas.signals import StopFlag, stop_on_signals
 from bas.workspace import Workspace
 
@@ -77,7 +77,7 @@ def finetune(start: Path, settings: Pipeline, workspace: Workspace) -> Path:
         require_unseen(start, (video.game.id for video in valid_videos), option="--run RUN")
         digest = _digest(settings, stacker, train_videos, valid_videos, start)
         distributed.require_same(f"{digest} {bas.__version__} {torch.__version__}", what="settings and data")
-        folder = workspace.runs / f"e2e-{digest[:8]}"
+        folder = run_folder(workspace.runs, "e2e", digest)
         if distributed.broadcast(lambda: run_state(folder)) == "done":
             console.info(f"{folder} is already finished. Next: bas eval --run {folder}")
             return folder

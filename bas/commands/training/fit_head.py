@@ -34,7 +34,7 @@ from bas.heads.training.training_set import TrainingSet, build_training_set, out
 from bas.heads.training.validation import Validation, score_cached
 from bas.heads.training.warm_start import matching_tensors, model_file
 from bas.messages import counted
-from bas.runs import Checkpoint, open_run
+from bas.runs import Checkpoint, open_run, run_folder
 from bas.signals import stop_on_signals
 from bas.types import Game
 from bas.vocabulary import target_classes
@@ -104,7 +104,7 @@ def fit_games(
     _require_fair_start(head, settings, valid_games, classes=outputs)
     files = _referenced_files(settings, train_games)
     data = _load_data(settings, workspace, dataset, second_dataset, train_games, valid_games)
-    folder = workspace.runs / f"{settings.head.kind}-{_digest(settings, data, files)[:8]}"
+    folder = run_folder(workspace.runs, settings.head.kind, _digest(settings, data, files))
     console.info(
         f"{counted(len(data.train.games), 'training match')} and "
         f"{counted(len(data.valid.games), 'validation match')} in {workspace.data}; "

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bas.dataset.annotations.interchange import VideoList, parse_video_list, soccernet_documents
+from bas.dataset.annotations.osl_and_e2e_spot import VideoList, parse_video_list, soccernet_documents
 from bas.errors import MissingError
 from bas.files import read_json
 

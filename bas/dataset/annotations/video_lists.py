@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from bas.dataset.annotations.interchange import VideoList
 from bas.dataset.annotations.label_files import read_label_file
+from bas.dataset.annotations.osl_and_e2e_spot import VideoList
 from bas.dataset.names import NamesOnDisk
 from bas.dataset.video.formats import UNTIMED_SUFFIXES, VIDEO_SUFFIXES
 from bas.errors import DataError

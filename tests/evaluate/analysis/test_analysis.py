@@ -17,7 +17,7 @@ from bas.evaluate.analysis import analysis
 from bas.evaluate.analysis.analysis import analyze
 from bas.evaluate.analysis.outcomes import Outcome, match_outcomes
 from bas.evaluate.analysis.window_accuracy import window_accuracy
-from bas.evaluate.report.terminal import analysis_document
+from bas.evaluate.report.document import analysis_document
 from bas.evaluate.scoring.score import score_documents
 from bas.types import Prediction, Scores, Spot
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bas.evaluate.analysis.analysis import analyze
-from bas.evaluate.report.terminal import print_analysis, print_evaluation, report_document, write_report
+from bas.evaluate.report.document import report_document
+from bas.evaluate.report.terminal import print_analysis, print_evaluation, write_report
 from bas.evaluate.scoring.score import Evaluation, score_documents
 from bas.types import Prediction, Spot
 

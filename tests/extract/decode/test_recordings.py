@@ -14,9 +14,9 @@ from support import media
 from bas.config.pipeline import ExtractSettings
 from bas.dataset.video.probe import length_ms, probe
 from bas.evaluate.video.reading import read_pictures
+from bas.extract.bad_video import exceeds_loss, measure_quality
 from bas.extract.decode.frames import DecodeStats, Frame
 from bas.extract.decode.timeline import open_timeline
-from bas.extract.quality import exceeds_loss, measure_quality
 
 OPEN_GOP = {
     "libx264": {

@@ -22,13 +22,17 @@ Form = Literal["OSL JSON", "E2E-Spot JSON"]
 
 _PATH_KEYS = "path_video", "path_features", "path"
 _WHOLE_GAME = "224p", "720p"
-_FILE_SUFFIXES = VIDEO_SUFFIXES | UNTIMED_SUFFIXES | {
-    ".h5",
-    ".npy",
-    ".npz",
-    ".pkl",
-    ".pt",
-}  # of videos and of feature rows
+_FILE_SUFFIXES = (
+    VIDEO_SUFFIXES
+    | UNTIMED_SUFFIXES
+    | {
+        ".h5",
+        ".npy",
+        ".npz",
+        ".pkl",
+        ".pt",
+    }
+)  # of videos and of feature rows
 _LARGEST_DENOMINATOR = 1001  # of a frame rate, as in 30000/1001
 
 

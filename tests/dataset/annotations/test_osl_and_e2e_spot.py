@@ -14,7 +14,7 @@ from support.media import write_video
 
 from bas.commands.data.doctor import print_findings
 from bas.dataset import BALL_CLASSES, Layout, examine, labels_of, open_dataset, read_annotations
-from bas.dataset.annotations.interchange import parse_video_list
+from bas.dataset.annotations.osl_and_e2e_spot import parse_video_list
 from bas.errors import BasError, DataError
 from bas.evaluate.formats.soccernet import read_scored_labels as read_leniently
 from bas.types import Spot
