@@ -22,6 +22,7 @@ def is_model_config(config: Mapping[str, Any]) -> bool:
         }:
             return (
                 _are_texts(classes)
+                and _are_texts(config.get("merged", []))
                 and _are_texts(config.get("learned", []))
                 and (config["reads"] == "runs" or _is_shape(config.get("row_shape")))
                 and _are_members(config.get("members", []))

@@ -121,9 +121,10 @@ def _is_finished(out: Path, names: Sequence[str]) -> bool:
         )
     if run_state(out) != "done":
         return False
-    if config["merged"] != names:
+    merged = config.get("merged", [])
+    if merged != names:
         raise SettingsError(
-            f"{out} is already a merge of {', '.join(config['merged'])}. Choose another folder: --out FOLDER."
+            f"{out} is already a merge of {listing(merged)}. Choose another folder: --out FOLDER."
         )
     return True
 
