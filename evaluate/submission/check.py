@@ -21,6 +21,7 @@ from bas.evaluate.formats.soccernet import RESULTS_FILE
 from bas.evaluate.metric.timelines import HALVES
 from bas.evaluate.scoring.score import official_framerate
 from bas.evaluate.submission.entries import DocumentRules, Finding, check_document
+from bas.files import reopens
 from bas.messages import counted, listing
 from bas.types import Game
 
@@ -106,7 +107,7 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
     if not archive.is_file():
         raise MissingError(f"{archive} does not exist or is not a file. Pass the zip to check.")
     try:
-        opened = zipfile.ZipFile(archive)
+        opened = reopens(lambda: zipfile.ZipFile(archive))()
     except (*ARCHIVE_ERRORS, NotImplementedError) as error:
         raise_if_of_disk(error)
         with archive.open("rb") as stream:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bas.dataset.video.formats import FORMATS, conversion, reordering
 from bas.errors import DataError, MissingError
+from bas.files import open_regular, reopens
 from bas.messages import not_existing
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ def open_video(path: Path) -> Iterator[VideoStream]:
     }
     try:
         # FFmpeg takes text before a colon for a protocol, but not in an absolute path.
-        container = av.open(str(path.absolute()), metadata_errors="ignore", options=options)
+        container = reopens(
+            lambda: av.open(str(path.absolute()), metadata_errors="ignore", options=options)
+        )()
     except PermissionError as error:
         raise MissingError(f"Cannot read {path}: {error.strerror}.") from error
     except (av.error.FFmpegError, ValueError, IndexError) as error:
@@ -122,7 +125,7 @@ def missing_bytes(path: Path) -> int | None:
     length.
     """
     size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(12)
         declared = None
         if head.startswith(b"\x1a\x45\xdf\xa3"):
@@ -138,7 +141,7 @@ def zero_bytes(path: Path) -> int:
     0 for a few zeros, which any file may end with.
     """
     size = end = path.stat().st_size
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while end:
             start = max(0, end - _ZERO_BLOCK)
             file.seek(start)
@@ -172,7 +175,7 @@ def _description(path: Path) -> str:
     size = path.stat().st_size
     if size == 0:
         return "empty (0 bytes): download it again"
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(_HEAD_BYTES)
         for signature, meaning in _SIGNATURES:
             if head.startswith(signature):
