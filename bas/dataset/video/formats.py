@@ -41,7 +41,8 @@ def conversion(path: Path, head: bytes) -> str:
         if re.match(signature, head):
             return f"{meaning}: convert it with `ffmpeg -i {quote(str(path))} {target}`"
     if _RAW.match(head):
-        command = f"`ffmpeg -framerate 25 -i {quote(str(path))} -c copy {target}`"
+        # Not with `-c copy`: where pictures are reordered, the copy would have no times either.
+        command = f"`ffmpeg -framerate 25 -i {quote(str(path))} {target}`"
         return (
             f"raw H.264 or HEVC, which has no presentation times: convert it, here at 25 Hz, with {command}"
         )
