@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from bas.config.extract import ExtractSettings
+from bas.dataset.names import NamesOnDisk
 from bas.dataset.video.display import read_display
 from bas.errors import BasError, MissingError
 from bas.files import sample_of, sha256_of
@@ -82,8 +83,9 @@ def fingerprint_of(settings: ExtractSettings, *, weights: str) -> Fingerprint:
 
 
 def cache_path(features: Path, fingerprint: Fingerprint, game: Game, video: Video) -> Path:
-    """Return the path of one video's cache file."""
-    return features / fingerprint.key / game.id / f"{video.path.stem}.h5"
+    """Return the path of one video's cache file, which may be older than the composing of accents in game ids."""
+    path = features / fingerprint.key / game.id / f"{video.path.stem}.h5"
+    return NamesOnDisk().find(path, below=features)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,10 +35,12 @@ class CachedGames:
 
     def identity(self) -> list[Any]:
         """JSON values that identify these games, their labels and their rows."""
+        labels = {video.game.labels for video in self.videos}  # one file may hold those of all games
+        hashes = {path: sha256_of(path) if path else "" for path in labels}
         return [
             [
                 video.game.id,
-                sha256_of(video.game.labels) if video.game.labels else "",
+                hashes[video.game.labels],
                 video.cache.fingerprint,
                 video.cache.video.sha256,
             ]

@@ -152,7 +152,7 @@ def _of_game(path: Path, file: LabelFile, game: str | None) -> Any:
     """Annotations of one game in a file; if the file holds a single game, its id need not match."""
     if file.videos is None:
         return file.content
-    if game in file.documents:
+    if game is not None and game in file.documents:
         return file.documents[game]
     if len(file.documents) != 1:
         raise DataError(

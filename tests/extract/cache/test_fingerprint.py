@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
+from support.matches import touch
 
 from bas.config.extract import ExtractSettings
 from bas.extract.cache.fingerprint import cache_path, fingerprint_of
@@ -82,3 +84,14 @@ def test_a_cache_lies_in_the_folder_of_its_key_and_game_and_is_named_after_its_v
     game = Game("league/season/match", (Video(Path("data/1_720p.mkv"), 1),), None)
     path = cache_path(Path("features"), fingerprint, game, game.videos[0])
     assert path == Path("features", fingerprint.key, "league/season/match/1_720p.h5")
+
+
+def test_a_cache_below_a_decomposed_name_is_still_found(tmp_path: Path) -> None:
+    """Game ids were as on disk; now their accents are composed."""
+    composed, decomposed = (unicodedata.normalize(form, "cup/Málaga") for form in ("NFC", "NFD"))
+    fingerprint = fingerprint_of(ExtractSettings(), weights="ab")
+    game = Game(composed, (Video(Path("a.mp4"), 1),), None)
+    new = cache_path(tmp_path, fingerprint, game, game.videos[0])
+    assert new == tmp_path / fingerprint.key / composed / "a.h5"
+    old = touch(tmp_path / fingerprint.key / decomposed, "a.h5") / "a.h5"
+    assert cache_path(tmp_path, fingerprint, game, game.videos[0]) == old
