@@ -10,7 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol, runtime_checkable
 
 from rich import markup
@@ -23,9 +23,18 @@ _PLAIN_COLUMNS = 140  # width of tables without a terminal
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
+
+class _Log(Console):
+    """Console of messages: one that cannot be written, as to a file on a full disk, does not end hours of work."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        with suppress(OSError):
+            super().print(*objects, **options)
+
+
 _out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PLAIN_COLUMNS)
-_log = Console(stderr=True, highlight=False, soft_wrap=True)
-_always = Console(stderr=True, highlight=False, soft_wrap=True)
+_log = _Log(stderr=True, highlight=False, soft_wrap=True)
+_always = _Log(stderr=True, highlight=False, soft_wrap=True)
 
 
 def info(text: str) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,7 @@ from bas.extract.extract import cached_features, games_with_features
 from bas.files import locked
 from bas.heads.interop.model_folder import load_settings
 from bas.heads.models.stacker import Stacker
+from bas.runs import run_state
 from bas.types import Game
 from bas.workspace import Workspace
 
@@ -250,15 +253,48 @@ def test_changed_training_or_validation_labels_lead_to_another_run(
         labels.write_bytes(content)
 
 
+@pytest.mark.fault("T04")
+def test_changed_settings_lead_to_another_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bas.commands.training.fit_head.fit_head", _stop)
+    assert _named(run.parent) == run.name
+    assert _named(run.parent, "fit.learning_rate=0.003") != run.name
+
+
+@pytest.mark.fault("T02", "T16")
+def test_the_best_epoch_of_a_lost_attempt_is_not_taken(run: Path, tmp_path: Path) -> None:
+    again = shutil.copytree(run, tmp_path / run.name)
+    (max((again / "checkpoints").iterdir()) / "training.pt").write_bytes(b"")
+    for name in ("STATUS.json", "model.safetensors", "config.json"):
+        (again / name).unlink()
+    *kept, lost = (json.loads(line) for line in (again / "metrics.jsonl").read_text().splitlines())
+    lines = [json.dumps(record) for record in (*kept, lost | {"mAP@1": 1.0})]
+    (again / "metrics.jsonl").write_text("\n".join(lines))
+    assert _fit(tmp_path) == again
+    ours, theirs = load_file(again / "model.safetensors"), load_file(run / "model.safetensors")
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert _metrics(again) == _metrics(run)
+
+
+@pytest.mark.fault("T17")
+def test_a_log_that_cannot_be_written_does_not_end_a_training(run: Path, tmp_path: Path) -> None:
+    def work() -> None:
+        sys.stderr = os.fdopen(os.open("/dev/full", os.O_WRONLY), "w")
+        _fit(tmp_path, "fit.epochs=1")
+
+    assert in_child(work) == 0
+    (folder,) = tmp_path.iterdir()
+    assert run_state(folder) == "done"
+
+
 def _stop(*arguments: object, **named: object) -> None:
     raise StoppedError("asked")
 
 
-def _named(runs: Path) -> str:
+def _named(runs: Path, *sets: str) -> str:
     """Name of the run for these settings and data, without training it."""
     before = set(runs.iterdir())
     try:
-        return _fit(runs).name
+        return _fit(runs, *sets).name
     except StoppedError:
         (folder,) = set(runs.iterdir()) - before
         return folder.name
