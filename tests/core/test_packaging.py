@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -98,3 +100,19 @@ def test_every_package_lists_what_it_offers() -> None:
         for public in package.__all__:
             if not hasattr(package, public):  # a package or module, which is imported by its own name
                 importlib.import_module(f"{name}.{public}")
+
+
+@pytest.mark.fault("S15")
+def test_every_dependency_has_an_exact_version_and_comes_from_the_index() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    assert not [one for one in wanted if "@" in one or "://" in one]
+    pinned = {}
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        name, version = re.fullmatch(r"([\w.-]+)==([\w.]+)(?: ?;.*)?", line).groups()  # type: ignore[union-attr]
+        pinned[_canonical(name)] = version
+    assert {_canonical(re.match(r"[\w.-]+", one)[0]) for one in wanted} <= set(pinned)  # type: ignore[index]
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
