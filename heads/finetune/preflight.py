@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 from bas.config import FinetuneSettings, Pipeline
 from bas.dataset import Dataset
-from bas.errors import SettingsError
+from bas.errors import DataError, SettingsError
+from bas.files import read_json, sample_of
 from bas.heads.finetune.clip_loader import AnnotatedTimeline
 from bas.heads.finetune.clip_sampler import ClipShape
 from bas.heads.finetune.distributed import DistributedContext
@@ -18,12 +19,17 @@ from bas.heads.inference.ensemble import load_stacker
 from bas.heads.models.factory import build_head
 from bas.heads.models.outputs import task_of
 from bas.heads.models.stacker import Stacker
+from bas.heads.training.training_set import AnnotatedVideo
 from bas.heads.training.warm_start import warm_start
+from bas.messages import listing
 from bas.vocabulary import target_classes
 
 _FEATURE_SETTINGS = ("clock", "encoder", "stack", "hop", "height", "width", "grid")
 
 """Extraction settings that must equal those of the starting model."""
+
+VIDEOS_FILE = "videos.json"
+"""File of a run with samples of its videos."""
 
 
 def load_starting_model(start: Path, settings: Pipeline, dataset: Dataset) -> Stacker:
@@ -96,4 +102,30 @@ def require_memory(expected: int, settings: FinetuneSettings, device: torch.devi
             f"Lower finetune.clip_rows, finetune.chunk_rows (now {settings.chunk_rows}), finetune.shuffle_clips (now "
             f"{settings.shuffle_clips}) or finetune.batch (now {settings.batch}), set finetune.checkpointing=true, or "
             "freeze more of the encoder (finetune.freeze)."
+        )
+
+
+def video_samples(videos: Iterable[AnnotatedVideo]) -> dict[str, str]:
+    """Hash of a sample of each video by game and name, which tells apart videos of the same size."""
+    return {f"{one.game.id}/{one.video.path.name}": sample_of(one.video.path) for one in videos}
+
+
+def require_same_videos(run: Path, samples: Mapping[str, str]) -> None:
+    """Refuse to resume a run, or to take it for finished, if a video was replaced by another of the same size.
+
+    The names of runs depend on sizes alone, so that those of earlier versions are found. A run of an earlier version
+    has no samples, and is not checked.
+
+    Raises:
+        DataError: a video was replaced.
+    """
+    file = run / VIDEOS_FILE
+    recorded = read_json(file) if file.is_file() else {}
+    if not isinstance(recorded, dict):
+        raise DataError(f"{file} is damaged. Delete it and run the same command again.")
+    replaced = [name for name, sample in samples.items() if recorded.get(name, sample) != sample]
+    if replaced:
+        raise DataError(
+            f"{run} was trained on other videos than those that are now at {listing(replaced)}. Restore them, or delete "
+            f"{run} to train anew."
         )

@@ -19,17 +19,20 @@ from bas.dataset import Dataset, open_dataset
 from bas.errors import RunFailedError
 from bas.evaluate.postprocess.search import Tuning, show_tuning
 from bas.evaluate.predictions import labels_of_games
-from bas.files import sha256_of
+from bas.files import sha256_of, write_json
 from bas.heads.finetune.clip_loader import AnnotatedTimeline, build_loader, open_annotated_videos
 from bas.heads.finetune.clip_sampler import clip_shape
 from bas.heads.finetune.distributed import DistributedContext, init_distributed
 from bas.heads.finetune.memory import expected_bytes
 from bas.heads.finetune.model import ClipModel
 from bas.heads.finetune.preflight import (
+    VIDEOS_FILE,
     load_starting_model,
     require_clips_fit,
     require_divisible_batch,
     require_memory,
+    require_same_videos,
+    video_samples,
 )
 from bas.heads.finetune.trainer import FinetuneTrainer, compute_precision
 from bas.heads.finetune.validation import OnlineScorer
@@ -78,6 +81,8 @@ def finetune(start: Path, settings: Pipeline, workspace: Workspace) -> Path:
         digest = _digest(settings, stacker, train_videos, valid_videos, start)
         distributed.require_same(f"{digest} {bas.__version__} {torch.__version__}", what="settings and data")
         folder = run_folder(workspace.runs, "e2e", digest)
+        samples = video_samples((*train_videos, *valid_videos))
+        require_same_videos(folder, samples)
         if distributed.broadcast(lambda: run_state(folder)) == "done":
             console.info(f"{folder} is already finished. Next: bas eval --run {folder}")
             return folder
@@ -86,6 +91,8 @@ def finetune(start: Path, settings: Pipeline, workspace: Workspace) -> Path:
         model = ClipModel(stacker, shape, settings.finetune)
         memory = _require_memory(model, settings, distributed, device)
         with _open_shared_run(folder, settings, distributed) as run, stop_on_signals(signal.SIGINT) as stop:
+            if distributed.is_main:
+                write_json(folder / VIDEOS_FILE, samples)
             trainer = FinetuneTrainer(
                 model,
                 build_loader(shape, train_videos, dataset, settings, workspace, distributed),

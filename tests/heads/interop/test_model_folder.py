@@ -116,7 +116,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 def test_a_config_with_any_value_replaced_is_loaded_or_refused(folder: Path) -> None:
     whole = (folder / "config.json").read_text()
     random = Random(0)
-    values = (None, [], {}, -1, "x", True, 1e308, [[]], {"a": 1}, 10**400, ["a"], [1])
+    values: tuple[Any, ...] = (None, [], {}, -1, "x", True, 1e308, [[]], {"a": 1}, 10**400, ["a"], [1])
     jobs = [(path, value) for path in _places(json.loads(whole)) if path for value in values]
     for path, value in random.sample(jobs, 200):
         config = json.loads(whole)
