@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -116,9 +116,10 @@ def _first_picture(stream: VideoStream) -> VideoFrame | None:
 
 def _orientation(picture: VideoFrame | None) -> Orientation:
     """Orientation that the display matrix of a picture asks for, to the nearest quarter turn."""
-    if picture is None or "DISPLAYMATRIX" not in picture.side_data:
+    side_data: Any = {} if picture is None else picture.side_data
+    if "DISPLAYMATRIX" not in side_data:
         return AS_CODED
-    matrix = picture.side_data["DISPLAYMATRIX"]
+    matrix = side_data["DISPLAYMATRIX"]
     # The matrix maps a coded point (x, y) to the shown point (a x + c y, b x + d y); y grows downwards.
     a, b, _, c, d = np.frombuffer(bytes(matrix), "<i4")[:5].tolist()
     transposed = abs(b) + abs(c) > abs(a) + abs(d)
