@@ -146,6 +146,29 @@ def write_at(descriptor: int, content: bytes | memoryview, offset: int) -> None:
         view, offset = view[written:], offset + written
 
 
+def reopens(read: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Decorate a function that opens and reads a file: it is called once more if the first call meets ESTALE.
+
+    A network file system answers so where another machine has replaced the file. Its name then leads to the new one.
+    """
+
+    @functools.wraps(read)
+    def read_again(*arguments: _P.args, **named: _P.kwargs) -> _T:
+        try:
+            return read(*arguments, **named)
+        except (OSError, BasError) as error:
+            if not _is_stale(error) and not _is_stale(error.__cause__):
+                raise
+        return read(*arguments, **named)
+
+    return read_again
+
+
+def _is_stale(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.ESTALE
+
+
+@reopens
 def sync_folder(folder: Path) -> None:
     """Flush the entries of a folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -168,28 +191,6 @@ def output_error(path: Path, error: OSError, *, size: int) -> OutputError:
         f"Cannot write {path}: {error.strerror or error}. {needs}. Free some space or choose another folder, then run "
         "the same command again; finished work is kept."
     )
-
-
-def reopens(read: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Decorate a function that opens and reads a file: it is called once more if the first call meets ESTALE.
-
-    A network file system answers so where another machine has replaced the file. Its name then leads to the new one.
-    """
-
-    @functools.wraps(read)
-    def read_again(*arguments: _P.args, **named: _P.kwargs) -> _T:
-        try:
-            return read(*arguments, **named)
-        except (OSError, BasError) as error:
-            if not _is_stale(error) and not _is_stale(error.__cause__):
-                raise
-        return read(*arguments, **named)
-
-    return read_again
-
-
-def _is_stale(error: BaseException | None) -> bool:
-    return isinstance(error, OSError) and error.errno == errno.ESTALE
 
 
 @reopens
@@ -255,7 +256,7 @@ def locked(path: Path, *, wait: bool) -> Iterator[None]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = reopens(os.open)(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise output_error(path, error, size=0) from error
     try:
