@@ -128,7 +128,11 @@ def probe(path: Path) -> VideoTimes:
             zero_pts=properties.zero_pts,
             duration=properties.duration,
             problems=problems,
-            notes=(*display.notes, *_notes(stream, scanned, pts, fps=fps), *_reserved(path, problems)),
+            notes=(
+                *display.notes,
+                *_notes(stream, scanned, pts, fps=fps, problems=problems),
+                *_reserved(path, problems),
+            ),
             orientation=display.orientation,
             pixel_aspect=display.pixel_aspect,
             packet_times=scanned.times if scanned.moved else None,
@@ -221,14 +225,20 @@ def _reserved(path: Path, problems: tuple[Problem, ...]) -> Iterator[str]:
 
 
 def _notes(
-    stream: VideoStream, scanned: Scan, pts: Int64[np.ndarray, "pictures"], *, fps: Fraction
+    stream: VideoStream,
+    scanned: Scan,
+    pts: Int64[np.ndarray, "pictures"],
+    *,
+    fps: Fraction,
+    problems: tuple[Problem, ...],
 ) -> Iterator[str]:
     assert stream.time_base is not None
     num_streams = len(container_of(stream).streams.video)
     if num_streams > 1:
         yield f"{num_streams} video streams; using stream {stream.index}, {stream.width} x {stream.height}"
     times, num_packets = scanned.times, len(scanned.times.pts)
-    if stream.frames and stream.frames != num_packets:
+    # Of a sound file, an edit list hides the others.
+    if problems and stream.frames and stream.frames != num_packets:
         yield f"declares {stream.frames:,} pictures, but has {num_packets:,}"
     if times.starts:
         marks = [
