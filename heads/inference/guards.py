@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bas import console
-from bas.dataset import Dataset
+from bas.dataset import Dataset, VideoTimes
 from bas.errors import DataError, MissingError, SettingsError
 from bas.heads.interop.model_folder import training_games
 from bas.messages import listing
@@ -79,6 +79,15 @@ def require_same(runs: Sequence[Path], values: Sequence[str], *, problem: str, r
     for run, value in zip(runs, values, strict=True):
         if value != values[0]:
             raise SettingsError(f"{problem} ({runs[0]}: {values[0]}; {run}: {value}). {remedy}")
+
+
+def warn_of_late_start(times: VideoTimes) -> None:
+    """Warn if the pictures of a video start so late that its positions are ambiguous."""
+    if late := next((problem for problem in times.problems if problem.kind == "late"), None):
+        console.warn(
+            f"{times.path}: {late.text}. Subtitles, clips and events.csv follow the clock of players, other positions "
+            "the model's extract.time_origin (auto: from the first picture)."
+        )
 
 
 def warn_of_leakage(run: Path, games: Sequence[Game]) -> None:

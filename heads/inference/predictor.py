@@ -35,7 +35,7 @@ from bas.evaluate.predictions import write_game
 from bas.extract.extract import games_with_features
 from bas.heads.inference.ensemble import VideoModel, flip_averaged, load_video_model, require_video_model
 from bas.heads.inference.features import features_for, lead_ms_of
-from bas.heads.inference.guards import require_classes, warn_of_leakage
+from bas.heads.inference.guards import require_classes, warn_of_late_start, warn_of_leakage
 from bas.heads.inference.provenance import Provenance, invalidate, provenance_of
 from bas.heads.models.stacker import FeatureModel
 from bas.messages import counted
@@ -283,12 +283,7 @@ def video_game(video: Path) -> Game:
         DataError: it is not a video.
     """
     require_file(video)
-    times = probe(video)  # what is no video is refused before anything is written
-    if late := next((problem for problem in times.problems if problem.kind == "late"), None):
-        console.warn(
-            f"{video}: {late.text}. Subtitles, clips and events.csv follow the clock of players, other positions "
-            "the model's extract.time_origin (auto: from the first picture)."
-        )
+    warn_of_late_start(probe(video))  # what is no video is refused before anything is written
     (game,) = open_dataset(video).games
     return game
 
