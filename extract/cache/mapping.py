@@ -46,6 +46,6 @@ def map_array(descriptor: int, dtype: str, offset: int, shape: tuple[int, ...]) 
     block = (ctypes.c_char * length).from_address(address)
     # Every view of the array keeps the block alive. At exit the system unmaps it, when no thread reads it any more.
     weakref.finalize(block, _libc.munmap, address, length).atexit = False
-    array = np.frombuffer(block, dtype, count, offset).reshape(shape)
+    array: Shaped[np.ndarray, "..."] = np.frombuffer(memoryview(block), dtype, count, offset).reshape(shape)
     array.flags.writeable = False
     return array
