@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -280,14 +281,14 @@ def test_caches_among_matches_do_not_hide_the_matches(root: Path, capsys: pytest
 
 
 def test_unreadable_files_are_reported_and_skipped(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    labels, real = root / TRAIN[1] / "Labels-ball.json", Path.open
+    labels, real = root / TRAIN[1] / "Labels-ball.json", os.open
 
-    def guarded(path: Path, *arguments: Any, **named: Any) -> Any:
+    def guarded(path: Any, *arguments: Any, **named: Any) -> int:
         if path == labels:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return real(path, *arguments, **named)
 
-    monkeypatch.setattr(Path, "open", guarded)
+    monkeypatch.setattr("os.open", guarded)
     assert errors(examine(root)) == [(TRAIN[1], f"Cannot read {labels}: Permission denied.")]
 
 
