@@ -166,3 +166,25 @@ def test_json_is_never_written_with_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json(tmp_path / "a.json", {"score": float("nan")})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.fault("C12")
+def test_a_file_that_another_machine_replaced_is_opened_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_json(tmp_path / "a.json", 7)
+    stale = ["once"]
+    real = os.open
+
+    def open_stale(path: Any, *arguments: Any, **options: Any) -> int:
+        if path == tmp_path / "a.json" and stale:
+            stale.remove("once")
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", open_stale)
+    assert read_json(tmp_path / "a.json") == 7
+    assert stale == []
+    stale = ["once"] * 99
+    with pytest.raises(OSError, match="Stale file handle"):
+        read_json(tmp_path / "a.json")

@@ -25,7 +25,7 @@ from bas.extract import segments as segments_module
 from bas.extract.cache.fingerprint import fingerprint_of
 from bas.extract.encode.encoder import FrozenEncoder
 from bas.extract.encode.weights import weights_digest
-from bas.extract.extract import extract
+from bas.extract.extract import cached_features, extract, open_caches
 from bas.extract.segments import VideoTask
 from bas.extract.video import VideoReport, extract_video
 from bas.signals import StopFlag
@@ -245,9 +245,15 @@ def test_a_stopped_extraction_ends_after_its_batch_and_resumes_bit_for_bit(extra
     assert extraction.target("stopped").read_bytes() == extraction.target("whole").read_bytes()
 
 
-@pytest.mark.fault("V16")
-def test_sigterm_stops_an_extraction_with_exit_code_75(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGTERM, 75, marks=pytest.mark.fault("T09")),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.fault("V16", "P07")),
+    ],
+)
+def test_a_signal_stops_an_extraction_and_keeps_its_segments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
 ) -> None:
     extraction = Extraction(tmp_path, 1500, monkeypatch)
     features = tmp_path / "features"
@@ -255,11 +261,11 @@ def test_sigterm_stops_an_extraction_with_exit_code_75(
         partial(extract, [extraction.game], extraction.settings, features=features, device="cpu")
     )
     deadline = time.monotonic() + 120
-    while not (tmp_path / "computed").read_text():
+    while not list(features.rglob("*.part")):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    os.kill(child, signal.SIGTERM)
-    assert end_of(child) == 75
+    os.kill(child, number)
+    assert end_of(child) == code
     assert list(tmp_path.rglob("*.part"))
 
 
@@ -284,6 +290,26 @@ def test_a_full_disk_exits_with_74_and_keeps_finished_segments(
     assert not list(features.rglob("*.tmp.*"))
     report = extract([extraction.game], extraction.settings, features=features, device="cpu")
     assert report.videos[0].computed_segments == 0
+
+
+@pytest.mark.fault("P09")
+def test_after_a_kill_training_gets_the_rows_of_an_uninterrupted_extraction(
+    extraction: Extraction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extraction.run("whole")
+    games, settings, features = [extraction.game], extraction.settings, tmp_path / "features"
+
+    def killed() -> None:
+        monkeypatch.setattr(
+            "bas.extract.video.write_cache", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+        )
+        extract(games, settings, features=features, device="cpu")
+
+    assert in_child(killed) == -signal.SIGKILL
+    assert list(features.rglob("*.part"))
+    assert open_caches(games, settings, features=features) == {}
+    (cache,) = cached_features(games, settings, features=features, device="cpu").values()
+    assert cache.path.read_bytes() == extraction.target("whole").read_bytes()
 
 
 def full_disk(*arguments: Any, **options: Any) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,25 @@ def start_child(work: Callable[[], object]) -> int:
         finally:
             os._exit(code)  # a child that returned would run the remaining tests
     return child
+
+
+def start_two(work: Callable[[int], object]) -> list[int]:
+    """Start `work(rank)` in two processes as torchrun would start them, and return their ids."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def process(rank: int) -> int:
+        def run() -> None:
+            os.environ |= {
+                "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
+                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+            }  # fmt: skip
+            work(rank)
+
+        return start_child(run)
+
+    return [process(0), process(1)]
 
 
 def end_of(child: int) -> int:

@@ -140,6 +140,27 @@ def test_the_password_is_never_printed_or_stored(tmp_path: Path, server: hub.Hub
     assert PASSWORD not in printed
 
 
+_WATCHED = """
+import sys
+with open("hosts", "w") as hosts:
+    def note(event, arguments):
+        match event, arguments:
+            case ("socket.getaddrinfo", (host, *_)) | ("socket.connect", (_, (host, *_))):
+                print(host, file=hosts, flush=True)
+    sys.addaudithook(note)
+    from bas.cli import main
+    main()
+"""
+
+
+@pytest.mark.fault("S10")
+def test_no_host_but_the_hub_is_contacted(tmp_path: Path, server: hub.Hub) -> None:
+    (python, _, _, *arguments), options = command(server, tmp_path)
+    result = subprocess.run([python, "-c", _WATCHED, *arguments], check=False, **options)
+    assert result.returncode == 0, result.stderr
+    assert set((tmp_path / "hosts").read_text().split()) == {"127.0.0.1"}
+
+
 def test_a_missing_password_is_an_error_without_a_terminal(tmp_path: Path, server: hub.Hub) -> None:
     result = bas(server, tmp_path, SOCCERNET_PASSWORD="")
     assert result.returncode == 66
@@ -342,8 +363,13 @@ MALICIOUS = {
 }
 
 
-@pytest.mark.fault("S06", "S07")
-@pytest.mark.parametrize("fault", MALICIOUS)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(pytest.param(one, marks=pytest.mark.fault("S06")) for one in MALICIOUS if one != "bomb"),
+        pytest.param("bomb", marks=pytest.mark.fault("S07")),
+    ],
+)
 def test_a_malicious_archive_writes_nothing(tmp_path: Path, fault: str) -> None:
     archive, words = MALICIOUS[fault]
     with pytest.raises(DataError, match=words):

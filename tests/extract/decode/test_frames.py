@@ -241,6 +241,7 @@ def replace_source(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:
     monkeypatch.setattr(cpu, "decode_pictures", lambda *_, **__: source())
 
 
+@pytest.mark.fault("T08", "P27")
 def test_an_error_in_the_decoder_is_raised_in_the_consumer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,7 +256,7 @@ def test_an_error_in_the_decoder_is_raised_in_the_consumer(
     assert not decoder_threads()
 
 
-@pytest.mark.fault("V15")
+@pytest.mark.fault("V15", "T08")
 def test_a_hanging_decoder_raises_an_error_that_names_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from threading import Barrier
+from itertools import islice
+from threading import Barrier, active_count
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from support.extracting import tiny_settings
 
 from bas.config import ExtractSettings, FinetuneSettings, FitSettings, Pipeline
 from bas.config.finetune import AugmentSettings, RandomTransform
+from bas.errors import DataError
 from bas.extract.decode.frames import DecodeStats, read_frames
 from bas.extract.decode.timeline import VideoTimeline, open_timeline
 from bas.extract.encode.stacks import canvas_of
@@ -202,6 +204,23 @@ def test_batch_slots_are_read_in_parallel(
     assert 0 < loader.fraction_used <= 1
     list(loader.epoch(1))
     assert reader.usage == usage  # counted from zero in every epoch
+
+
+@pytest.mark.fault("T08", "P27")
+def test_a_reader_that_fails_ends_the_epoch_with_its_error(
+    sources: list[ClipSource], settings: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = read_frames
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        yield from islice(real(*arguments, **options), 30)
+        raise DataError("the disk is gone")
+
+    monkeypatch.setattr("bas.heads.finetune.clip_reader.read_frames", failing)
+    before = active_count()
+    with pytest.raises(DataError, match="the disk is gone"):
+        _samples(sources, settings, _head())
+    assert active_count() == before
 
 
 def test_a_batch_slot_started_at_a_later_step_gives_the_same_clips_from_there_on(

@@ -6,14 +6,13 @@ import json
 import os
 import shutil
 import signal
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from support.killing import end_of, in_child, signal_in_step, start_child
+from support.killing import end_of, in_child, signal_in_step, start_two
 from typer.testing import CliRunner
 
 import bas
@@ -128,25 +127,6 @@ def test_a_signal_during_validation_loses_no_step(
     _assert_same_run(run, reference)
 
 
-def _start_two(work: Any) -> list[int]:
-    """Two processes as torchrun would start them."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-
-    def process(rank: int) -> int:
-        def run() -> None:
-            os.environ |= {
-                "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
-                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-            }  # fmt: skip
-            work(rank)
-
-        return start_child(run)
-
-    return [process(0), process(1)]
-
-
 @pytest.mark.parametrize(
     ("steps", "sets"),
     [
@@ -169,7 +149,7 @@ def test_two_processes_train_like_one(
 ) -> None:
     sets = (*sets, "finetune.epochs=1", "finetune.augment.flip.p=0.5")
     assert in_child(lambda: _run_finetune(tmp_path / "one", *sets)) == 0
-    children = _start_two(lambda rank: _run_finetune(tmp_path / "two", *sets))
+    children = start_two(lambda rank: _run_finetune(tmp_path / "two", *sets))
     assert [end_of(child) for child in children] == [0, 0]
     one, two = (_metrics(next((tmp_path / name).glob("e2e-*"))) for name in ("one", "two"))
     assert len(one[0]["losses"]) == steps
@@ -187,7 +167,7 @@ def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_be_r
             signal_in_step(pytest.MonkeyPatch(), 5, signal.SIGKILL)
         _run_finetune(tmp_path)
 
-    children = _start_two(work)
+    children = start_two(work)
     ends = [end_of(child) for child in children]
     assert ends[lost] == -signal.SIGKILL
     assert ends[1 - lost] == 70
@@ -204,7 +184,7 @@ def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_be_r
 
 @pytest.mark.fault("T13")
 def test_processes_with_different_settings_refuse_to_start(fitted: Path, tmp_path: Path) -> None:
-    children = _start_two(lambda rank: _run_finetune(tmp_path, f"finetune.seed={rank}"))
+    children = start_two(lambda rank: _run_finetune(tmp_path, f"finetune.seed={rank}"))
     assert [end_of(child) for child in children] == [78, 78]
 
 
@@ -212,7 +192,7 @@ def test_processes_with_different_settings_refuse_to_start(fitted: Path, tmp_pat
 def test_a_batch_that_processes_cannot_share_evenly_is_refused(
     fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    children = _start_two(lambda rank: _run_finetune(tmp_path, "finetune.batch=3"))
+    children = start_two(lambda rank: _run_finetune(tmp_path, "finetune.batch=3"))
     assert [end_of(child) for child in children] == [78, 78]
 
 
