@@ -3,16 +3,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test check settings bench wheel clean
+.PHONY: help demo test test-all check settings bench wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 demo: $(READY) ## from rendered matches to an mAP@1 table, in minutes
 	$(BIN)/bas demo
 
-test: $(READY) ## all tests, on the CPU and without network
+test: $(READY) ## tests, on the CPU and without network
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow"
+
+test-all: $(READY) ## with those that take longer
 	$(BIN)/pytest -q -n 2 --dist loadfile
 
 check: $(READY) ## lint, format, types, floors

@@ -20,6 +20,8 @@ from bas.files import locked
 from bas.synthetic import synthesize
 from bas.workspace import Workspace
 
+pytest_plugins = ["faults.summary"]
+
 
 @pytest.fixture
 def cuda() -> torch.device:
