@@ -24,12 +24,12 @@ from bas.files import (
     locked,
     parse_json,
     read_json,
-    remove_leftovers,
     sha256_of,
     sync_folder,
     write_json,
 )
 from bas.signals import STOPPED, Terminated
+from bas.temporary import remove_leftovers
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -18,7 +18,8 @@ from bas.extract.cache.fingerprint import VideoIdentity
 from bas.extract.cache.parts import Part, Segments, read_part, write_part
 from bas.extract.cache.reader import DamagedSpan, FeatureCache, open_cache, verify
 from bas.extract.segments import VideoTask
-from bas.files import remove_leftovers, sample_of, sha256_of
+from bas.files import sample_of, sha256_of
+from bas.temporary import remove_leftovers
 
 _SUSPICIOUS_MS = 1000
 

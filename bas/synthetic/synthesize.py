@@ -19,7 +19,7 @@ from bas import console
 from bas.dataset.manifest import MANIFEST_NAME, write_manifest
 from bas.dataset.splits import SPLITS_FILE
 from bas.errors import OutputError, SettingsError
-from bas.files import atomic_write, locked, publish, read_json, remove_leftovers, temporary_file, write_json
+from bas.files import atomic_write, locked, publish, read_json, write_json
 from bas.synthetic.files.encode import encode
 from bas.synthetic.files.labels import label_document
 from bas.synthetic.files.layouts import (
@@ -33,6 +33,7 @@ from bas.synthetic.files.layouts import (
 from bas.synthetic.match import HalfSpec, Renderer, open_renderer
 from bas.synthetic.simulation.actions import ProfileName
 from bas.synthetic.simulation.schedule import FPS
+from bas.temporary import remove_leftovers, temporary_file
 
 _REQUEST_FILE = "synthetic.json"
 _LOCK_FILE = ".synthetic.lock"

@@ -11,7 +11,8 @@ import pytest
 from support.killing import end_of, in_child, start_child
 
 from bas.evaluate.submission.archive import write_submission
-from bas.files import atomic_write, publish, remove_leftovers
+from bas.files import atomic_write, publish
+from bas.temporary import remove_leftovers
 from bas.types import Game
 
 
@@ -34,7 +35,7 @@ def test_a_link_at_a_temporary_name_is_never_written_through(
 ) -> None:
     (tmp_path / "precious").write_text("keep")
     tokens = ["0" * 16, "1" * 16]
-    monkeypatch.setattr("bas.files.secrets.token_hex", lambda size: tokens.pop(0))
+    monkeypatch.setattr("bas.temporary.secrets.token_hex", lambda size: tokens.pop(0))
     (tmp_path / f"t.json.tmp.{'0' * 16}").symlink_to("precious")
     with pytest.raises(Exception, match="File exists"):
         atomic_write(tmp_path / "t.json", b"new")
