@@ -13,6 +13,7 @@ from bas import console
 from bas.config import PostprocessSettings
 from bas.evaluate.averaging import mean_dense_scores
 from bas.evaluate.postprocess.objective import AP_EPSILON, action_ap, action_scores
+from bas.evaluate.scoring.score import official_framerate
 from bas.types import DenseScores, Spot
 
 _PICKS = 10
@@ -64,8 +65,6 @@ def exact_mean_ap(
     postprocess: PostprocessSettings,
 ) -> float:
     """mAP@1 with every distinct confidence as a threshold."""
-    return float(
-        np.mean(
-            [action_ap(action_scores(labels, dense, a), postprocess.for_action(a)).exact for a in actions]
-        )
-    )
+    framerate = official_framerate(actions)
+    scores = {action: action_scores(labels, dense, action, framerate=framerate) for action in actions}
+    return float(np.mean([action_ap(scores[a], postprocess.for_action(a)).exact for a in actions]))

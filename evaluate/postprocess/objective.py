@@ -23,11 +23,9 @@ from bas.evaluate.metric.timelines import half_timelines
 from bas.evaluate.metric.tolerance import OFFICIAL_SECONDS, half_window_frames
 from bas.evaluate.postprocess.detections import calibrate, pick_detections, smooth
 from bas.evaluate.postprocess.thresholds import threshold_curve
-from bas.evaluate.scoring.score import FRAMERATE
 from bas.types import DenseScores, Spot
 from bas.vocabulary import split_team
 
-_HALF_WINDOW = half_window_frames(OFFICIAL_SECONDS, framerate=FRAMERATE)
 AP_EPSILON = 1e-9
 """Differences in AP below this are rounding."""
 
@@ -48,11 +46,18 @@ class ActionScores:
     """Dense scores and spots of one action in all games."""
 
     halves: tuple[ActionHalf, ...]
+    framerate: int
+    """Frames per second of the official clock."""
 
     @property
     def num_spots(self) -> int:
         """Number of spots in all games."""
         return sum(len(half.spots.frames) for half in self.halves)
+
+    @property
+    def half_window(self) -> int:
+        """Official frames between a spot and the farthest detection that may hit it."""
+        return half_window_frames(OFFICIAL_SECONDS, framerate=self.framerate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +72,29 @@ class ActionAP:
     """Confidences of all detections."""
 
 
-def action_scores(labels: Mapping[str, Sequence[Spot]], dense: DenseScores, action: str) -> ActionScores:
-    """Collect the spots of one action, as they are scored, and its columns of the dense scores."""
+def action_scores(
+    labels: Mapping[str, Sequence[Spot]], dense: DenseScores, action: str, *, framerate: int
+) -> ActionScores:
+    """Collect the spots of one action, as they are scored at `framerate`, and its columns of the dense scores."""
     halves = []
     for game, spots in labels.items():
-        timelines = half_timelines(spots, (), classes=[action], framerate=FRAMERATE).timelines
+        timelines = half_timelines(spots, (), classes=[action], framerate=framerate).timelines
         for half, timeline in enumerate(timelines, start=1):
             scores = dense[game].get(half)
             if scores is None:
-                halves.append(ActionHalf((), Fraction(FRAMERATE), timeline.spots[0]))
+                halves.append(ActionHalf((), Fraction(framerate), timeline.spots[0]))
                 continue
             named = zip(scores.classes, scores.values.T, strict=True)
             columns = tuple(np.ascontiguousarray(c) for name, c in named if split_team(name)[0] == action)
             halves.append(ActionHalf(columns, scores.fps, timeline.spots[0]))
-    return ActionScores(tuple(halves))
+    return ActionScores(tuple(halves), framerate)
 
 
 def action_ap(
     action: ActionScores, settings: DetectionSettings, points: Sequence[CalibrationPoint] = ()
 ) -> ActionAP:
     """AP@1 of one action under `settings`, with confidences calibrated by `points`."""
-    pairs = [(half.spots, _detections(half, settings, points)) for half in action.halves]
-    scores, hits = pooled_hits(pairs, half_window=_HALF_WINDOW)
+    scores, hits = pooled_hits(_pairs(action, settings, points), half_window=action.half_window)
     official, exact = (
         interpolated_ap(scores, hits, num_spots=action.num_spots, thresholds=thresholds)
         for thresholds in (THRESHOLDS, np.unique(scores))
@@ -100,12 +106,22 @@ def display_threshold(
     action: ActionScores, settings: DetectionSettings, points: Sequence[CalibrationPoint] = ()
 ) -> float | None:
     """Confidence threshold of maximum F1 for showing an action's detections; None if they are mostly noise."""
-    pairs = [(half.spots, _detections(half, settings, points)) for half in action.halves]
-    return threshold_curve(pairs, half_window=_HALF_WINDOW).display_threshold
+    pairs = _pairs(action, settings, points)
+    return threshold_curve(pairs, half_window=action.half_window).display_threshold
+
+
+def _pairs(
+    action: ActionScores, settings: DetectionSettings, points: Sequence[CalibrationPoint]
+) -> list[tuple[ClassMarks, ClassMarks]]:
+    """Spots and detections of each half."""
+    return [
+        (half.spots, _detections(half, settings, points, framerate=action.framerate))
+        for half in action.halves
+    ]
 
 
 def _detections(
-    half: ActionHalf, settings: DetectionSettings, points: Sequence[CalibrationPoint]
+    half: ActionHalf, settings: DetectionSettings, points: Sequence[CalibrationPoint], *, framerate: int
 ) -> ClassMarks:
     """Detections of one half on the official clock; of several on an official frame, the one written last."""
     by_team = [pick_detections(smooth(column, sigma=settings.sigma), settings) for column in half.columns]
@@ -113,13 +129,13 @@ def _detections(
     scores = np.concatenate([np.zeros(0), *(calibrate(marks.values, points) for marks in by_team)])
     # As in the results file: by frame, and on the same frame by increasing confidence.
     order = np.lexsort((scores, frames))
-    official = _official_clock(max(map(len, half.columns), default=0), half.fps)[frames[order]]
-    # Both teams count as one class here, and two frames of a fast clock may share one of the official 25 Hz.
+    official = _official_clock(max(map(len, half.columns), default=0), half.fps, framerate)[frames[order]]
+    # Both teams count as one class here, and frames of a fast clock may share one of the official clock.
     last = np.diff(official, append=-1) != 0
     return ClassMarks(official[last], scores[order][last])
 
 
 @lru_cache(maxsize=16)  # per video length and clock: the search asks for the same few again and again
-def _official_clock(num_frames: int, fps: Fraction) -> Int64[np.ndarray, "frames"]:
+def _official_clock(num_frames: int, fps: Fraction, framerate: int) -> Int64[np.ndarray, "frames"]:
     """Official frame of what is written for each frame of the model's clock."""
-    return official_frames(positions_of(np.arange(num_frames), fps), framerate=FRAMERATE)
+    return official_frames(positions_of(np.arange(num_frames), fps), framerate=framerate)

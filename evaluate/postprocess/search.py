@@ -28,7 +28,7 @@ from bas.evaluate.postprocess.objective import (
     action_scores,
     display_threshold,
 )
-from bas.evaluate.scoring.score import score_detections
+from bas.evaluate.scoring.score import official_framerate, score_detections
 from bas.messages import counted
 from bas.types import DenseScores, Spot
 from bas.vocabulary import split_team
@@ -95,7 +95,8 @@ def tune(
         classes: the vocabulary, without teams.
         postprocess: initial settings.
     """
-    actions = {action: action_scores(labels, dense, action) for action in classes}
+    framerate = official_framerate(classes)
+    actions = {action: action_scores(labels, dense, action, framerate=framerate) for action in classes}
     current = {action: _without_classes(postprocess.for_action(action)) for action in classes}
     before = _Candidate(actions, current, postprocess.confidences)
     chosen = _choose_settings(actions, current, fps=_fps(dense))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bas.clock import position_of
 from bas.config import DetectionSettings, PostprocessSettings
+from bas.dataset.classes import SOCCERNET_V2_CLASSES
 from bas.evaluate.analysis.analysis import analyze
 from bas.evaluate.formats.soccernet import parse_predictions, results_document
 from bas.evaluate.metric.average_precision import ClassMarks
@@ -45,6 +46,14 @@ def test_the_search_reports_what_the_official_scorer_gives(fps: Fraction, column
     assert [row.calibrated for row in found.actions] == [
         row.ap for row in _score(labels, dense, found.after).classes
     ]
+
+
+def test_the_search_of_soccernet_v2_counts_at_its_2_fps() -> None:
+    labels, dense = _matches(0, columns=SOCCERNET_V2_CLASSES)
+    found = _tune(labels, dense, SOCCERNET_V2_CLASSES)
+    scored = _score(labels, dense, found.after, SOCCERNET_V2_CLASSES)
+    assert scored.framerate == 2
+    assert found.mean_after == scored.mean_ap
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -187,19 +196,26 @@ def test_detections_use_the_settings_and_calibration_of_their_class() -> None:
     np.testing.assert_allclose([d.score for d in found], [0.4, 0.9, 0.225], atol=1e-6)
 
 
-def _tune(labels: dict[str, tuple[Spot, ...]], dense: dict[str, dict[int, Scores]]) -> Tuning:
-    return tune(labels, dense, classes=_CLASSES, postprocess=PostprocessSettings())
+def _tune(
+    labels: dict[str, tuple[Spot, ...]],
+    dense: dict[str, dict[int, Scores]],
+    classes: tuple[str, ...] = _CLASSES,
+) -> Tuning:
+    return tune(labels, dense, classes=classes, postprocess=PostprocessSettings())
 
 
 def _score(
-    labels: dict[str, tuple[Spot, ...]], dense: dict[str, dict[int, Scores]], postprocess: PostprocessSettings
+    labels: dict[str, tuple[Spot, ...]],
+    dense: dict[str, dict[int, Scores]],
+    postprocess: PostprocessSettings,
+    classes: tuple[str, ...] = _CLASSES,
 ) -> Evaluation:
     found = {
         game: {half: detect(scores, postprocess) for half, scores in halves.items()}
         for game, halves in dense.items()
     }
     fps = next(iter(next(iter(dense.values())).values())).fps
-    return score_detections(labels, found, classes=_CLASSES, fps=fps)
+    return score_detections(labels, found, classes=classes, fps=fps)
 
 
 def _matches(
