@@ -36,7 +36,7 @@ _COMMANDS = {
     "merge": ("merge", "runs/first", "runs/second", "--out", "out"),
     "compare": ("compare", "runs/first", "runs/second"),
     "eval": ("eval", "--run", "runs/first"),
-    "eval --predictions": ("eval", "--predictions", "predictions"),
+    "eval --predictions": ("eval", "--predictions", "predictions", "--split", "test"),
     "predict": ("predict", "video.mp4", "--model", "runs/first", "--out", "out"),
     "submit": ("submit", "runs/first", "--split", "test", "--out", "out.zip"),
     "submit --check": ("submit", "--check", "predictions.zip"),
@@ -70,7 +70,7 @@ _FAULTS: dict[str, tuple[Fault, set[int]]] = {
 
 
 @pytest.fixture(scope="module")
-def stage(home: Path, workspace: Workspace) -> Path:
+def stage(home: Path, workspace: Workspace, short_search: None) -> Path:
     """The working folder with two runs, a video, and stored predictions as a folder and as a zip."""
     for name, head in (("first", "linear"), ("second", "netvlad")):
         (home / "runs" / name).symlink_to(small_run(HOME, head).absolute())
@@ -128,6 +128,21 @@ def test_a_command_ends_with_a_documented_code_and_one_message(stage: Path, comm
     assert code in codes, stderr
     assert stderr.count("error ") == 1, stderr
     assert not list(stage.rglob("*.tmp.*"))
+
+
+@pytest.mark.fault("C12")
+@pytest.mark.parametrize("command", ["doctor", "doctor features", "eval --predictions", "submit --check"])
+def test_a_file_that_another_machine_replaced_is_opened_again(stage: Path, command: str) -> None:
+    met: set[str] = set()
+
+    def once(path: str) -> None:
+        if path not in met and Path(path).exists():  # files that are to be written do not exist yet
+            met.add(path)
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
+
+    code, stderr = run_command(*_COMMANDS[command], fault=once)
+    assert (code, stderr) == run_command(*_COMMANDS[command])
+    assert code == 0
 
 
 @pytest.mark.fault("C05")
