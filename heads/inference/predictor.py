@@ -276,14 +276,17 @@ def require_file(video: Path) -> None:
 
 
 def video_game(video: Path) -> Game:
-    """One video as a game of its own, with a warning if its pictures start so late that times are ambiguous.
+    """One video as a game of its own, with what is unusual about its times.
 
     Raises:
         MissingError: there is no such file.
         DataError: it is not a video.
     """
     require_file(video)
-    warn_of_late_start(probe(video))  # what is no video is refused before anything is written
+    times = probe(video)  # what is no video is refused before anything is written
+    warn_of_late_start(times)
+    for note in times.notes:
+        console.info(f"{video}: {note}")
     (game,) = open_dataset(video).games
     return game
 

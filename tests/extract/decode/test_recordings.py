@@ -17,6 +17,7 @@ from bas.evaluate.video.reading import read_pictures
 from bas.extract.bad_video import exceeds_loss, measure_quality
 from bas.extract.decode.frames import DecodeStats, Frame
 from bas.extract.decode.timeline import open_timeline
+from bas.heads.inference.predictor import video_game
 
 OPEN_GOP = {
     "libx264": {
@@ -92,6 +93,14 @@ def test_recordings_whose_clock_starts_anew_lie_one_after_the_other(
     assert note.startswith("2 recordings")
     assert note.endswith("begin at 00:0" + str(sizes[0] // 25))
     assert probe(path).length_ms == length_ms(path) == 5200
+
+
+def test_a_prediction_says_where_recordings_were_joined(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = [media.write_video(tmp_path / f"{i}.ts", 50) for i in range(2)]
+    video_game(joined(tmp_path / "match.ts", *parts))
+    assert "further ones begin at 00:02" in " ".join("".join(capsys.readouterr()).split())
 
 
 def test_a_joined_recording_reads_the_same_from_any_frame(tmp_path: Path) -> None:
