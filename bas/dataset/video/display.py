@@ -6,6 +6,7 @@ picture that a viewer sees, because people annotate that one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -18,7 +19,7 @@ from bas.clock import milliseconds
 from bas.dataset.video.containers import container_of, open_video, packets
 
 if TYPE_CHECKING:
-    from av import VideoFrame, VideoStream
+    from av import Packet, VideoFrame, VideoStream
 
 _MOST_PACKETS = 100  # read for the first picture; decoders hold back at most 16
 _SHORTEST_LEAD = Fraction(1, 25)  # seconds; the delay of an audio encoder is shorter, and nobody sees it
@@ -79,10 +80,15 @@ def read_display(path: Path) -> Display:
         DataError: it is not a video.
     """
     with open_video(path) as stream:
-        orientation = _orientation(_first_picture(stream))
-        declared, size = stream.sample_aspect_ratio, (stream.width, stream.height)
-        # Before 0 lies only what an encoder of audio needs to get going.
-        zero = Fraction(max(0, container_of(stream).start_time or 0), 1_000_000)
+        return display_of(stream, packets(stream))
+
+
+def display_of(stream: VideoStream, source: Iterable[Packet[VideoStream]]) -> Display:
+    """How a video is shown, from its first packets; of `source` it takes as many as the first picture needs."""
+    orientation = _orientation(_first_picture(stream, source))
+    declared, size = stream.sample_aspect_ratio, (stream.width, stream.height)
+    # Before 0 lies only what an encoder of audio needs to get going.
+    zero = Fraction(max(0, container_of(stream).start_time or 0), 1_000_000)
     aspect = declared if declared and max(declared, 1 / declared) <= _MOST_ASPECT else Fraction(1)
     if orientation.transposed:
         return Display(orientation, 1 / aspect, size[::-1], zero)
@@ -100,11 +106,11 @@ def lead_ms(origin: Fraction, player_zero: Fraction) -> int:
     return milliseconds(lead) if abs(lead) >= _SHORTEST_LEAD else 0
 
 
-def _first_picture(stream: VideoStream) -> VideoFrame | None:
+def _first_picture(stream: VideoStream, source: Iterable[Packet[VideoStream]]) -> VideoFrame | None:
     import av
 
     stream.codec_context.thread_count = 1  # more would hold back more pictures
-    for packet in islice(packets(stream), _MOST_PACKETS):
+    for packet in islice(source, _MOST_PACKETS):
         try:
             pictures = stream.codec_context.decode(packet)
         except av.error.FFmpegError:

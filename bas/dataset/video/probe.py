@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from jaxtyping import Int64
 
 from bas.clock import milliseconds, place_on_clock, time_text
 from bas.dataset.video.containers import container_of, open_video, packets, zero_bytes
-from bas.dataset.video.display import AS_CODED, Orientation, lead_ms, read_display
+from bas.dataset.video.display import AS_CODED, Orientation, display_of, lead_ms
 from bas.dataset.video.laying import PacketTimes
 from bas.dataset.video.problems import LATE, Problem, find_problems
 from bas.dataset.video.scan import Scan, declared, scan
@@ -21,7 +22,7 @@ from bas.errors import DataError
 from bas.messages import counted
 
 if TYPE_CHECKING:
-    from av import VideoStream
+    from av import Packet, VideoStream
 
 _LONGEST = 24 * 60 * 60  # seconds from the first picture to the last
 _TAIL = 10  # seconds read at the end to find the last picture
@@ -108,9 +109,11 @@ def probe(path: Path) -> VideoTimes:
         MissingError: `path` does not exist.
         DataError: it is not a video, or its presentation times are unusable.
     """
-    display = read_display(path)
     with open_video(path) as stream:
-        scanned, properties = scan(stream), declared(stream)
+        source = packets(stream)
+        taken: list[Packet[VideoStream]] = []
+        display = display_of(stream, _kept(source, taken))
+        scanned, properties = scan(stream, chain(taken, source)), declared(stream)
         pts = np.unique(scanned.shown)
         _require_usable(path, pts, properties.time_base, scanned)
         interval = _interval(pts, properties.time_base, fps=properties.fps)
@@ -139,6 +142,15 @@ def probe(path: Path) -> VideoTimes:
             undated=scanned.times.undated,
             player_zero=display.player_zero,
         )
+
+
+def _kept(
+    source: Iterator[Packet[VideoStream]], taken: list[Packet[VideoStream]]
+) -> Iterator[Packet[VideoStream]]:
+    """Hand on the packets of `source`, and add those that were taken to a list."""
+    for packet in source:
+        taken.append(packet)
+        yield packet
 
 
 def length_ms(path: Path) -> int:

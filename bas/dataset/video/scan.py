@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from bas.dataset.video.containers import container_of, packets
+from bas.dataset.video.containers import container_of
 from bas.dataset.video.laying import NO_TIME, PacketTimes, lay_out
 
 if TYPE_CHECKING:
-    from av import VideoStream
+    from av import Packet, VideoStream
 
 _HEAD = 16  # bytes; no codec begins a packet with as many zeros
 _CONTAINER_UNIT = Fraction(1, 1_000_000)  # seconds; unit of FFmpeg's times of a whole container
@@ -83,14 +84,14 @@ class Declared:
     """Whether the file is a transport stream: its clock starts anywhere, and its duration is an estimate."""
 
 
-def scan(stream: VideoStream) -> Scan:
-    """Read all packets of a stream without decoding them."""
+def scan(stream: VideoStream, source: Iterable[Packet[VideoStream]]) -> Scan:
+    """Read all packets of a stream from `source`, without decoding them."""
     pts: list[int] = []
     key: list[bool] = []
     discarded: list[bool] = []
     corrupt = blank = num_bytes = end_byte = 0
     end_pts, is_blank = NO_TIME, False
-    for packet in packets(stream):
+    for packet in source:
         if packet.size == 0:
             continue
         corrupt += packet.is_corrupt
