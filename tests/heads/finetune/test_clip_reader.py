@@ -217,9 +217,12 @@ def test_a_reader_that_fails_ends_the_epoch_with_its_error(
         raise DataError("the disk is gone")
 
     monkeypatch.setattr("bas.heads.finetune.clip_reader.read_frames", failing)
+    shape = clip_shape(_head(), None, _EXTRACT)
+    reader = ClipReader(sources, shape, settings, decoder="cpu", device=_CPU)
+    loader = ClipLoader(sources, shape, settings, reader=reader, slots=slice(0, 3), device=_CPU)
     before = active_count()
     with pytest.raises(DataError, match="the disk is gone"):
-        _samples(sources, settings, _head())
+        list(loader.epoch(1))
     assert active_count() == before
 
 
