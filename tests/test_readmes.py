@@ -265,3 +265,11 @@ def test_a_wrong_command_line_is_found(line: str, message: str) -> None:
     (command,) = _commands(f"Text.\n\n    {line}\n")
     with pytest.raises(pytest.fail.Exception, match=message):
         _parse(command)
+
+
+def test_files_that_contributing_names_exist() -> None:
+    named = re.findall(
+        r"`((?:bas|extract|heads|evaluate|configs|tests)/[\w/.]+)`", (_ROOT / "CONTRIBUTING.md").read_text()
+    )
+    assert len(named) > 40
+    assert [name for name in named if not (_ROOT / name).exists()] == []
