@@ -16,6 +16,7 @@ from support.caches import cache_attributes
 from bas.evaluate.dense_scores import frame_scores
 from bas.extract.cache.format import CacheHeader
 from bas.extract.cache.reader import FeatureCache
+from bas.hdf5 import pack_trailer
 from bas.types import Scores, VideoFeatures
 
 
@@ -61,7 +62,7 @@ def make_cache(tmp_path: Path) -> MakeCache:
     def make(scores: np.ndarray, hop: int) -> FeatureCache:
         rows = repeat(scores.astype(np.float16), "rows classes -> rows classes 1 two", two=2)
         path = tmp_path / f"{hash(scores.tobytes())}.rows"
-        path.write_bytes(rows.tobytes())
+        path.write_bytes(rows.tobytes() + pack_trailer(0, bytes(32)))
         header = CacheHeader(
             attributes=cache_attributes(hop=hop, num_frames=hop * len(rows), segment_rows=len(rows)),
             offset=0,
@@ -69,7 +70,7 @@ def make_cache(tmp_path: Path) -> MakeCache:
             pts=np.arange(hop * len(rows)),
             valid=np.ones(len(rows), dtype=bool),
             segment_sha256=(),
-            identity="",
+            identity=bytes(32).hex(),
         )
         return FeatureCache(path, header)
 

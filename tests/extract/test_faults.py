@@ -155,7 +155,8 @@ def test_a_kill_or_failure_at_any_file_operation_is_recovered(
         code = run_with(Fault(number, kind), extraction, features)
         if code == NO_SUCH_OPERATION:
             break
-        assert code in ({-signal.SIGKILL} if kind == "kill" else {0, 74}), (number, code)
+        # 66 if a cache or a part could not be read.
+        assert code in ({-signal.SIGKILL} if kind == "kill" else {0, 66, 74}), (number, code)
         assert not target.exists() or target.read_bytes() == whole, number
         if code == 74:
             assert not list(target.parent.rglob("*.tmp.*")), number

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bas.errors import BasError
+from bas.errors import explained
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,10 +28,11 @@ def start_child(work: Callable[[], object]) -> int:
         try:
             work()
             code = 0
-        except BasError as error:
-            code = error.exit_code
         except KeyboardInterrupt:
             code = 130
+        except Exception as error:  # noqa: BLE001 - as the command line answers it
+            known = explained(error)
+            code = code if known is None else known.exit_code
         finally:
             os._exit(code)  # a child that returned would run the remaining tests
     return child

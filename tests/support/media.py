@@ -93,8 +93,8 @@ def write_video(
             stream.codec_context.sample_aspect_ratio = pixel_aspect
         audio_stream = output.add_stream("aac", rate=16000, layout="mono") if audio else None
         if audio_stream is not None:
-            seconds = audio_seconds or float(times[-1]) + 1 / float(rate)
-            _mux_silence(output, audio_stream, seconds=seconds)
+            pictures_end = float(times[-1] + 1 / rate)
+            _mux_silence(output, audio_stream, seconds=audio_seconds or pictures_end)
         for i, seconds in enumerate(times):
             frame = av.VideoFrame.from_ndarray(picture(first + i, size=size), format="yuv420p")
             frame.pts = round((seconds + Fraction(start_ms, 1000)) / unit)

@@ -157,7 +157,7 @@ def test_a_killed_run_leaves_no_partial_video_and_the_same_call_finishes_it(
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(out)], start_new_session=True)
     deadline = time.monotonic() + 120
-    while not any(out.rglob("*-draft")) and time.monotonic() < deadline:
+    while not any(out.rglob("*.mp4.tmp.*")) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -181,7 +181,7 @@ def _is_alive(group: int) -> bool:
 def test_a_folder_left_by_a_run_killed_at_its_start_is_accepted(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "data"
     out.mkdir()
-    (out / "synthetic.json.tmp.host.1").touch()
+    (out / "synthetic.json.tmp.0123456789abcdef").touch()
     synthesize(out, **_SMALL)
     assert _hashes(out) == _hashes(folder)
 

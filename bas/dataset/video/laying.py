@@ -106,6 +106,10 @@ def _join(
     for i, stretch in enumerate(stretches[1:], 1):
         own = pts[dated[stretch]]
         following = None if i + 1 == len(stretches) else int(pts[dated[stretches[i + 1]]][0]) + shift
+        if len(own) < _GLITCH and _is_reordered(pts[dated], stretch, most=most):
+            laid[stretch] = own + shift
+            end = max(end, int(own.max()) + shift)
+            continue
         if len(own) < _GLITCH and following is not None and abs(following - end) <= most:
             laid[stretch] = NO_TIME
             continue
@@ -118,6 +122,13 @@ def _join(
         laid[stretch] = own + shift
         end = max(end, int(own.max()) + shift)
     return laid, tuple(starts)
+
+
+def _is_reordered(pts: Int64[np.ndarray, "dated"], stretch: slice, *, most: int) -> bool:
+    """Return whether a few packets lie across a hole: their times fit packets that are near in the file."""
+    near = slice(max(0, stretch.start - _DEEPEST_REORDERING), stretch.stop + _DEEPEST_REORDERING)
+    others = np.concatenate([pts[near.start : stretch.start], pts[stretch.stop : near.stop]])
+    return bool(np.all(np.abs(pts[stretch, None] - others).min(axis=1, initial=most + 1) <= most))
 
 
 def _are_fields(laid: Int64[np.ndarray, "packets"], interval: int) -> bool:

@@ -49,7 +49,8 @@ class Scan:
     def shown(self) -> Int64[np.ndarray, "shown"]:
         """Presentation times of the pictures that a decoder would output, in file order."""
         pts: Int64[np.ndarray, "packets"] = self.times.pts
-        return pts[(pts != NO_TIME) & ~self.discarded & ~self.times.hidden]
+        shown: Int64[np.ndarray, "shown"] = pts[(pts != NO_TIME) & ~self.discarded & ~self.times.hidden]
+        return shown
 
     @property
     def keyframes(self) -> Int64[np.ndarray, "keyframes"]:

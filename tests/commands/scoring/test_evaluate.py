@@ -67,6 +67,7 @@ def test_a_model_is_scored_from_the_files_that_are_written(
         "bas.heads.inference.predictor.features_for",
         lambda model, games, **named: {video.path: model.rows for game in games for video in game.videos},
     )
+    monkeypatch.setattr("bas.heads.inference.predictor.lead_ms_of", lambda video, rows: 0)
     game, out = Game(GAME, (Video(tmp_path / "720p.mp4", 1),), labels), tmp_path / "out"
     games = predictor.write([game], out, split="test")
     assert games == (game,)

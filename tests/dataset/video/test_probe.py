@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from support import media
 
+from bas.clock import milliseconds
 from bas.dataset import length_ms, open_video, packets, probe
 from bas.errors import BasError, DataError, MissingError
 
@@ -287,6 +288,17 @@ def test_pictures_hidden_by_an_edit_list_are_not_counted(tmp_path: Path) -> None
     assert times.keyframes[0] < times.start_pts
     assert times.problems == ()
     assert times.length_ms == length_ms(path) == 2000
+
+
+@pytest.mark.fault("V05")
+@pytest.mark.parametrize("hole_ms", [960, 1000, 1040, 1080, 3000, 20_000])
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
+def test_pictures_reordered_across_a_hole_keep_their_times(tmp_path: Path, suffix: str, hole_ms: int) -> None:
+    moments = [*range(0, 2000, 40), *range(1960 + hole_ms, 3960 + hole_ms, 40)]
+    times = probe(media.write_video(tmp_path / f"a{suffix}", times_ms=moments))
+    assert [milliseconds((int(pts) - times.start_pts) * times.time_base) for pts in times.pts] == moments
+    assert [problem.kind for problem in times.problems] == ["hole"]
+    assert times.packet_times is None
 
 
 @pytest.mark.fault("V04")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from support import media
 
-from bas.config.pipeline import ExtractSettings
+from bas.config.extract import ExtractSettings
 from bas.dataset.video.probe import length_ms, probe
 from bas.evaluate.video.reading import read_pictures
 from bas.extract.bad_video import exceeds_loss, measure_quality
@@ -65,7 +65,11 @@ def without_times(source: Path, target: Path, keep: Callable[[int], bool]) -> Pa
 
 def keyframe_bytes(path: Path) -> list[int]:
     with av.open(str(path)) as container:
-        return [packet.pos for packet in container.demux(video=0) if packet.is_keyframe and packet.size]
+        return [
+            packet.pos
+            for packet in container.demux(video=0)
+            if packet.is_keyframe and packet.size and packet.pos is not None
+        ]
 
 
 # ---- recordings joined one after the other ----
@@ -116,9 +120,9 @@ def test_clips_of_a_joined_recording_show_its_pictures(tmp_path: Path) -> None:
     parts = [media.write_video(tmp_path / f"{i}.ts", 60, first=100 * i) for i in range(2)]
     times = probe(joined(tmp_path / "match.ts", *parts))
     pictures = read_pictures(times, start_pts=int(times.pts[70]), stop_pts=int(times.pts[75]))
-    assert [media.number_of(picture.to_ndarray()[: picture.height]) for picture in pictures] == [
-        *range(110, 115)
-    ]
+    assert [
+        media.number_of(np.asarray(picture.to_ndarray(), np.uint8)[: picture.height]) for picture in pictures
+    ] == [*range(110, 115)]
 
 
 def test_a_recording_that_begins_earlier_than_the_last_ended_is_laid_behind_it(tmp_path: Path) -> None:
