@@ -12,6 +12,7 @@ size of an attribute or dataset before any of its bytes are read.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import struct
@@ -31,6 +32,16 @@ TRAILER_BYTES = _TRAILER.size
 _MAGIC = b"bas rows"
 _MAX_ATTRIBUTE_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
+_OF_THE_MACHINE = {
+    errno.EIO,
+    errno.ESTALE,
+    errno.ENOSPC,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EMFILE,
+    errno.ENFILE,
+}
+"""Codes of errors that say nothing about the file itself."""
 
 
 class GuardedFile:
@@ -125,6 +136,7 @@ def open_guarded(path: Path, *, kind: str, remedy: str, sealed: bool = True) -> 
 
     Raises:
         FileNotFoundError: the file does not exist.
+        OSError: the disk, or a limit of the system, keeps it from being read.
         DataError: it is damaged, hostile, or of another kind; also for every error of this sort in the block.
     """
     import h5py
@@ -146,7 +158,7 @@ def open_guarded(path: Path, *, kind: str, remedy: str, sealed: bool = True) -> 
         RuntimeError,
         ArithmeticError,
     ) as error:
-        if is_out_of_memory(error):
+        if is_out_of_memory(error) or (isinstance(error, OSError) and error.errno in _OF_THE_MACHINE):
             raise
         raise DataError(f"{path} is not a valid {kind}: {error}. {remedy}") from error
 
