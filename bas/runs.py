@@ -123,7 +123,7 @@ class Run:
         Raises:
             DataError: one of its files is missing or damaged.
         """
-        from bas.tensors import load_plain, load_tensors
+        from bas.guarded.tensors import load_plain, load_tensors
 
         folder = self._checkpoint(number)
         try:

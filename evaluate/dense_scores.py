@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from bas import files
 from bas.clock import parse_rate
 from bas.errors import MissingError
-from bas.hdf5 import GuardedFile, open_guarded, require, trailer
+from bas.guarded.hdf5 import GuardedFile, open_guarded, require, trailer
 from bas.types import Scores, VideoFeatures
 
 

@@ -5,7 +5,7 @@ The rows are read past HDF5, through a memory map: they begin where the header e
     offset 0            length                              end - 48            end
     | HDF5 header       | rows, float16, contiguous         | trailer: hash of  |
     | attributes, /pts, | /features; one SHA-256 per        | the header, see   |
-    | /valid, hashes    | segment lies in the header        | `bas.hdf5`        |
+    | /valid, hashes    | segment lies in the header        | `bas.guarded.hdf5`        |
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bas.config.base import Precision
 from bas.errors import MissingError
 from bas.extract.cache.parts import Segments
 from bas.files import reopens
-from bas.hdf5 import TRAILER_BYTES, GuardedFile, open_guarded, pack_trailer, require
+from bas.guarded.hdf5 import TRAILER_BYTES, GuardedFile, open_guarded, pack_trailer, require
 from bas.messages import counted
 
 FORMAT = "bas features 1"

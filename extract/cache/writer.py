@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float16, Int64, UInt8
 
 from bas.extract.cache.format import OPTIONAL, CacheAttributes
 from bas.files import publish, write_at
-from bas.hdf5 import trailer
+from bas.guarded.hdf5 import trailer
 
 
 def write_cache(

@@ -22,7 +22,7 @@ from bas.extract.encode.embedded import EMBEDDED_ENCODER, embedded_weights
 from bas.extract.encode.encoder import Encoder, bare_encoder
 from bas.extract.encode.stacks import canvas_of, stack_batches
 from bas.files import atomic_write, locked
-from bas.tensors import load_tensors
+from bas.guarded.tensors import load_tensors
 from bas.types import Game
 
 _NUM_STACKS = 128  # sample on which the statistics of random weights are measured

@@ -11,8 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from bas.errors import DataError, MissingError
+from bas.guarded.tensors import load_plain
 from bas.messages import not_existing
-from bas.tensors import load_plain
 
 _WRAPPERS = re.compile(r"^(?:module\.|_orig_mod\.)+")
 """Prefixes that DataParallel and torch.compile add to every name."""

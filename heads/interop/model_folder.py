@@ -18,13 +18,13 @@ from bas.errors import DataError, MissingError
 from bas.evaluate.postprocess.search import Tuning, describe_settings
 from bas.extract.encode.encoder import bare_encoder
 from bas.files import atomic_write, read_json, write_json
+from bas.guarded.tensors import load_tensors
 from bas.heads.interop.config_schema import is_model_config
 from bas.heads.models.factory import build_head
 from bas.heads.models.outputs import task_of
 from bas.heads.models.stacker import FeatureModel, Stacker
 from bas.messages import counted
 from bas.runs import run_state
-from bas.tensors import load_tensors
 
 FORMAT = 2
 

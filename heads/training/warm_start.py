@@ -9,10 +9,10 @@ import torch
 
 from bas import console
 from bas.errors import DataError, MissingError
+from bas.guarded.tensors import load_tensors
 from bas.heads.interop.model_folder import load_classes
 from bas.heads.models.base import Head
 from bas.messages import counted
-from bas.tensors import load_tensors
 
 _PREFIX = "head."  # prefix of a head's tensors in model.safetensors
 _CLASS_LAYERS = ("classifier.layer.", "displacement.")

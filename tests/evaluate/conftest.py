@@ -16,7 +16,7 @@ from support.caches import cache_attributes
 from bas.evaluate.dense_scores import frame_scores
 from bas.extract.cache.format import CacheHeader
 from bas.extract.cache.reader import FeatureCache
-from bas.hdf5 import pack_trailer
+from bas.guarded.hdf5 import pack_trailer
 from bas.types import Scores, VideoFeatures
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from bas.errors import DataError, MissingError
 from bas.evaluate.dense_scores import read_scores, write_scores
-from bas.hdf5 import TRAILER_BYTES
+from bas.guarded.hdf5 import TRAILER_BYTES
 from bas.types import Scores
 
 

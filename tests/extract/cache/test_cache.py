@@ -25,7 +25,7 @@ from bas.extract.cache.format import CacheAttributes
 from bas.extract.cache.parts import hash_rows
 from bas.extract.cache.reader import open_cache, verify
 from bas.extract.cache.writer import write_cache
-from bas.hdf5 import trailer
+from bas.guarded.hdf5 import trailer
 
 FINGERPRINT = fingerprint_of(ExtractSettings(), weights="ab")
 SHAPE = (25, 3, 2, 2)
