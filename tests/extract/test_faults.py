@@ -258,6 +258,13 @@ def test_a_signal_stops_an_extraction_and_keeps_its_segments(
 ) -> None:
     extraction = Extraction(tmp_path, 1500, monkeypatch)
     features = tmp_path / "features"
+    forward = FrozenEncoder.forward
+
+    def slow(encoder: FrozenEncoder, stacks: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.2)  # 63 calls, so that the signal always comes before the end
+        return forward(encoder, stacks)
+
+    monkeypatch.setattr(FrozenEncoder, "forward", slow)
     child = start_child(
         partial(extract, [extraction.game], extraction.settings, features=features, device="cpu")
     )
