@@ -96,7 +96,8 @@ def _join(
     clockless: bool,
 ) -> tuple[Int64[np.ndarray, "dated"], tuple[int, ...]]:
     """Return the times of the dated packets on one clock, and the packets at which the clock started again."""
-    laid = pts[dated]
+    carried = pts[dated]
+    laid = carried.copy()
     most = max(int(_STEP / unit), _DEEPEST_REORDERING * interval)
     borders = np.flatnonzero(np.abs(np.diff(laid)) > most) + 1
     if len(borders) == 0:
@@ -104,9 +105,9 @@ def _join(
     stretches = [slice(a, b) for a, b in zip([0, *borders], [*borders, len(laid)], strict=True)]
     starts, shift, end = [], 0, int(laid[stretches[0]].max())  # `end` is the latest time laid so far
     for i, stretch in enumerate(stretches[1:], 1):
-        own = pts[dated[stretch]]
-        following = None if i + 1 == len(stretches) else int(pts[dated[stretches[i + 1]]][0]) + shift
-        if len(own) < _GLITCH and _is_reordered(pts[dated], stretch, most=most):
+        own = carried[stretch]
+        following = None if i + 1 == len(stretches) else int(carried[stretches[i + 1].start]) + shift
+        if len(own) < _GLITCH and _is_reordered(carried, stretch, most=most):
             laid[stretch] = own + shift
             end = max(end, int(own.max()) + shift)
             continue
