@@ -17,10 +17,9 @@ from bas.heads.inference.predictor import (
     load_predictor,
     predict,
     predictions_folder,
-    sidecar_folder,
-    video_game,
 )
 from bas.heads.inference.provenance import Provenance
+from bas.heads.inference.single_video import sidecar_folder, video_game
 
 __all__ = [
     "VALID",

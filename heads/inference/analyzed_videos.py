@@ -15,7 +15,8 @@ from bas.evaluate.predictions import labels_of_games
 from bas.evaluate.scoring.score import FRAMERATE
 from bas.extract.decode.timeline import VideoTimeline, open_timeline
 from bas.heads.inference.features import lone_settings
-from bas.heads.inference.predictor import Predictor, load_predictor, sidecar_folder, video_game
+from bas.heads.inference.predictor import Predictor, load_predictor
+from bas.heads.inference.single_video import sidecar_folder, video_game
 from bas.types import Game, Scores, Spot, Video
 from bas.workspace import Workspace
 

@@ -24,9 +24,7 @@ from typing import Any
 from bas import console
 from bas.config import PostprocessSettings
 from bas.config.base import Decoder
-from bas.dataset import Dataset, open_dataset, probe
-from bas.dataset.layouts import SPOTS
-from bas.errors import MissingError
+from bas.dataset import Dataset, open_dataset
 from bas.evaluate.dense_scores import SCORES_FILE, read_scores
 from bas.evaluate.formats.exports import write_osl
 from bas.evaluate.formats.osl import PredictedGame
@@ -35,8 +33,9 @@ from bas.evaluate.predictions import write_game
 from bas.extract.extract import games_with_features
 from bas.heads.inference.ensemble import VideoModel, flip_averaged, load_video_model, require_video_model
 from bas.heads.inference.features import features_for, lead_ms_of
-from bas.heads.inference.guards import require_classes, warn_of_late_start, warn_of_leakage
+from bas.heads.inference.guards import require_classes, warn_of_leakage
 from bas.heads.inference.provenance import Provenance, invalidate, provenance_of
+from bas.heads.inference.single_video import video_game
 from bas.heads.models.stacker import FeatureModel
 from bas.messages import counted
 from bas.types import Detection, Game, Scores
@@ -263,39 +262,6 @@ def predict(
     return detect(model.scores(found[path]), model.settings.peaks)
 
 
-def require_file(video: Path) -> None:
-    """Check that a path names a file, which takes no time.
-
-    Raises:
-        MissingError: it does not.
-    """
-    if not video.is_file():
-        kind = "a folder" if video.is_dir() else "a pipe or a device"
-        problem = f"{video} is {kind}" if video.exists() else f"Video {video} not found"
-        raise MissingError(f"{problem}. Name one video file, or use bas eval for the matches of a split.")
-
-
-def video_game(video: Path) -> Game:
-    """One video as a game of its own, with what is unusual about its times.
-
-    Raises:
-        MissingError: there is no such file.
-        DataError: it is not a video.
-    """
-    require_file(video)
-    times = probe(video)  # what is no video is refused before anything is written
-    warn_of_late_start(times)
-    for note in times.notes:
-        console.info(f"{video}: {note}")
-    (game,) = open_dataset(video).games
-    return game
-
-
 def predictions_folder(run: Path, split: str, *, flip: bool = False) -> Path:
     """Folder in a run for its predictions of a split."""
     return run / "predictions" / (f"{split}-flip" if flip else split)
-
-
-def sidecar_folder(video: Path) -> Path:
-    """Folder beside a video for its predictions."""
-    return video.with_name(video.name + SPOTS)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bas import console
 from bas.clock import position_of, time_text
-from bas.heads.inference.predictor import load_predictor, require_file, sidecar_folder, video_game
+from bas.heads.inference.predictor import load_predictor
+from bas.heads.inference.single_video import require_file, sidecar_folder, video_game
 from bas.messages import counted
 from bas.types import Detection
 from bas.workspace import Workspace

@@ -17,7 +17,7 @@ from bas.evaluate.video.reading import read_pictures
 from bas.extract.bad_video import exceeds_loss, measure_quality
 from bas.extract.decode.frames import DecodeStats, Frame
 from bas.extract.decode.timeline import open_timeline
-from bas.heads.inference.predictor import video_game
+from bas.heads.inference.single_video import video_game
 
 OPEN_GOP = {
     "libx264": {
